@@ -1,0 +1,50 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run serve index test lint format bench docs setup
+
+run: index serve ## index CATALOG=feed or folder (a drawn sample if nothing is indexed), serve it
+
+serve: setup ## serve what is indexed
+	$(BIN)/gunicorn --config service/gunicorn.conf.py service.wsgi:app
+
+index: setup
+ifdef CATALOG
+	$(BIN)/python -m indexer add "$(CATALOG)"
+else
+	@if $(BIN)/python -m indexer status --json | grep -q '"products": 0,'; then \
+		$(BIN)/python -m indexer sample sample-catalog && \
+		$(BIN)/python -m indexer add sample-catalog/products.csv; \
+	fi
+endif
+
+test: .venv/dev ## formatting, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev ## the tables of docs/performance.md
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: .venv/dev ## write docs/api.md, docs/cli.md, docs/configuration.md from the code
+	$(BIN)/python -m docs.generate
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev: .venv/ready requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,136 @@
+"""The group of commands, and what all of them share: settings, `--json`, errors, exit codes."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+from rich.console import Console, RenderableType
+
+from indexer import __version__
+from indexer.catalog import Catalog
+from indexer.cli.errors import DONE, INTERRUPTED, exit_code
+from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
+from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
+from indexer.errors import ImageSearchError
+from indexer.search import Searcher
+
+P = ParamSpec("P")
+
+# stdout carries results only; everything else goes here.
+log = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command has to say: the document for `--json`, the text for people."""
+
+    document: dict[str, Any]
+    text: RenderableType
+    code: int = DONE
+
+
+@dataclass
+class App:
+    """Opens what a command needs, when it needs it."""
+
+    config: Path | None
+    collection: str
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    @cached_property
+    def embedding(self) -> EmbeddingSettings:
+        return self.settings.embedding_of(self.collection)
+
+    @cached_property
+    def spec(self) -> EmbeddingSpec:
+        return resolve_spec(self.embedding)
+
+    @cached_property
+    def _loaded(self) -> Embedder:
+        if not self.spec.trained:
+            log.print("weights: untrained; use them for tests, their results mean little")
+        with log.status(f"loading {self.spec.model}, {self.spec.weights} weights"):
+            return load_embedder(self.embedding)
+
+    def embedder(self) -> Embedder:
+        """The embedder; the first call takes seconds."""
+        return self._loaded
+
+    def folder(self) -> Path:
+        return self.settings.folder_of(self.collection)
+
+    def catalog(self, *, create: bool = False) -> Catalog:
+        return Catalog(self.folder(), create=create)
+
+    def searcher(self) -> Searcher:
+        return Searcher(
+            self.collection,
+            self.catalog(),
+            self.spec,
+            self.embedder,
+            self.settings.images.limits(),
+        )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="IMAGE_SEARCH_CONFIG",
+    help="Settings file.  [default: config.yaml, if it is there]",
+)
+@click.option(
+    "--collection",
+    default=DEFAULT_COLLECTION,
+    show_default=True,
+    help="Section of the store to work on, as named in the settings.",
+)
+@click.version_option(__version__)
+@click.pass_context
+def main(context: click.Context, config: Path | None, collection: str) -> None:
+    """Index a store's products and search them by photo.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some rows were rejected,
+    4 another process is writing.
+    """
+    context.obj = App(config, collection)
+
+
+def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., None]:
+    """Makes a function of `App` and options into a command's body with `--json`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+    @click.pass_obj
+    @functools.wraps(command)
+    def body(app: App, /, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            output = command(app, *args, **kwargs)
+        except ImageSearchError as error:
+            _fail(str(error), error.code, exit_code(error), as_json)
+        except KeyboardInterrupt:
+            text = "interrupted; what was reported done is kept, run it again to go on"
+            _fail(text, "interrupted", INTERRUPTED, as_json)
+        else:
+            if as_json:
+                click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
+            else:
+                Console().print(output.text)
+            sys.exit(output.code)
+
+    return body
+
+
+def _fail(text: str, code: str, exit_with: int, as_json: bool) -> None:
+    click.echo(f"error: {text}", err=True)
+    if as_json:
+        click.echo(json.dumps({"error": {"code": code, "detail": text}}, ensure_ascii=False))
+    sys.exit(exit_with)

@@ -1,0 +1,75 @@
+"""The picture of an answer: the query, and the results with their scores."""
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from indexer.catalog import Catalog
+from indexer.errors import ImageError, ImageSearchError
+from indexer.images import ImageLimits, decode, read_photo
+from indexer.search import Answer
+
+_COLUMNS = 5
+_TILE = 200  # pixels
+_GAP = 16
+_TEXT = 56
+_INK, _FAINT, _FRAME = "#1d1d1f", "#6e6e73", "#d2d2d7"
+
+
+def plot_answer(answer: Answer, catalog: Catalog, query: Path | str, file: Path) -> None:
+    """Draws the query, a photo's path or a product id, and the results into a PNG file.
+
+    Raises:
+        ImageSearchError: the file cannot be written.
+    """
+    tiles = [_query_tile(catalog, query)]
+    for match in answer.matches:
+        caption = str(match.product.attributes.get("title", match.product.product_id))
+        tiles.append((match.image.location, f"{match.score:.4f}", caption))
+    rows = 1 + max(0, -(-(len(tiles) - 1) // _COLUMNS))
+    size = (_GAP + _COLUMNS * (_TILE + _GAP), _GAP + rows * (_TILE + _TEXT + _GAP))
+    sheet = Image.new("RGB", size, "white")
+    for number, tile in enumerate(tiles):
+        # The query has the first row to itself.
+        row, column = (
+            (0, 0) if number == 0 else (1 + (number - 1) // _COLUMNS, (number - 1) % _COLUMNS)
+        )
+        corner = (_GAP + column * (_TILE + _GAP), _GAP + row * (_TILE + _TEXT + _GAP))
+        _draw(sheet, corner, *tile)
+    try:
+        sheet.save(file, format="PNG")
+    except OSError as error:
+        raise ImageSearchError(f"cannot write {file}: {error}") from error
+
+
+def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:
+    if isinstance(query, Path):
+        return str(query), "query", query.name
+    with catalog.snapshot() as snapshot:
+        product = snapshot.products([query])[query]
+    return product.images[0].location, "query", str(product.attributes.get("title", query))
+
+
+def _draw(sheet: Image.Image, corner: tuple[int, int], location: str, head: str, text: str) -> None:
+    x, y = corner
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((x - 1, y - 1, x + _TILE, y + _TILE), outline=_FRAME)
+    photo = _thumbnail(location)
+    if photo is None:
+        draw.text((x + 8, y + 8), "no photo here", _FAINT, ImageFont.load_default(14))
+    else:
+        sheet.paste(photo, (x + (_TILE - photo.width) // 2, y + (_TILE - photo.height) // 2))
+    draw.text((x, y + _TILE + 4), head, _INK, ImageFont.load_default(18))
+    font = ImageFont.load_default(14)
+    while text and draw.textlength(text, font) > _TILE:
+        text = text[:-2].rstrip() + "…" if text.endswith("…") else text[:-1] + "…"
+    draw.text((x, y + _TILE + 28), text, _FAINT, font)
+
+
+def _thumbnail(location: str) -> Image.Image | None:
+    try:
+        photo = decode(read_photo(Path(location), ImageLimits()), ImageLimits())
+    except ImageError:
+        return None  # imported vectors have no photo, and photos on the web are not fetched
+    photo.thumbnail((_TILE, _TILE))
+    return photo

@@ -1,0 +1,52 @@
+"""Commands that move vectors: import-features, export."""
+
+from pathlib import Path
+
+import click
+
+from indexer import transfer
+from indexer.cli.app import App, Output, reporting
+
+
+@click.command("import-features")
+@click.argument("features", type=click.Path(path_type=Path))
+@click.argument("names", type=click.Path(path_type=Path))
+@click.option(
+    "--same-model",
+    is_flag=True,
+    help="The configured model made these vectors, so photos may be searched among them.",
+)
+@reporting
+def import_features(app: App, features: Path, names: Path, same_model: bool) -> Output:
+    """Add products with vectors that exist already.
+
+    Row i of FEATURES (.npy or pickle) belongs to line or entry i of NAMES (text, .npy or
+    pickle). The product id is the file name without folder and extension.
+    """
+    done = transfer.import_features(
+        app.catalog(create=True), features, names, app.spec, same_model=same_model
+    )
+    text = f"imported {done.vectors} vectors of {done.products} products"
+    if done.fingerprint == transfer.IMPORTED:
+        text += "; nobody said what made them, so search them by product (see --same-model)"
+    document = {
+        "products": done.products,
+        "images": done.vectors,
+        "fingerprint": done.fingerprint,
+    }
+    return Output(document, text)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@reporting
+def export(app: App, folder: Path) -> Output:
+    """Write everything as features.npy, names.txt and products.csv into FOLDER.
+
+    import-features and add read them back.
+    """
+    products, images = transfer.export(app.catalog(), folder)
+    return Output(
+        {"products": products, "images": images, "folder": str(folder)},
+        f"exported {products} products with {images} vectors to {folder}",
+    )

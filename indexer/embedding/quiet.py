@@ -1,0 +1,47 @@
+"""TensorFlow without its banner.
+
+Its native libraries print several lines on stderr while they are loaded, whatever
+TF_CPP_MIN_LOG_LEVEL says (tensorflow issue 100442); they would stand before the output of
+every command.
+"""
+
+import importlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+BANNER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
+
+
+def import_tensorflow() -> Any:
+    """The module `tensorflow`; its log is the user's own where TF_CPP_MIN_LOG_LEVEL is set."""
+    if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
+        return importlib.import_module("tensorflow")
+    # 3 hides errors too, such as that there is no GPU; those that matter arrive as exceptions.
+    os.environ[LOG_LEVEL] = "3"
+    with _banner_dropped():
+        return importlib.import_module("tensorflow")
+
+
+@contextmanager
+def _banner_dropped() -> Iterator[None]:
+    """Holds back what this process prints on stderr, then passes on all but the banner."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not BANNER.match(line):
+                    os.write(2, line)

@@ -1,0 +1,124 @@
+"""Everything that can go wrong, as one class per thing a caller can act on.
+
+The classes know nothing of HTTP or of exit codes: `service.errors` and
+`indexer.cli.errors` map them, each in one table.
+"""
+
+
+class ImageSearchError(Exception):
+    """Base of all errors shown to a user. `code` is stable, the text is for people."""
+
+    code = "error"
+
+
+class ConfigError(ImageSearchError):
+    """A setting is unknown, has the wrong type or an impossible value."""
+
+    code = "bad_config"
+
+
+class ImageError(ImageSearchError):
+    """A photo cannot be used; one subclass per reason."""
+
+    code = "bad_image"
+
+
+class EmptyImageError(ImageError):
+    """There are no bytes."""
+
+    code = "image_empty"
+
+
+class UnsupportedFormatError(ImageError):
+    """The bytes are no image, or one of a format that is not accepted."""
+
+    code = "unsupported_format"
+
+
+class TruncatedImageError(ImageError):
+    """The file ends before the picture does."""
+
+    code = "image_truncated"
+
+
+class CorruptImageError(ImageError):
+    """The format is accepted, but its contents contradict it."""
+
+    code = "image_corrupt"
+
+
+class ImageTooLargeError(ImageError):
+    """More bytes or more pixels than the settings allow."""
+
+    code = "image_too_large"
+
+
+class BadParameterError(ImageSearchError):
+    """A parameter of a query has an impossible value."""
+
+    code = "bad_parameter"
+
+
+class FeedError(ImageSearchError):
+    """A feed cannot be read at all; a bad row is a `Rejection`, not an error."""
+
+    code = "bad_feed"
+
+
+class FeaturesError(ImageSearchError):
+    """Files of vectors and names cannot be read, or do not fit together."""
+
+    code = "bad_features"
+
+
+class WeightsError(ImageSearchError):
+    """Weights cannot be found, fetched, verified or fitted to the network."""
+
+    code = "bad_weights"
+
+
+class UnsupportedPrecisionError(ImageSearchError):
+    """The processor cannot compute in the precision that was asked for."""
+
+    code = "unsupported_precision"
+
+
+class FingerprintMismatchError(ImageSearchError):
+    """Embeddings of two kinds would meet in one ranking."""
+
+    code = "fingerprint_mismatch"
+
+
+class CatalogError(ImageSearchError):
+    """The catalogue cannot be opened or is damaged."""
+
+    code = "bad_catalog"
+
+
+class UnknownCollectionError(ImageSearchError):
+    """No collection of this name is configured."""
+
+    code = "unknown_collection"
+
+
+class UnknownProductError(ImageSearchError):
+    """The catalogue has no product of this id."""
+
+    code = "unknown_product"
+
+
+class LockedError(ImageSearchError):
+    """Another process is writing to the collection."""
+
+    code = "locked"
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(f"{holder} is writing to this collection (lock: {path}); wait for it")
+        self.pid = pid
+
+
+class MassRemovalError(ImageSearchError):
+    """A feed would remove more products than is plausible."""
+
+    code = "mass_removal"

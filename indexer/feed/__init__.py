@@ -1,0 +1,19 @@
+"""Product feeds -> rows, streamed; and rows -> a feed that reads back the same.
+
+`read_feed` takes a folder of photos, a photo, CSV/TSV, JSON Lines, Parquet or
+Google Merchant XML. Columns follow the Google Merchant product data
+specification (`indexer.feed.merchant` says what becomes of each).
+"""
+
+from indexer.feed.reader import read_feed
+from indexer.feed.rows import AttributeValue, FeedRow, ImageRef, Rejection
+from indexer.feed.writer import write_products_csv
+
+__all__ = [
+    "AttributeValue",
+    "FeedRow",
+    "ImageRef",
+    "Rejection",
+    "read_feed",
+    "write_products_csv",
+]

@@ -1,0 +1,32 @@
+"""The HTTP service: a photo or a product id in, similar products out.
+
+It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
+`api` no vectors, and `errors` is the only place where errors become answers.
+"""
+
+from flask import Flask
+
+from indexer.config import Settings
+from service import api, errors, headers, routing
+from service.search import SearchService
+
+
+def create_app(settings: Settings, *, search: SearchService | None = None) -> Flask:
+    """The WSGI application.
+
+    Args:
+        settings: of storage, embedding and limits.
+        search: answers the queries; by default a new one, whose models load in the background,
+            so call this after the fork of a worker.
+    """
+    app = Flask(__name__)
+    # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
+    app.config["MAX_CONTENT_LENGTH"] = settings.images.max_bytes * 4 // 3 + 65_536
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # as documented, not by the alphabet
+    app.url_map.converters["product_id"] = routing.ProductIdConverter
+    app.wsgi_app = routing.KeepEncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    app.extensions["search"] = search or SearchService.started(settings)
+    app.register_blueprint(api.blueprint)
+    errors.register(app)
+    headers.register(app)
+    return app

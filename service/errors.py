@@ -1,0 +1,113 @@
+"""The one place where errors become answers: RFC 9457 `application/problem+json`."""
+
+import json
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from indexer import errors as domain
+from indexer.errors import ImageSearchError
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 2
+
+
+class NotReadyError(ImageSearchError):
+    """The collection's model or view is still being loaded, or could not be."""
+
+    code = "not_ready"
+
+
+class BadRequestError(ImageSearchError):
+    """The request is none that the endpoint takes."""
+
+    code = "bad_request"
+
+
+class UnsupportedMediaTypeError(ImageSearchError):
+    """The body is of a content type that the endpoint does not take."""
+
+    code = "unsupported_media_type"
+
+
+class UnknownImageError(ImageSearchError):
+    """There is no such photo, or its file is gone."""
+
+    code = "unknown_image"
+
+
+# An error that is not named here takes the status of the nearest base class that is.
+_STATUS: dict[type[ImageSearchError], HTTPStatus] = {
+    domain.ImageError: HTTPStatus.BAD_REQUEST,
+    domain.UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    domain.ImageTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    domain.BadParameterError: HTTPStatus.BAD_REQUEST,
+    domain.UnknownProductError: HTTPStatus.NOT_FOUND,
+    domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
+    domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BadRequestError: HTTPStatus.BAD_REQUEST,
+    UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnknownImageError: HTTPStatus.NOT_FOUND,
+    ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+# The codes of what Flask itself refuses.
+_HTTP_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+
+def status_of(kind: type[ImageSearchError]) -> HTTPStatus:
+    """The status that answers an error of this class."""
+    return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
+
+
+def register(app: Flask) -> None:
+    """Makes the application answer every error as a problem document."""
+
+    @app.errorhandler(ImageSearchError)
+    def known(error: ImageSearchError) -> Response:
+        status = status_of(type(error))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
+            log.error("%s: %s", error.code, error)
+        response = problem(status, error.code, str(error))
+        if isinstance(error, NotReadyError):
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        code = _HTTP_CODES.get(status, status.name.lower())
+        response = problem(status, code, error.description or status.description)
+        for name, value in error.get_headers():
+            if name in ("Allow", "Location"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> Response:
+        log.exception("unexpected error", exc_info=error)
+        detail = "an error on our side; it was logged"
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+
+def problem(status: HTTPStatus, code: str, detail: str) -> Response:
+    """A problem document. `code` is stable, `detail` is for people."""
+    document = {
+        "type": f"urn:image-search:problem:{code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+    }
+    body = json.dumps(document, ensure_ascii=False)
+    return Response(body, status=int(status), content_type="application/problem+json")

@@ -1,0 +1,198 @@
+"""The OpenAPI 3.1 document, from the schemas and the table of errors."""
+
+from collections.abc import Sequence
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from indexer import __version__, errors
+from indexer.errors import ImageSearchError
+from service import schemas
+from service.errors import (
+    BadRequestError,
+    NotReadyError,
+    UnknownImageError,
+    UnsupportedMediaTypeError,
+    status_of,
+)
+
+Json = dict[str, Any]
+
+_MODELS = (
+    schemas.Parameters,
+    schemas.JsonQuery,
+    schemas.CollectionQuery,
+    schemas.SearchResponse,
+    schemas.ProductResponse,
+    schemas.Health,
+    schemas.Readiness,
+    schemas.Problem,
+)
+_COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
+_PHOTO = (
+    errors.EmptyImageError,
+    errors.UnsupportedFormatError,
+    errors.TruncatedImageError,
+    errors.CorruptImageError,
+    errors.ImageTooLargeError,
+    errors.FingerprintMismatchError,
+)
+
+
+@cache
+def document() -> Json:
+    """The document that `/openapi.json` serves."""
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}"
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Visual product search",
+            "version": __version__,
+            "description": "A photo or a product id in, the products that look most like it out.",
+        },
+        "paths": _paths(),
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _paths() -> Json:
+    search_errors = (*_COLLECTION, *_PHOTO, errors.UnknownProductError, BadRequestError)
+    return {
+        "/v1/search": {
+            "post": {
+                "operationId": "search",
+                "summary": "Find the products that look most like a photo, or like a product.",
+                "requestBody": {"required": True, "content": _search_bodies()},
+                "responses": _responses(
+                    schemas.SearchResponse, (*search_errors, UnsupportedMediaTypeError)
+                ),
+            }
+        },
+        "/v1/products/{product_id}": {
+            "get": {
+                "operationId": "getProduct",
+                "summary": "A product, its attributes and photos.",
+                "parameters": [_product_id(), *_query(schemas.CollectionQuery)],
+                "responses": _responses(
+                    schemas.ProductResponse, (*_COLLECTION, errors.UnknownProductError)
+                ),
+            }
+        },
+        "/v1/products/{product_id}/similar": {
+            "get": {
+                "operationId": "getSimilarProducts",
+                "summary": "The products that look most like this one, itself excluded.",
+                "parameters": [_product_id(), *_query(schemas.Parameters)],
+                "responses": _responses(
+                    schemas.SearchResponse, (*_COLLECTION, errors.UnknownProductError)
+                ),
+            }
+        },
+        "/v1/images/{image_id}": {
+            "get": {
+                "operationId": "getImage",
+                "summary": "A photo of the catalogue.",
+                "parameters": [
+                    _path_parameter("image_id", {"type": "integer", "minimum": 0}),
+                    *_query(schemas.CollectionQuery),
+                ],
+                "responses": {
+                    "200": {"description": "The photo.", "content": {"image/*": {}}},
+                    "302": {"description": "The photo is on the web: its address."},
+                    **_problems((*_COLLECTION, UnknownImageError)),
+                },
+            }
+        },
+        "/healthz": _plain("getHealth", "Whether the process answers.", schemas.Health),
+        "/readyz": _readiness(),
+        "/openapi.json": {
+            "get": {
+                "operationId": "getOpenApi",
+                "summary": "This document.",
+                "responses": {"200": _json("The document.", {"type": "object"})},
+            }
+        },
+    }
+
+
+def _search_bodies() -> Json:
+    fields = schemas.Parameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary"}
+    upload = {
+        "type": "object",
+        "required": ["image"],
+        "properties": {
+            "image": {
+                "type": "array",
+                "items": photo,
+                "minItems": 1,
+                "maxItems": schemas.MAX_PHOTOS,
+                "description": "Photos; a product's score is its best to any of them.",
+            },
+            **fields,
+        },
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": _ref(schemas.JsonQuery)},
+    }
+
+
+def _readiness() -> Json:
+    path = _plain("getReadiness", "Whether every collection can be searched.", schemas.Readiness)
+    path["get"]["responses"]["503"] = _json("Not all of them.", _ref(schemas.Readiness))
+    return path
+
+
+def _plain(operation: str, summary: str, model: type[BaseModel]) -> Json:
+    responses = {"200": _json("Done.", _ref(model))}
+    return {"get": {"operationId": operation, "summary": summary, "responses": responses}}
+
+
+def _responses(model: type[BaseModel], raised: Sequence[type[ImageSearchError]]) -> Json:
+    return {"200": _json("Done.", _ref(model)), **_problems(raised)}
+
+
+def _problems(raised: Sequence[type[ImageSearchError]]) -> Json:
+    codes: dict[HTTPStatus, list[str]] = {}
+    for kind in raised:
+        codes.setdefault(status_of(kind), []).append(kind.code)
+    return {
+        str(int(status)): {
+            "description": f"`code` is one of: {', '.join(sorted(set(names)))}.",
+            "content": {"application/problem+json": {"schema": _ref(schemas.Problem)}},
+        }
+        for status, names in sorted(codes.items())
+    }
+
+
+def _query(model: type[BaseModel]) -> list[Json]:
+    parameters = []
+    for name, schema in model.model_json_schema()["properties"].items():
+        description = schema.pop("description")
+        parameters.append(
+            {"name": name, "in": "query", "description": description, "schema": schema}
+        )
+    return parameters
+
+
+def _product_id() -> Json:
+    parameter = _path_parameter("product_id", {"type": "string", "minLength": 1})
+    return {**parameter, "description": "Any characters, percent-encoded, slashes too."}
+
+
+def _path_parameter(name: str, schema: Json) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _json(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(model: type[BaseModel]) -> Json:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,48 @@
+"""Product ids in URLs: any characters, slashes included.
+
+WSGI hands over a path that is decoded already, in which the slash of an id (`%2F`) looks like
+one that separates. So the path is decoded again from what the client sent, and keeps `%2F`.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
+
+from werkzeug.routing import BaseConverter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class ProductIdConverter(BaseConverter):
+    """The rest of a path as a product id; a slash may be encoded or, where it is clear, not."""
+
+    part_isolating = False
+    regex = ".+?"
+
+    def to_python(self, value: str) -> str:
+        return value.replace("%2F", "/").replace("%25", "%")
+
+    def to_url(self, value: str) -> str:
+        return quote(value, safe="")
+
+
+class KeepEncodedSlashes:
+    """WSGI middleware: in PATH_INFO, `%2F` stands for a slash within a segment, `%25` for `%`."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+        if raw and raw.startswith("/"):
+            path = raw.split("?", 1)[0]
+            environ["PATH_INFO"] = "/".join(map(_decoded, path.split("/")))
+        return self._app(environ, start_response)
+
+
+def _decoded(segment: str) -> str:
+    text = unquote_to_bytes(segment).decode("latin-1")  # as WSGI spells bytes
+    return text.replace("%", "%25").replace("/", "%2F")

@@ -1,0 +1,119 @@
+"""What requests and answers look like: validated on the way in, documented in /openapi.json."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from indexer.config import DEFAULT_COLLECTION
+from indexer.search import SearchParameters
+
+MAX_PHOTOS = 8
+
+
+class Parameters(SearchParameters):
+    """The parameters of every search."""
+
+    collection: Annotated[str, Field(description="Section of the store to search.")] = (
+        DEFAULT_COLLECTION
+    )
+
+
+class JsonQuery(Parameters):
+    """A search as JSON, with exactly one of `image_base64` and `product_id`."""
+
+    image_base64: Annotated[
+        str | None, Field(description="A photo: the bytes of its file in base64.")
+    ] = None
+    product_id: Annotated[str | None, Field(description="A product to find similar ones to.")] = (
+        None
+    )
+
+
+class CollectionQuery(BaseModel):
+    """The one parameter of requests that do not search."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    collection: Annotated[str, Field(description="Section of the store.")] = DEFAULT_COLLECTION
+
+
+class TookMs(BaseModel):
+    """Milliseconds per stage."""
+
+    decode: float
+    embed: float
+    search: float
+
+
+class Result(BaseModel):
+    """A product and the photo of it that matched best."""
+
+    product_id: str
+    score: float = Field(description="Cosine similarity, -1 to 1; higher is closer.")
+    distance: float = Field(description="1 - score.")
+    image: str = Field(description="The photo as the merchant named it.")
+    image_url: str = Field(description="Where the photo is: an address, or a path of this service.")
+    attributes: dict[str, Any]
+
+
+class SearchResponse(BaseModel):
+    """One page of a ranking: by falling score, equal scores by product_id."""
+
+    query_id: str
+    collection: str
+    seq: int = Field(description="The state of the catalogue that was searched.")
+    total: int = Field(description="Products in the whole ranking.")
+    took_ms: TookMs
+    results: list[Result]
+
+
+class ProductImage(BaseModel):
+    """A photo of a product."""
+
+    image: str
+    image_url: str
+
+
+class ProductResponse(BaseModel):
+    """A product as stored."""
+
+    product_id: str
+    collection: str
+    attributes: dict[str, Any]
+    images: list[ProductImage]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class CollectionReadiness(BaseModel):
+    """`ready`, `starting`, `failed` or `mismatch`; `detail` explains all but the first."""
+
+    name: str
+    status: str
+    detail: str
+    products: int
+    seq: int
+    weights: str
+    trained: bool = Field(description="False: random weights for tests, rankings mean little.")
+    photo_search: bool = Field(description="False: vectors of another network; use product ids.")
+
+
+class Readiness(BaseModel):
+    """`ready` once every collection is; otherwise the worst status of one."""
+
+    status: str
+    collections: list[CollectionReadiness]
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str

@@ -1,0 +1,141 @@
+"""The collections of one process: opened, warmed and kept up to date. No Flask in here."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.catalog import Catalog
+from indexer.config import EmbeddingSettings, Settings
+from indexer.embedding import Embedder, load_embedder, resolve_spec
+from indexer.errors import ImageSearchError
+from indexer.search import Searcher
+from indexer.transfer import IMPORTED
+from service.errors import NotReadyError
+
+log = logging.getLogger(__name__)
+
+# A change of the catalogue is visible within a second; asking for one takes microseconds.
+_REFRESH_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True)
+class CollectionState:
+    """What `/readyz` says of a collection. `detail` explains every status but `ready`."""
+
+    name: str
+    status: str
+    detail: str = ""
+    products: int = 0
+    seq: int = 0
+    weights: str = ""
+    trained: bool = True
+    photo_search: bool = False
+
+
+class SearchService:
+    """Answers queries on every configured collection.
+
+    Args:
+        settings: of storage and embedding.
+        load: makes an embedder; it is called once for collections of equal settings.
+    """
+
+    def __init__(
+        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] = load_embedder
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._embedders: dict[EmbeddingSettings, Embedder] = {}
+        self._searchers: dict[str, Searcher] = {}
+        self._failures: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
+
+    @classmethod
+    def started(cls, settings: Settings) -> "SearchService":
+        """A service that opens its collections in the background."""
+        service = cls(settings)
+        service.start()
+        return service
+
+    def start(self) -> None:
+        """Opens the collections in the background, then follows their changes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the background work and closes the catalogues."""
+        self._stopped.set()
+        self._thread.join()
+        for searcher in self._searchers.values():
+            searcher.catalog.close()
+
+    def searcher(self, collection: str) -> Searcher:
+        """
+        Raises:
+            UnknownCollectionError: no collection of this name is configured.
+            NotReadyError: it is still being opened, or could not be.
+        """
+        self._settings.embedding_of(collection)
+        searcher = self._searchers.get(collection)
+        if searcher is None:
+            reason = self._failures.get(collection, "the model is being loaded; try again soon")
+            raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
+        return searcher
+
+    def states(self) -> list[CollectionState]:
+        """The state of every collection, by name."""
+        return [self._state(name) for name in self._settings.collection_names()]
+
+    def _state(self, name: str) -> CollectionState:
+        if name in self._failures:
+            return CollectionState(name, "failed", self._failures[name])
+        if name not in self._searchers:
+            return CollectionState(name, "starting", "the model is being loaded")
+        searcher = self._searchers[name]
+        own = searcher.spec
+        with searcher.catalog.snapshot() as snapshot:
+            fingerprint = snapshot.fingerprint or own.fingerprint
+            products, _ = snapshot.counts()
+            weights = snapshot.meta("weights") or own.weights
+        # Imported vectors are meant to be of another network; any others are not.
+        fits = fingerprint in (own.fingerprint, IMPORTED)
+        return CollectionState(
+            name,
+            "ready" if fits else "mismatch",
+            "" if fits else f"its vectors are of {weights}, the settings say {own.weights}",
+            products=products,
+            seq=searcher.seq,
+            weights=weights,
+            trained=own.trained,
+            photo_search=fingerprint == own.fingerprint,
+        )
+
+    def _run(self) -> None:
+        for name in self._settings.collection_names():
+            try:
+                self._searchers[name] = self._open(name)
+            except ImageSearchError as error:
+                log.error("collection %s: %s", name, error)
+                self._failures[name] = str(error)
+            except Exception:
+                log.exception("collection %s cannot be opened", name)
+                self._failures[name] = "an unexpected error; it was logged"
+        while not self._stopped.wait(_REFRESH_INTERVAL_S):
+            for name, searcher in self._searchers.items():
+                try:
+                    searcher.refresh()
+                except ImageSearchError as error:
+                    log.error("collection %s: %s", name, error)
+
+    def _open(self, name: str) -> Searcher:
+        settings = self._settings.embedding_of(name)
+        spec = resolve_spec(settings)
+        catalog = Catalog(self._settings.folder_of(name), create=True)
+        if settings not in self._embedders:
+            self._embedders[settings] = self._load(settings)
+        embedder = self._embedders[settings]
+        limits = self._settings.images.limits()
+        searcher = Searcher(name, catalog, spec, lambda: embedder, limits)
+        searcher.refresh()
+        return searcher
