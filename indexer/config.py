@@ -267,7 +267,7 @@ def _anchor(section: object, key: str, base: Path) -> None:
         section[key] = value if value in WEIGHTS_PRESETS else str(base / value)
 
 
-def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str | int]]:
+def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
     known = {setting.variable: setting for setting in table()}
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
@@ -276,8 +276,7 @@ def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str | int]
             raise ConfigError(
                 f"unknown setting {variable} in the environment{_hint(variable, known)}"
             )
-        value = environ[variable]
-        yield known[variable], int(value) if value.isascii() and value.isdigit() else value
+        yield known[variable], environ[variable]
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder, load_embedder, resolve_spec
+from indexer.embedding import Embedder, load_embedder
 from indexer.errors import ImageSearchError
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
@@ -130,12 +130,11 @@ class SearchService:
 
     def _open(self, name: str) -> Searcher:
         settings = self._settings.embedding_of(name)
-        spec = resolve_spec(settings)
         catalog = Catalog(self._settings.folder_of(name), create=True)
         if settings not in self._embedders:
             self._embedders[settings] = self._load(settings)
         embedder = self._embedders[settings]
         limits = self._settings.images.limits()
-        searcher = Searcher(name, catalog, spec, lambda: embedder, limits)
+        searcher = Searcher(name, catalog, embedder.spec, lambda: embedder, limits)
         searcher.refresh()
         return searcher

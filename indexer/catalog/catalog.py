@@ -66,6 +66,8 @@ class Catalog:
             connection = self._connect()
             try:
                 yield CatalogWriter(connection)
+                # Empties the write-ahead log, or leaves it to a later writer if someone reads it.
+                connection.execute("PRAGMA busy_timeout = 0")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.close()

@@ -1,5 +1,6 @@
 """What goes into a catalogue and comes out of it."""
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,11 +58,16 @@ class Changes:
     removed: Ids
 
 
+def as_json(attributes: Attributes) -> str:
+    """Attributes as they are stored; unlike the dictionaries, `1` and `true` are not equal."""
+    return json.dumps(attributes, ensure_ascii=False, sort_keys=True)
+
+
 def outcome(put: PutProduct, stored: Product | None) -> Outcome:
     """What putting a product does to the one stored under its id."""
     if stored is None:
         return "added"
-    same = stored.attributes == put.attributes and [
+    same = as_json(stored.attributes) == as_json(put.attributes) and [
         (image.uri, image.location, image.content_hash) for image in stored.images
     ] == [(image.uri, image.location, image.content_hash) for image in put.images]
     return "unchanged" if same else "updated"

@@ -1,13 +1,12 @@
 """Writing to a catalogue: a batch is a transaction, a change is a row of the journal."""
 
-import json
 import sqlite3
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from indexer.catalog.records import Image, NewImage, Outcome, Product, PutProduct, outcome
+from indexer.catalog.records import Image, NewImage, Outcome, Product, PutProduct, as_json, outcome
 from indexer.catalog.schema import now
 from indexer.catalog.snapshot import CatalogSnapshot
 from indexer.errors import FingerprintMismatchError
@@ -71,7 +70,7 @@ class CatalogWriter:
             self._db.execute(
                 "INSERT INTO products VALUES (?, ?)"
                 " ON CONFLICT DO UPDATE SET attributes = excluded.attributes",
-                (put.product_id, json.dumps(put.attributes, ensure_ascii=False, sort_keys=True)),
+                (put.product_id, as_json(put.attributes)),
             )
             self._put_images(put, stored.images if stored else ())
             self._record("put_product", put.product_id)

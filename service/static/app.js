@@ -59,8 +59,11 @@ async function ask(search, signal) {
       page(search, 0, signal),
       search.subject ?? subjectOf(search, signal),
     ]);
-    Object.assign(search, { answer, subject });
-    showSubject(search);
+    search.answer = answer;
+    if (subject !== search.subject) {
+      search.subject = subject;
+      showSubject(search);
+    }
     showAnswer(search);
   } catch (error) {
     if (signal.aborted) return;
@@ -79,16 +82,16 @@ function page(search, offset, signal) {
 }
 
 async function subjectOf(search, signal) {
-  if (search.photo) return null;
+  if (search.photo) return undefined;
   const product = await getProduct(search.product, { collection: chosen(search), signal });
   return { ...product, image_url: product.images[0]?.image_url };
 }
 
 async function more() {
-  const { answer } = current;
-  const { signal } = running;
-  const search = current;
   if ($("more").getAttribute("aria-disabled") === "true") return;
+  const search = current;
+  const { answer } = search;
+  const { signal } = running;
   view.hideProblem();
   view.waitForMore(true);
   try {
@@ -148,6 +151,7 @@ function titlesOf({ photo, product, subject }) {
 }
 
 function showCollection(search) {
+  if (!collections.length) return; // not known yet
   const name = chosen(search);
   const collection = collections.find((candidate) => candidate.name === name);
   view.showCollections(collections.map((each) => each.name), name);

@@ -1,0 +1,101 @@
+"""What tests of several rooms start from."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from indexer.catalog import Catalog
+from indexer.feed import FeedRow, ImageRef, Rejection
+from indexer.images import ImageLimits
+from indexer.search import Searcher
+from indexer.sync import Indexer, Report
+from tests.fakes import FakeEmbedder
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see the defaults, whatever the developer's environment sets."""
+    for variable in os.environ:
+        if variable.startswith("IMAGE_SEARCH_") and variable != "IMAGE_SEARCH_TEST_DATA":
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Real photos and vectors."""
+    folder = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set IMAGE_SEARCH_TEST_DATA")
+    return folder
+
+
+def png(colour: object, size: tuple[int, int] = (32, 32)) -> bytes:
+    """A picture of one colour: `FakeEmbedder` finds those of like colours close."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+class Store:
+    """A catalogue in a folder of its own, with photos that are drawn as they are needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos = folder / "photos"
+        self.photos.mkdir(parents=True)
+        self.catalog = Catalog(folder / "data" / "default", create=True)
+        self.embedder = FakeEmbedder()
+        self.searcher = Searcher(
+            "default", self.catalog, self.embedder.spec, lambda: self.embedder, ImageLimits()
+        )
+
+    @property
+    def indexer(self) -> Indexer:
+        spec = self.embedder.spec
+        return Indexer(self.catalog, spec, lambda: self.embedder, ImageLimits(), lambda _: None)
+
+    def photo(self, name: str, colour: object) -> ImageRef:
+        """Draws a photo; the same name again replaces it."""
+        path = self.photos / name
+        path.write_bytes(png(colour))
+        return ImageRef(name, str(path))
+
+    def row(self, product_id: str, *colours: object, **attributes: str | float | bool) -> FeedRow:
+        """A product with a photo of each colour."""
+        images = tuple(
+            self.photo(f"{product_id.replace('/', '_')}-{number}.png", colour)
+            for number, colour in enumerate(colours)
+        )
+        return FeedRow(product_id, dict(attributes), images, None, "feed")
+
+    def add(self, *rows: FeedRow | Rejection) -> Report:
+        return self.indexer.add(rows)
+
+    def product_ids(self) -> list[str]:
+        with self.catalog.snapshot() as snapshot:
+            return list(snapshot.product_ids())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    yield store
+    store.catalog.close()
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[[str, object], Path]:
+    """Writes a picture of one colour to a file below `tmp_path`."""
+
+    def write(name: str, colour: object) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(colour))
+        return path
+
+    return write
