@@ -185,7 +185,7 @@ class Searcher:
         with _timed(answer, "search"):
             while True:  # until the view and the snapshot are of the same seq
                 with self.catalog.snapshot() as snapshot:
-                    if view := self._live.at(snapshot):
+                    if (view := self._live.at(snapshot)) is not None:
                         ranking = _Ranking(view, snapshot, queries(snapshot), excluded)
                         answer.seq = snapshot.seq
                         answer.total, answer.matches = ranking.page(parameters)

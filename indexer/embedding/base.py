@@ -20,11 +20,14 @@ class Embedder(ABC):
 
     Attributes:
         spec: what decides the vectors; those of equal fingerprints may be compared.
-        dimension: values per vector.
     """
 
     spec: EmbeddingSpec
-    dimension: int
+
+    @property
+    def dimension(self) -> int:
+        """Values per vector."""
+        return self.spec.dimension
 
     @abstractmethod
     def embed_batch(self, images: Photos) -> Vectors:

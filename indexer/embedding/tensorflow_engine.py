@@ -1,6 +1,7 @@
 """VGG16 on TensorFlow, compiled for inference on a processor."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from indexer.embedding.base import Embedder, Photos, unit_rows
 from indexer.embedding.precision import Precision
 from indexer.embedding.quiet import import_tensorflow
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.embedding.weights import BLOCKS, DIMENSION, ConvWeights
+from indexer.embedding.weights import BLOCKS, ConvWeights
 
 tf = import_tensorflow()
 
@@ -27,11 +28,11 @@ class TensorFlowEmbedder(Embedder):
         WeightsError: these weights give values that are not finite.
     """
 
-    dimension = DIMENSION
-
     def __init__(self, spec: EmbeddingSpec, weights: ConvWeights, precision: Precision) -> None:
         self.spec = spec
         self.precision = precision
+        # A pass uses every core; two at once would take turns and hold twice the memory.
+        self._one_at_a_time = Lock()
         self._features = _compile(weights, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
@@ -39,7 +40,9 @@ class TensorFlowEmbedder(Embedder):
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        return unit_rows(self._features(tf.constant(images)).numpy())
+        with self._one_at_a_time:
+            features = self._features(tf.constant(images)).numpy()
+        return unit_rows(features)
 
 
 def _compile(weights: ConvWeights, side: int, precision: Precision) -> Callable[[Any], Any]:

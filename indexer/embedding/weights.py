@@ -34,7 +34,6 @@ _CHANNELS = (3, *(width for widths in _WIDTHS for width in widths))
 KERNEL_SHAPES = {
     layer: (3, 3, *channels) for layer, channels in zip(LAYERS, pairwise(_CHANNELS), strict=True)
 }
-DIMENSION = _CHANNELS[-1]
 
 Array = NDArray[np.float32]
 ConvWeights = dict[str, tuple[Array, Array]]  # layer -> kernel (3, 3, in, out), bias (out,)

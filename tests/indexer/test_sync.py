@@ -1,0 +1,175 @@
+"""From feeds to catalogues: only what changed is embedded, and nothing that is good is lost."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from indexer.errors import FingerprintMismatchError, MassRemovalError
+from indexer.feed import FeedRow, ImageRef, Rejection
+from indexer.sync import BATCH, Report
+from tests.conftest import Store
+from tests.fakes import FAKE_SPEC, FakeEmbedder
+
+COLOURS = [f"#{n * 5:02x}8040" for n in range(40)]
+
+
+def sync(store: Store, rows: Iterable[FeedRow | Rejection], *, force: bool = False) -> Report:
+    feed = list(rows)
+    return store.indexer.sync(lambda: feed, allow_mass_removal=force)
+
+
+def plan(store: Store, rows: Iterable[FeedRow | Rejection]) -> Report:
+    feed = list(rows)
+    return store.indexer.plan(lambda: feed, allow_mass_removal=False)
+
+
+def test_new_products_are_added_and_embedded_once(store: Store) -> None:
+    rows = [store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS)]
+    report = store.add(*rows)
+    assert report.added == [f"p{n}" for n in range(len(COLOURS))]
+    assert store.embedder.images_seen == report.embedded == len(COLOURS)
+    again = store.add(*rows)
+    assert (again.unchanged, again.embedded) == (len(COLOURS), 0)
+    assert store.embedder.images_seen == len(COLOURS)
+
+
+def test_a_run_without_new_photos_never_loads_the_network(store: Store) -> None:
+    row = store.row("p", "red", price=1.0)
+    store.add(row)
+    calls = store.embedder.calls
+    cheaper = FeedRow("p", {"price": 0.5}, row.images, None, "feed")
+    assert store.add(cheaper).updated == ["p"]
+    assert store.embedder.calls == calls
+
+
+def test_a_photo_that_is_used_twice_is_embedded_once_and_both_products_are_kept(
+    store: Store,
+) -> None:
+    shared = store.photo("shared.png", "red")
+    report = store.add(
+        FeedRow("p", {}, (shared,), 1, "feed"), FeedRow("q", {}, (shared,), 2, "feed")
+    )
+    assert (report.added, report.embedded) == (["p", "q"], 1)
+    store.add(FeedRow("r", {}, (shared,), 3, "feed"))
+    assert store.product_ids() == ["p", "q", "r"]
+    assert store.embedder.images_seen == 1
+
+
+def test_a_changed_photo_is_embedded_again(store: Store) -> None:
+    store.add(store.row("p", "red"))
+    assert store.add(store.row("p", "blue")).updated == ["p"]
+    assert store.embedder.images_seen == 2
+
+
+def test_a_photo_that_moves_between_products_within_one_run_is_not_lost(store: Store) -> None:
+    store.add(store.row("a", "red"))
+    others = [store.row(f"m{n}", colour) for n, colour in enumerate(COLOURS)]
+    assert len(others) > BATCH  # so that `a` has lost the photo before `z` gets it
+    moved = FeedRow("z", {}, (store.photo("z.png", "red"),), None, "feed")
+    report = store.add(store.row("a", "blue"), *others, moved)
+    assert report.rejected == []
+    assert "z" in store.product_ids()
+
+
+def test_a_bad_photo_is_reported_and_the_rest_goes_in(store: Store, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    missing = ImageRef("gone.jpg", str(tmp_path / "gone.jpg"))
+    report = store.add(
+        FeedRow("bad", {}, (ImageRef("broken.jpg", str(broken)),), 2, "feed.csv"),
+        FeedRow("half", {}, (missing, store.photo("good.png", "red")), 3, "feed.csv"),
+        Rejection("feed.csv", 4, None, "no id"),
+        store.row("fine", "blue"),
+    )
+    assert report.added == ["half", "fine"]
+    assert [(r.line, r.product_id) for r in report.rejected] == [(4, None), (2, "bad"), (3, "half")]
+    assert "broken.jpg: the first bytes" in report.rejected[1].reason
+    assert "gone.jpg: cannot read" in report.rejected[2].reason
+
+
+def test_a_product_whose_photo_turned_bad_stays_as_it_is(store: Store) -> None:
+    row = store.row("p", "red", price=1.0)
+    store.add(row)
+    Path(row.images[0].location).write_bytes(b"no picture")
+    report = sync(store, [FeedRow("p", {"price": 2.0}, row.images, 1, "feed")])
+    assert [r.product_id for r in report.rejected] == ["p"]
+    with store.catalog.snapshot() as snapshot:
+        assert snapshot.products(["p"])["p"].attributes == {"price": 1.0}
+
+
+def test_photos_on_the_web_are_rejected_with_the_reason(store: Store) -> None:
+    url = "https://shop.example/a.jpg"
+    report = store.add(FeedRow("p", {}, (ImageRef(url, url),), 1, "feed"))
+    assert "not fetched from the web" in report.rejected[0].reason
+
+
+def test_sync_makes_the_catalogue_equal_to_the_feed(store: Store) -> None:
+    store.add(*(store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:10])))
+    feed = [store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:9])]
+    feed[0] = store.row("p0", "white")
+    feed.append(store.row("new", "black"))
+    report = sync(store, feed)
+    assert (report.added, report.updated, report.removed) == (["new"], ["p0"], ["p9"])
+    assert report.unchanged == 8
+    assert sorted(store.product_ids()) == sorted(row.product_id for row in feed)
+
+
+def test_a_plan_writes_nothing_and_says_what_sync_then_does(store: Store) -> None:
+    store.add(*(store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:10])))
+    feed: list[FeedRow | Rejection] = [
+        store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:9])
+    ]
+    feed += [store.row("new", "black"), Rejection("feed", 12, None, "no id")]
+    with store.catalog.snapshot() as snapshot:
+        before = snapshot.seq
+    calls = store.embedder.calls
+    planned = plan(store, feed)
+    with store.catalog.snapshot() as snapshot:
+        assert snapshot.seq == before
+    assert store.embedder.calls == calls
+    assert planned == sync(store, feed)
+
+
+def test_a_feed_that_lacks_too_much_is_refused_unless_allowed(store: Store) -> None:
+    rows = [store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:10])]
+    store.add(*rows)
+    with pytest.raises(MassRemovalError, match="remove 3 of 10 products"):
+        sync(store, rows[:7])
+    assert len(store.product_ids()) == 10
+    assert sync(store, rows[:8]).removed == ["p8", "p9"]  # 20 % is allowed
+    assert len(sync(store, [], force=True).removed) == 8
+    assert store.product_ids() == []
+
+
+def test_a_rejected_row_keeps_its_product_from_removal(store: Store) -> None:
+    store.add(store.row("p", "red"))
+    report = sync(store, [Rejection("feed", 1, "p", "bad price")])
+    assert (report.removed, store.product_ids()) == ([], ["p"])
+
+
+def test_another_network_is_refused_before_anything_is_written(store: Store) -> None:
+    from dataclasses import replace
+
+    store.add(store.row("p", "red"))
+    store.embedder = FakeEmbedder(replace(FAKE_SPEC, input_size=32))
+    with pytest.raises(FingerprintMismatchError):
+        store.add(store.row("q", "blue"))
+    assert store.product_ids() == ["p"]
+
+
+def test_an_interrupted_run_keeps_its_batches_and_goes_on_from_there(store: Store) -> None:
+    rows = [store.row(f"p{n:02}", colour) for n, colour in enumerate(COLOURS)]
+
+    def interrupted() -> Iterable[FeedRow]:
+        yield from rows
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.indexer.add(interrupted())
+    done = len(store.product_ids())
+    report = store.add(*rows)
+    assert report.unchanged == done
+    assert len(store.product_ids()) == len(rows)
+    # Photos of a batch that was not committed may be embedded again, those of others are not.
+    assert store.embedder.images_seen <= len(rows) + BATCH
