@@ -14,30 +14,28 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from indexer.arrays import Vectors
+from indexer.arrays import batched
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.resize import ResizeMethod
+from indexer.images import decode
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT / "../shared/data")) / "clothing"
 BATCH = 16
 
 
-def embedded(files: list[Path], embedder: Embedder) -> Vectors:
-    """The vectors of photos on disk, float32 (n, 512)."""
-    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    return np.concatenate(
-        [embedder.embed([Image.open(file).convert("RGB") for file in batch]) for batch in batches]
+def share_right(folder: Path, embedder: Embedder) -> float:
+    """Share of the photos in `labels.csv` whose nearest other photo is of their category."""
+    with (folder / "labels.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    categories = np.array([row["category"] for row in rows])
+    photos = [(folder / row["image"]).read_bytes() for row in rows]
+    hashes = np.array([hashlib.sha256(photo).hexdigest() for photo in photos])
+    vectors = np.concatenate(
+        [embedder.embed([decode(photo) for photo in batch]) for batch in batched(photos, BATCH)]
     )
-
-
-def precision_at_1(
-    vectors: Vectors, categories: NDArray[np.str_], hashes: NDArray[np.str_]
-) -> float:
-    """Share of the photos whose nearest other photo is of their category."""
     scores = vectors @ vectors.T
     scores[hashes[:, None] == hashes] = -np.inf
     right: NDArray[np.bool_] = categories[scores.argmax(axis=1)] == categories
@@ -45,21 +43,13 @@ def precision_at_1(
 
 
 def main() -> None:
-    with (DATA / "labels.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    files = [DATA / row["image"] for row in rows]
-    categories = np.array([row["category"] for row in rows])
-    hashes = np.array([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
-
-    measured = {}
-    for method in get_args(ResizeMethod):
-        embedder = load_embedder(EmbeddingSettings(resize=method))
-        measured[method] = precision_at_1(embedded(files, embedder), categories, hashes)
-    base = measured["bilinear"]
-    print(f"{len(files)} photos, {len(set(categories))} categories")
+    measured = {
+        method: share_right(DATA, load_embedder(EmbeddingSettings(resize=method)))
+        for method in get_args(ResizeMethod)
+    }
     print(f"{'resize':<12} {'nearest right':>14} {'to bilinear':>12}")
     for method, share in sorted(measured.items(), key=lambda item: -item[1]):
-        print(f"{method:<12} {share:>14.3f} {share / base:>12.2f}")
+        print(f"{method:<12} {share:>14.3f} {share / measured['bilinear']:>12.2f}")
 
 
 if __name__ == "__main__":

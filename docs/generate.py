@@ -31,7 +31,7 @@ def pages() -> dict[Path, str]:
 
 def _config_yaml() -> Iterator[str]:
     yield "# Every setting at its default. IMAGE_SEARCH_<SECTION>_<KEY> in the environment overrides"
-    yield "# a value; relative paths here are relative to this file."
+    yield "# it; relative paths here are relative to this file."
     section = ""
     for setting in table():
         if setting.section != section:
@@ -50,13 +50,13 @@ def _config_yaml() -> Iterator[str]:
 
 def _plain(setting: Setting) -> str:
     default = str(setting.default) if isinstance(setting.default, Path) else setting.default
-    return yaml.safe_dump(default).splitlines()[0]
+    return str(yaml.safe_dump(default)).splitlines()[0]
 
 
 def _configuration() -> Iterator[str]:
     yield from ("# Settings", "", _NOTE, "")
     yield "A value comes from the default, then from `config.yaml` of the working directory (or the"
-    yield "file that `--config` or `IMAGE_SEARCH_CONFIG` names), then from the environment variable."
+    yield "file that `--config` or `IMAGE_SEARCH_CONFIG` names), then from the environment."
     yield "An unknown key, a wrong type or an impossible value stops the program with one line that"
     yield "names the key, what was received and what is allowed."
     yield ""
@@ -98,7 +98,7 @@ def _api() -> Iterator[str]:
     description = document()
     yield from ("# HTTP API", "", _NOTE, "", description["info"]["description"], "")
     yield "The same as OpenAPI 3.1: `/openapi.json`. Every error is a problem document (RFC 9457,"
-    yield "`application/problem+json`) with `type`, `title`, `status`, `detail` and a stable `code`."
+    yield "`application/problem+json`): `type`, `title`, `status`, `detail` and a stable `code`."
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             yield from ("", f"## {method.upper()} {path}", "", operation["summary"], "")
@@ -132,7 +132,9 @@ def _bodies(operation: dict[str, Any]) -> Iterator[str]:
 def _answers(operation: dict[str, Any]) -> Iterator[str]:
     yield from ("| answer | what |", "|---|---|")
     for status, answer in operation["responses"].items():
-        schemas = [part["schema"] for part in answer.get("content", {}).values() if "schema" in part]
+        schemas = [
+            part["schema"] for part in answer.get("content", {}).values() if "schema" in part
+        ]
         yield f"| {status} | {answer['description']} {', '.join(map(_type, schemas))} |"
 
 
@@ -152,7 +154,9 @@ def _type(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     bounds = [f"{schema[key]}" for key in ("minimum", "maximum") if key in schema]
-    return schema.get("type", "any") + (f" {' to '.join(bounds)}" if bounds else "") + _default(schema)
+    return (
+        schema.get("type", "any") + (f" {' to '.join(bounds)}" if bounds else "") + _default(schema)
+    )
 
 
 def _default(schema: dict[str, Any]) -> str:

@@ -1,16 +1,15 @@
 """Vectors and names from outside: npy files, text, and pickles that run nothing.
 
 The proof of concept keeps its vectors in pickles. Python's unpickler calls what
-the file names; the one here is a small machine that builds numbers, text, lists
-and tuples, knows numpy's few constructors by name, and has nothing to call.
+the file names; the one here finds nothing by name but its own few constructors.
 """
 
 import mmap
+import pickle
 import pickletools
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,11 @@ from indexer.errors import FeaturesError
 Features = NDArray[np.float32] | NDArray[np.float64]
 
 MAX_PICKLE_BYTES = 4 << 30  # a million rows of 512 float64 values
+_WANTED = "it must have nothing but lists and arrays of numbers or text"
+# Sets and dictionaries hash what may be nested without end, and a dictionary can set
+# attributes; extensions and persistent ids are found without a name.
+_REFUSED = re.compile("DICT|SET|ITEM|EXT[124]|PERSID")
+_ALLOCATING = {"PUT", "LONG_BINPUT", "FRAME"}  # as much as their argument says
 _PICKLES = {".p", ".pkl", ".pickle"}
 _CHECKED_ROWS = 8192  # at a time
 _ENCODED = {"%": "%25", "/": "%2F", "\\": "%5C", "\r": "%0D", "\n": "%0A"}
@@ -173,121 +177,48 @@ def _check_rows(path: Path, features: Features) -> None:
 def _read_pickle(path: Path) -> object:
     try:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as m:
-            if len(m) > MAX_PICKLE_BYTES:
-                raise FeaturesError(
-                    f"{path}: {len(m)} bytes; pickles are read up to {MAX_PICKLE_BYTES}, use .npy"
-                )
-            return _Machine(len(m)).run(m)
+            _check_opcodes(m)
+            value = _Unpickler(stream, len(m)).load()
     except FeaturesError as error:
         raise FeaturesError(f"{path}: {error}") from None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-        raise FeaturesError(f"{path}: not a readable pickle: {error}") from error
+    except Exception as error:  # a broken pickle can raise almost anything
+        raise FeaturesError(
+            f"{path}: not a readable pickle: {type(error).__name__}: {error}"
+        ) from error
+    if isinstance(value, list | tuple):
+        return [item.value if isinstance(item, _Array) else item for item in value]
+    return value.value if isinstance(value, _Array) else value
 
 
-class _Dtype:
-    """A dtype of a pickle; its byte order comes with BUILD."""
-
-    def __init__(self, code: str, *_: object) -> None:
-        if not re.fullmatch("[<>=|]?[fiu][1248]", code):
-            raise FeaturesError(f"arrays must be of numbers; received the dtype {code!r:.80}")
-        self.value: np.dtype[Any] = np.dtype(code)
-
-    def build(self, _version: object, order: Any, *_: object) -> None:
-        self.value = self.value.newbyteorder(order)
-
-
-class _Array:
-    """An array of a pickle; everything about it comes with BUILD."""
-
-    def __init__(self, *_: object) -> None:
-        self.value: NDArray[Any] | None = None
-
-    def build(self, _version: object, shape: Any, dtype: Any, fortran: Any, data: Any) -> None:
-        self.value = _array(data, dtype, shape, "F" if fortran else "C")
-
-
-def _array(data: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
-    """A view of `data`, so a shape can promise no more than the file has."""
-    return np.frombuffer(data, dtype.value).reshape(shape, order=order)
-
-
-def _scalar(dtype: Any, data: Any) -> np.number[Any]:
-    number: np.number[Any] = _array(data, dtype, (1,), "C")[0]
-    return number
-
-
-_CONSTRUCTORS: dict[str, Callable[..., object]] = {"numpy.dtype": _Dtype, "numpy.ndarray": _Array}
-for _core in ("numpy.core", "numpy._core"):  # before and since numpy 2
-    _CONSTRUCTORS[f"{_core}.multiarray._reconstruct"] = _Array
-    _CONSTRUCTORS[f"{_core}.multiarray.scalar"] = _scalar
-    _CONSTRUCTORS[f"{_core}.numeric._frombuffer"] = _array
-
-_MARK = object()
-
-
-class _Machine:
-    """Runs the instructions of a pickle that make data; refuses all others."""
-
-    def __init__(self, size: int) -> None:
-        self.memo: dict[int, Any] = {}
-        self._stack: list[Any] = []
-        self._room = size  # text still to be encoded: each character was in the file once
-        self._constructors = _CONSTRUCTORS | {"_codecs.encode": self._encode}
-
-    def run(self, pickle: mmap.mmap) -> object:
-        for opcode, argument, position in pickletools.genops(pickle):  # type: ignore[arg-type]
-            action = _ACTIONS.get(opcode.name)
-            if action is None:
-                raise FeaturesError(
-                    f"refused: {opcode.name} {argument!r:.80} at byte {position}; "
-                    "a pickle must have nothing but lists and arrays of numbers or text"
-                )
-            action(self, argument)
-        value = self._stack.pop()
-        if isinstance(value, list | tuple):
-            return [item.value if isinstance(item, _Array) else item for item in value]
-        return value.value if isinstance(value, _Array) else value
-
-    def push(self, value: object) -> None:
-        self._stack.append(value)
-
-    def take(self, count: int) -> list[Any]:
-        return [self._stack.pop() for _ in range(count)][::-1]
-
-    def take_to_mark(self) -> list[Any]:
-        items = []
-        while (item := self._stack.pop()) is not _MARK:
-            items.append(item)
-        return items[::-1]
-
-    def extend(self, items: list[Any]) -> None:
-        if not isinstance(self._stack[-1], list):
-            raise TypeError("items are added to something that is no list")
-        self._stack[-1].extend(items)
-
-    def remember(self, index: int) -> None:
-        self.memo[index] = self._stack[-1]
-
-    def find(self, name: str) -> None:
-        if name not in self._constructors:
+def _check_opcodes(pickled: mmap.mmap) -> None:
+    """Refuses what `find_class` is not asked about; genops reads, and runs nothing."""
+    size = len(pickled)
+    if size > MAX_PICKLE_BYTES:
+        raise FeaturesError(f"{size} bytes; pickles are read up to {MAX_PICKLE_BYTES}, use .npy")
+    for opcode, argument, position in pickletools.genops(pickled):  # type: ignore[arg-type]
+        if _REFUSED.search(opcode.name):
+            raise FeaturesError(f"the pickle has {opcode.name} at byte {position}; {_WANTED}")
+        if opcode.name in _ALLOCATING and (argument or 0) > size:
             raise FeaturesError(
-                f"refused: the pickle refers to {name:.200}, which could run code; "
-                "it must have nothing but lists and arrays of numbers or text"
+                f"{opcode.name} {argument} at byte {position} is more than the file has bytes"
             )
-        self.push(self._constructors[name])
 
-    def reduce(self) -> None:
-        function, arguments = self.take(2)
-        if function not in self._constructors.values():
-            raise TypeError("something that is no constructor is called")
-        self.push(function(*arguments))
 
-    def build(self) -> None:
-        target, state = self.take(2)
-        if not isinstance(target, _Dtype | _Array):
-            raise TypeError("state is set on something that is no array")
-        target.build(*state)
-        self.push(target)
+class _Unpickler(pickle.Unpickler):
+    """Finds by name what numbers, their arrays and old bytes are made of, and nothing else."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        super().__init__(stream)
+        self._room = size  # text still to be encoded: each character was in the file once
+
+    def find_class(self, module: str, name: str) -> Any:
+        wanted = f"{module}.{name}"
+        if wanted == "_codecs.encode":
+            return self._encode
+        known = wanted.replace("numpy._core.", "numpy.core.")  # since numpy 2, and before
+        if known not in _CONSTRUCTORS:
+            raise FeaturesError(f"the pickle asks for {wanted:.200}; {_WANTED}")
+        return _CONSTRUCTORS[known]
 
     def _encode(self, text: str, encoding: str) -> bytes:
         """How pickles of the protocols before 3 write bytes."""
@@ -297,42 +228,43 @@ class _Machine:
         return text.encode(encoding)
 
 
-def _pushes(make: Callable[[_Machine, Any], object]) -> Callable[[_Machine, Any], None]:
-    return lambda machine, argument: machine.push(make(machine, argument))
+# numpy's own dtype and ndarray take any state from a pickle: one can give a float
+# dtype the flags of objects, or free an array under a view of it. These two cannot.
 
 
-def _same(*opcodes: str, action: Callable[[_Machine, Any], None]) -> dict[str, Any]:
-    return dict.fromkeys(opcodes, action)
+class _Dtype:
+    """A dtype of a pickle; its byte order comes with its state."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if not re.fullmatch("[<>=|]?[fiu][1248]", code):
+            raise FeaturesError(f"arrays must be of numbers; received the dtype {code!r:.80}")
+        self.value: np.dtype[Any] = np.dtype(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, order, *_ = state
+        self.value = self.value.newbyteorder(order)
 
 
-_ACTIONS: dict[str, Callable[[_Machine, Any], None]] = (
-    _same("PROTO", "FRAME", "STOP", action=lambda _machine, _argument: None)
-    | _same(
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-        action=_pushes(lambda _, argument: argument),
-    )
-    | _same("PUT", "BINPUT", "LONG_BINPUT", action=_Machine.remember)
-    | _same("GET", "BINGET", "LONG_BINGET", action=_pushes(lambda m, index: m.memo[index]))
-    | {
-        "NONE": _pushes(lambda *_: None),
-        "NEWTRUE": _pushes(lambda *_: True),
-        "NEWFALSE": _pushes(lambda *_: False),
-        "EMPTY_LIST": _pushes(lambda *_: []),
-        "EMPTY_TUPLE": _pushes(lambda *_: ()),
-        "MARK": _pushes(lambda *_: _MARK),
-        "LIST": _pushes(lambda m, _: m.take_to_mark()),
-        "TUPLE": _pushes(lambda m, _: tuple(m.take_to_mark())),
-        "TUPLE1": _pushes(lambda m, _: tuple(m.take(1))),
-        "TUPLE2": _pushes(lambda m, _: tuple(m.take(2))),
-        "TUPLE3": _pushes(lambda m, _: tuple(m.take(3))),
-        "APPEND": lambda m, _: m.extend(m.take(1)),
-        "APPENDS": lambda m, _: m.extend(m.take_to_mark()),
-        "MEMOIZE": lambda m, _: m.remember(len(m.memo)),
-        "GLOBAL": lambda m, name: m.find(name.replace(" ", ".", 1)),
-        "STACK_GLOBAL": lambda m, _: m.find(".".join(m.take(2))),
-        "REDUCE": lambda m, _: m.reduce(),
-        "BUILD": lambda m, _: m.build(),
-    }
-)
+class _Array:
+    """An array of a pickle; everything about it comes with its state."""
+
+    def __init__(self, *_: object) -> None:
+        self.value: NDArray[Any] | None = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, shape, dtype, fortran, data = state
+        self.value = _array(data, dtype, shape, "F" if fortran else "C")
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """A view of `data`, so a shape can promise no more than the file has."""
+    return np.frombuffer(data, dtype.value).reshape(shape, order=order)
+
+
+_CONSTRUCTORS: dict[str, Any] = {
+    "numpy.ndarray": None,  # named by every array, called by none
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, (1,), "C")[0],
+    "numpy.core.numeric._frombuffer": _array,
+}

@@ -23,7 +23,9 @@ ROOMS = {
     "service": ["service"],
 }
 SOURCES = sorted(
-    path.relative_to(ROOT) for room in ("indexer", "service") for path in (ROOT / room).rglob("*.py")
+    path.relative_to(ROOT)
+    for room in ("indexer", "service")
+    for path in (ROOT / room).rglob("*.py")
 )
 
 
