@@ -30,8 +30,8 @@ def pages() -> dict[Path, str]:
 
 
 def _config_yaml() -> Iterator[str]:
-    yield "# Every setting at its default. IMAGE_SEARCH_<SECTION>_<KEY> in the environment overrides"
-    yield "# it; relative paths here are relative to this file."
+    yield "# Every setting at its default. IMAGE_SEARCH_<SECTION>_<KEY> in the environment comes"
+    yield "# first. Relative paths here are relative to this file."
     section = ""
     for setting in table():
         if setting.section != section:
@@ -83,10 +83,19 @@ def _configuration() -> Iterator[str]:
 
 def _cli() -> Iterator[str]:
     yield from ("# Command line", "", _NOTE, "", "```", _help(cli, "python -m indexer"), "```")
-    for name, command in sorted(cli.commands.items()):
+    for name, command in commands():
         yield from ("", f"## {name}", "", "```")
         yield _help(command, f"python -m indexer {name}")
         yield "```"
+
+
+def commands(group: click.Group = cli, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with its full name, by name: `add`, `snapshot create`."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _help(command: click.Command, name: str) -> str:
@@ -154,9 +163,8 @@ def _type(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     bounds = [f"{schema[key]}" for key in ("minimum", "maximum") if key in schema]
-    return (
-        schema.get("type", "any") + (f" {' to '.join(bounds)}" if bounds else "") + _default(schema)
-    )
+    limits = f" {' to '.join(bounds)}" if bounds else ""
+    return f"{schema.get('type', 'any')}{limits}{_default(schema)}"
 
 
 def _default(schema: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ relative to the file; those in the environment, to the working directory.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +27,20 @@ DEFAULT_COLLECTION = "default"
 WEIGHTS_PRESETS = ("fashion", "imagenet", "untrained")
 
 CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+HostName = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$",
+        examples=["photos.internal", "photos.internal:8080"],
+    ),
+]
+FactoryString = Annotated[
+    str,
+    Field(
+        pattern=r"^(IVF[1-9]\d{0,4},)?(Flat|SQ8|SQfp16)$",
+        examples=["IVF1024,Flat", "SQ8", "IVF1024,SQfp16"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -47,6 +62,10 @@ class StorageSettings(Section):
 
     data_dir: Path = Field(
         Path("data"), description="Folder of the catalogues, one folder per collection."
+    )
+    snapshot_dir: Path = Field(
+        Path("snapshots"),
+        description="Folder of the snapshots, one folder per collection; better on another disk.",
     )
 
 
@@ -82,7 +101,19 @@ class IndexSettings(Section):
     """How vectors are searched."""
 
     backend: Literal["faiss"] = Field("faiss", description="Library that searches.")
-    type: Literal["flat"] = Field("flat", description="`flat` compares with every vector: exact.")
+    type: Literal["auto", "flat"] | FactoryString = Field(
+        "auto",
+        description="`auto` compares with every vector up to 20,000 images, with the likeliest"
+        " beyond; `flat` always with every one; a FAISS factory string says how candidates are"
+        " found. Whatever is found is scored exactly.",
+    )
+    compact_fraction: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Share of images changed since the index file was written at which a"
+        " command that changes the catalogue writes a new one.",
+    )
 
 
 class ImageSettings(Section):
@@ -97,6 +128,30 @@ class ImageSettings(Section):
 
     def limits(self) -> ImageLimits:
         return ImageLimits(max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+
+
+class FetchSettings(Section):
+    """Photos that feeds name by URL."""
+
+    allowed_hosts: list[HostName] = Field(
+        [],
+        description="Photo servers of your own network: `host` may have a private address,"
+        " `host:port` also a port other than 80 and 443. All others must be public.",
+    )
+    timeout_s: float = Field(
+        60, gt=0, le=3600, description="Seconds for one photo, redirects and second tries included."
+    )
+    cache_mib: int = Field(
+        10_240,
+        ge=0,
+        description="MiB of downloaded photos to keep in storage.data_dir/.photos, so that they"
+        " are downloaded again only if they changed; 0 keeps none.",
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
 class ServiceSettings(Section):
@@ -137,6 +192,7 @@ class Settings(Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     index: IndexSettings = IndexSettings()
     images: ImageSettings = ImageSettings()
+    fetch: FetchSettings = FetchSettings()
     service: ServiceSettings = ServiceSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
@@ -159,6 +215,11 @@ class Settings(Section):
         own = self.collections.get(collection, CollectionSettings()).embedding
         return EmbeddingSettings.model_validate({**self.embedding.model_dump(), **own})
 
+    @property
+    def photo_cache(self) -> Path:
+        """The folder of downloaded photos; no collection can have its name."""
+        return self.storage.data_dir / ".photos"
+
     def folder_of(self, collection: str) -> Path:
         """The folder of a collection's catalogue.
 
@@ -167,6 +228,15 @@ class Settings(Section):
         """
         self.embedding_of(collection)
         return self.storage.data_dir / collection
+
+    def snapshots_of(self, collection: str) -> Path:
+        """The folder of a collection's snapshots.
+
+        Raises:
+            UnknownCollectionError: no collection of this name is configured.
+        """
+        self.embedding_of(collection)
+        return self.storage.snapshot_dir / collection
 
 
 @dataclass(frozen=True)
@@ -237,6 +307,12 @@ def _in_words(schema: dict[str, Any]) -> str:
     if schema.get("type") == "integer":
         high = schema.get("maximum")
         return f"an integer from {schema['minimum']} {'up' if high is None else f'to {high}'}"
+    if schema.get("type") == "number":
+        return f"a number above {schema['exclusiveMinimum']}, up to {schema['maximum']}"
+    if schema.get("type") == "array":
+        return f"a list of {_in_words(schema['items'])}, or commas between them"
+    if "examples" in schema:
+        return "text such as " + " or ".join(schema["examples"])
     return "a path" if schema.get("format") == "path" else "text"
 
 
@@ -250,7 +326,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: expected sections of settings, received {document!r}")
     sections = {name: {} if keys is None else keys for name, keys in (document or {}).items()}
     base = path.resolve().parent
-    _anchor(sections.get("storage"), "data_dir", base)
+    for key in StorageSettings.model_fields:
+        _anchor(sections.get("storage"), key, base)
     _anchor(sections.get("embedding"), "weights", base)
     for collection in _mappings(sections.get("collections")):
         _anchor(collection.get("embedding"), "weights", base)

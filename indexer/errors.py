@@ -53,6 +53,12 @@ class ImageTooLargeError(ImageError):
     code = "image_too_large"
 
 
+class FetchError(ImageError):
+    """A photo's URL is not allowed, or does not give a photo."""
+
+    code = "fetch_failed"
+
+
 class BadParameterError(ImageSearchError):
     """A parameter of a query has an impossible value."""
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from indexer.arrays import Vectors
 from indexer.catalog import Catalog, CatalogSnapshot, Image, Product
 from indexer.embedding import Embedder, EmbeddingSpec
-from indexer.errors import FingerprintMismatchError, UnknownProductError
-from indexer.images import ImageLimits, decode
+from indexer.errors import BadParameterError, FingerprintMismatchError, UnknownProductError
+from indexer.images import ImageLimits, crop, decode
 from indexer.index import LiveView, View
 
 # Candidates fetched at first, as a multiple of the products wanted: most have one or two photos.
@@ -35,6 +35,13 @@ class SearchParameters(BaseModel):
     min_score: Annotated[
         float | None,
         Field(ge=-1, le=1, allow_inf_nan=False, description="Lowest score that counts as a match."),
+    ] = None
+    box: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[\d.]+(,[\d.]+){3}$",
+            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides.",
+        ),
     ] = None
 
 
@@ -127,13 +134,14 @@ class Searcher:
             CatalogError: a stored vector is damaged.
         """
         with self.catalog.snapshot() as snapshot:
-            self._live.at(snapshot)
+            self._live.refresh(snapshot)
 
     def by_photos(self, photos: Sequence[bytes], parameters: SearchParameters) -> Answer:
         """The products that look most like any of the photos, given as the bytes of their files.
 
         Raises:
             ImageError: the photo cannot be used.
+            BadParameterError: the box is none.
             FingerprintMismatchError: the catalogue holds vectors of another network.
         """
         with self.catalog.snapshot() as snapshot:
@@ -141,6 +149,8 @@ class Searcher:
         answer = Answer(self.name)
         with _timed(answer, "decode"):
             images = [decode(data, self._limits) for data in photos]
+            if parameters.box is not None:
+                images = [crop(image, _corners(parameters.box)) for image in images]
         with _timed(answer, "embed"):
             queries = self._embedder().embed(images)
         self._fill(answer, parameters, lambda _: queries)
@@ -190,6 +200,14 @@ class Searcher:
                         answer.seq = snapshot.seq
                         answer.total, answer.matches = ranking.page(parameters)
                         return
+
+
+def _corners(box: str) -> tuple[float, float, float, float]:
+    try:
+        x1, y1, x2, y2 = map(float, box.split(","))
+    except ValueError:
+        raise BadParameterError(f"box: received {box!r}; send x1,y1,x2,y2") from None
+    return x1, y1, x2, y2
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,8 @@ from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.resize import resize
 from indexer.errors import ImageError, MassRemovalError
 from indexer.feed import FeedRow, ImageRef, Rejection
-from indexer.images import ImageLimits, decode, read_photo
+from indexer.fetch import PhotoSource
+from indexer.images import decode
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
 BATCH = 32
@@ -96,7 +96,7 @@ class Indexer:
         catalog: to write to.
         spec: of the embeddings it holds.
         embedder: called once there is a photo to embed; a run without new photos needs none.
-        limits: what a photo may cost.
+        photos: reads them, from disk and from the web.
         progress: called with the number of rows that are done.
     """
 
@@ -105,13 +105,13 @@ class Indexer:
         catalog: Catalog,
         spec: EmbeddingSpec,
         embedder: Callable[[], Embedder],
-        limits: ImageLimits,
+        photos: PhotoSource,
         progress: Progress,
     ) -> None:
         self._catalog = catalog
         self._spec = spec
         self._embedder = embedder
-        self._limits = limits
+        self._photos = photos
         self._progress = progress
 
     def add(self, rows: Iterable[FeedRow | Rejection]) -> Report:
@@ -155,14 +155,15 @@ class Indexer:
             MassRemovalError: as `sync`.
         """
         report = Report(removed=self._surplus(feed(), allow_mass_removal))
+        new: set[str] = set()
         for batch in batched(self._prepared(feed(), report), BATCH):
             with self._catalog.snapshot() as snapshot:
                 stored = snapshot.products(prepared.row.product_id for prepared in batch)
-                new = self._new_photos(snapshot, batch)
-            report.embedded += len(new)
+                new.update(self._new_photos(snapshot, batch))
             for prepared in batch:
                 product_id = prepared.row.product_id
                 report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
+        report.embedded = len(new)
         return report
 
     @contextmanager
@@ -225,7 +226,7 @@ class Indexer:
         if photo.pixels is not None:
             return photo.pixels
         # Known when it was read, but an earlier batch has replaced the only product with it.
-        return self._prepare_pixels(_read(photo.ref, self._limits))
+        return self._prepare_pixels(self._photos.read(photo.ref.location))
 
     def _prepared(self, rows: Iterable[FeedRow | Rejection], report: Report) -> Iterator[_Prepared]:
         """Rows with at least one good photo, in order, read ahead of their use by threads."""
@@ -257,7 +258,7 @@ class Indexer:
         photos, rejections = [], []
         for ref in row.images:
             try:
-                data = _read(ref, self._limits)
+                data = self._photos.read(ref.location)
                 content_hash = sha256(data).hexdigest()
                 with self._catalog.snapshot() as snapshot:
                     known = snapshot.known_photos([content_hash])
@@ -269,10 +270,4 @@ class Indexer:
         return _Prepared(row, photos, rejections)
 
     def _prepare_pixels(self, data: bytes) -> NDArray[np.uint8]:
-        return resize(decode(data, self._limits), self._spec.input_size, self._spec.resize)
-
-
-def _read(ref: ImageRef, limits: ImageLimits) -> bytes:
-    if ref.location.startswith(("http://", "https://")):
-        raise ImageError("photos are not fetched from the web; download it and name the file")
-    return read_photo(Path(ref.location), limits)
+        return resize(decode(data, self._photos.limits), self._spec.input_size, self._spec.resize)

@@ -7,7 +7,7 @@ It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
 from flask import Flask
 
 from indexer.config import Settings
-from service import api, errors, headers, routing
+from service import api, bodies, errors, headers, routing
 from service.search import SearchService
 
 
@@ -21,10 +21,14 @@ def create_app(settings: Settings, *, search: SearchService | None = None) -> Fl
     """
     app = Flask(__name__)
     # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
-    app.config["MAX_CONTENT_LENGTH"] = settings.images.max_bytes * 4 // 3 + 65_536
+    most = settings.images.max_bytes * 4 // 3 + 65_536
+    app.config["MAX_CONTENT_LENGTH"] = most
     app.json.sort_keys = False  # type: ignore[attr-defined]  # as documented, not by the alphabet
+    app.url_map.merge_slashes = False  # its redirects would encode product ids twice
     app.url_map.converters["product_id"] = routing.ProductIdConverter
-    app.wsgi_app = routing.KeepEncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = bodies.ReadWhole(  # type: ignore[method-assign]
+        routing.KeepEncodedSlashes(app.wsgi_app), most=4 * most
+    )
     app.extensions["search"] = search or SearchService.started(settings)
     app.register_blueprint(api.blueprint)
     errors.register(app)

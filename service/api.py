@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_file
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError
@@ -50,10 +51,16 @@ def _search_by_upload() -> Response:
 
 
 def _search_by_json() -> Response:
-    body = request.get_json()
+    # Werkzeug cuts a body without a length off at the limit and says nothing.
+    if len(request.get_data()) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        raise RequestEntityTooLarge
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise BadRequestError("the JSON body is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequestError("the JSON body must be an object")
-    query = _validated(JsonQuery, body)
+    query = _validated(JsonQuery, {**request.args, **body})
     if (query.image_base64 is None) == (query.product_id is None):
         raise BadRequestError("send exactly one of image_base64 and product_id")
     searcher = _service().searcher(query.collection)
@@ -95,9 +102,10 @@ def image(image_id: int) -> WerkzeugResponse:
     if found.location.startswith(("http://", "https://")):
         return redirect(found.location)
     path = Path(found.location)
-    if not path.is_file():
+    # What is not absolute is only the name that came with an imported vector.
+    if not (path.is_absolute() and path.is_file()):
         raise UnknownImageError(f"the file of image {image_id} is not there any more")
-    return send_file(path.absolute(), max_age=3600)
+    return send_file(path, max_age=3600)
 
 
 @blueprint.get("/healthz")

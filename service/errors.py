@@ -4,8 +4,8 @@ import json
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, current_app
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
@@ -25,6 +25,12 @@ class BadRequestError(ImageSearchError):
     """The request is none that the endpoint takes."""
 
     code = "bad_request"
+
+
+class RequestTooLargeError(ImageSearchError):
+    """The body is larger than any endpoint takes."""
+
+    code = "request_too_large"
 
 
 class UnsupportedMediaTypeError(ImageSearchError):
@@ -50,6 +56,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequestError: HTTPStatus.BAD_REQUEST,
+    RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UnknownImageError: HTTPStatus.NOT_FOUND,
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -60,7 +67,6 @@ _HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
 }
 
@@ -72,32 +78,46 @@ def status_of(kind: type[ImageSearchError]) -> HTTPStatus:
 
 def register(app: Flask) -> None:
     """Makes the application answer every error as a problem document."""
+    app.register_error_handler(ImageSearchError, _known)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(Exception, _unknown)
 
-    @app.errorhandler(ImageSearchError)
-    def known(error: ImageSearchError) -> Response:
-        status = status_of(type(error))
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
-            log.error("%s: %s", error.code, error)
-        response = problem(status, error.code, str(error))
-        if isinstance(error, NotReadyError):
-            response.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return response
 
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> Response:
-        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        code = _HTTP_CODES.get(status, status.name.lower())
-        response = problem(status, code, error.description or status.description)
-        for name, value in error.get_headers():
-            if name in ("Allow", "Location"):
-                response.headers[name] = value
-        return response
+def _known(error: ImageSearchError) -> Response:
+    status = status_of(type(error))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
+        log.error("%s: %s", error.code, error)
+    response = problem(status, error.code, str(error))
+    if isinstance(error, NotReadyError):
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
-    @app.errorhandler(Exception)
-    def unknown(error: Exception) -> Response:
-        log.exception("unexpected error", exc_info=error)
-        detail = "an error on our side; it was logged"
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+def _too_large(_: RequestEntityTooLarge) -> Response:
+    most = current_app.config["MAX_CONTENT_LENGTH"]
+    return _known(
+        RequestTooLargeError(
+            f"the body, a field of it or the number of its parts is too large; at most {most:,}"
+            " bytes are taken: send fewer or smaller photos"
+        )
+    )
+
+
+def _refused(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = _HTTP_CODES.get(status, status.name.lower())
+    response = problem(status, code, error.description or status.description)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location"):
+            response.headers[name] = value
+    return response
+
+
+def _unknown(error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    detail = "an error on our side; it was logged"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
 
 
 def problem(status: HTTPStatus, code: str, detail: str) -> Response:

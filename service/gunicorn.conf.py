@@ -27,6 +27,8 @@ graceful_timeout = _service.timeout_s
 # Of a worker that no longer answers the master; a slow request does not count.
 timeout = 120
 keepalive = 30
+# An id of 512 characters, percent-encoded, with room for parameters.
+limit_request_line = 8190
 control_socket_disable = True
 
 

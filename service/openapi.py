@@ -14,6 +14,7 @@ from service import schemas
 from service.errors import (
     BadRequestError,
     NotReadyError,
+    RequestTooLargeError,
     UnknownImageError,
     UnsupportedMediaTypeError,
     status_of,
@@ -61,16 +62,22 @@ def document() -> Json:
 
 
 def _paths() -> Json:
-    search_errors = (*_COLLECTION, *_PHOTO, errors.UnknownProductError, BadRequestError)
+    search_errors = (
+        *_COLLECTION,
+        *_PHOTO,
+        errors.UnknownProductError,
+        BadRequestError,
+        RequestTooLargeError,
+        UnsupportedMediaTypeError,
+    )
     return {
         "/v1/search": {
             "post": {
                 "operationId": "search",
                 "summary": "Find the products that look most like a photo, or like a product.",
+                "parameters": _query(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
-                "responses": _responses(
-                    schemas.SearchResponse, (*search_errors, UnsupportedMediaTypeError)
-                ),
+                "responses": _responses(schemas.SearchResponse, search_errors),
             }
         },
         "/v1/products/{product_id}": {

@@ -18,7 +18,7 @@ class ProductIdConverter(BaseConverter):
     """The rest of a path as a product id; a slash may be encoded or, where it is clear, not."""
 
     part_isolating = False
-    regex = ".+?"
+    regex = r"(?s:.+?)(?!\n)"  # `$`, which follows, would leave a newline at the end unmatched
 
     def to_python(self, value: str) -> str:
         return value.replace("%2F", "/").replace("%25", "%")
@@ -44,5 +44,6 @@ class KeepEncodedSlashes:
 
 
 def _decoded(segment: str) -> str:
-    text = unquote_to_bytes(segment).decode("latin-1")  # as WSGI spells bytes
+    # WSGI spells bytes as latin-1; clients may send letters that are not ASCII as they are.
+    text = unquote_to_bytes(segment.encode("latin-1")).decode("latin-1")
     return text.replace("%", "%25").replace("/", "%2F")

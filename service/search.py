@@ -125,8 +125,8 @@ class SearchService:
             for name, searcher in self._searchers.items():
                 try:
                     searcher.refresh()
-                except ImageSearchError as error:
-                    log.error("collection %s: %s", name, error)
+                except Exception:  # the next change may be a good one
+                    log.exception("collection %s cannot be refreshed", name)
 
     def _open(self, name: str) -> Searcher:
         settings = self._settings.embedding_of(name)

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from indexer.catalog import Catalog
+from indexer.config import FetchSettings
 from indexer.feed import FeedRow, ImageRef, Rejection
+from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.search import Searcher
 from indexer.sync import Indexer, Report
@@ -57,7 +59,8 @@ class Store:
     @property
     def indexer(self) -> Indexer:
         spec = self.embedder.spec
-        return Indexer(self.catalog, spec, lambda: self.embedder, ImageLimits(), lambda _: None)
+        photos = PhotoSource(ImageLimits(), FetchSettings())
+        return Indexer(self.catalog, spec, lambda: self.embedder, photos, lambda _: None)
 
     def photo(self, name: str, colour: object) -> ImageRef:
         """Draws a photo; the same name again replaces it."""

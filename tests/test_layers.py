@@ -20,6 +20,7 @@ ROOMS = {
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/catalog"],
     "pyarrow": ["indexer/feed"],
+    "urllib3": ["indexer/fetch"],
     "service": ["service"],
 }
 SOURCES = sorted(

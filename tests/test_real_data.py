@@ -12,10 +12,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.resize_methods import share_right
 from indexer.catalog import Catalog
-from indexer.config import EmbeddingSettings
+from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.features import product_id_of, read_features, read_names
 from indexer.feed import read_feed
+from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.search import Searcher, SearchParameters
 from indexer.sync import Indexer
@@ -34,7 +35,8 @@ def footwear(
     """The 300 footwear photos, indexed with the default weights."""
     catalog = Catalog(tmp_path_factory.mktemp("footwear"), create=True)
     spec = embedder.spec
-    indexer = Indexer(catalog, spec, lambda: embedder, ImageLimits(), lambda _: None)
+    photos = PhotoSource(ImageLimits(), FetchSettings())
+    indexer = Indexer(catalog, spec, lambda: embedder, photos, lambda _: None)
     report = indexer.add(read_feed(test_data / "footwear" / "images"))
     assert (len(report.added), report.rejected) == (300, [])
     yield Searcher("default", catalog, spec, lambda: embedder, ImageLimits())

@@ -1,6 +1,7 @@
 """The durable truth of one collection: products, images, embeddings, journal, in SQLite."""
 
 from indexer.catalog.catalog import Catalog
+from indexer.catalog.checksums import DamagedError
 from indexer.catalog.records import (
     Attributes,
     AttributeValue,
@@ -22,6 +23,7 @@ __all__ = [
     "CatalogSnapshot",
     "CatalogWriter",
     "Changes",
+    "DamagedError",
     "Image",
     "NewImage",
     "Outcome",

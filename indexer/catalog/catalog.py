@@ -3,10 +3,12 @@
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from indexer.catalog.checksums import DamagedError, teach
 from indexer.catalog.lock import writer_lock
+from indexer.catalog.mark import MarkFile
 from indexer.catalog.schema import migrate
 from indexer.catalog.snapshot import CatalogSnapshot
 from indexer.catalog.writer import CatalogWriter
@@ -15,6 +17,19 @@ from indexer.errors import CatalogError
 FILE_NAME = "catalog.db"
 # How long a connection waits for another one's commit; commits take milliseconds.
 _BUSY_TIMEOUT_S = 10.0
+# What SQLite may say of a file that is whole. As our statements are right, all else is damage.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 class Catalog:
@@ -26,11 +41,13 @@ class Catalog:
 
     Raises:
         CatalogError: there is none (and `create` is off), or it cannot be opened.
+        DamagedError: it is not what was written.
     """
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
+        self._mark = MarkFile(folder)
         self._idle: deque[sqlite3.Connection] = deque()
         if not create and not self.path.is_file():
             raise CatalogError(f"no catalogue at {self.path}; add products first")
@@ -38,14 +55,24 @@ class Catalog:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CatalogError(f"cannot make the folder of the catalogue: {error}") from error
+        mark = self._mark.read()
         with self._errors_named():
             connection = self._connect()
             migrate(connection)
             self._idle.append(connection)
+        self._inode = self.path.stat().st_ino
+        with self.snapshot() as snapshot:
+            if mark and snapshot.seq < mark.seq:
+                raise DamagedError(
+                    f"{self.path}: ends at seq {snapshot.seq}, but {self._mark.path.name} tells of"
+                    f" {mark.seq}; the file or its write-ahead log was replaced, cut or damaged:"
+                    " put both back, or restore a snapshot"
+                )
 
     @contextmanager
     def snapshot(self) -> Iterator[CatalogSnapshot]:
         """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short."""
+        self._require_same_file()
         with self._errors_named():
             connection = self._idle.pop() if self._idle else self._connect()
             connection.execute("BEGIN")
@@ -65,10 +92,8 @@ class Catalog:
         with self._errors_named(), writer_lock(self.folder):
             connection = self._connect()
             try:
-                yield CatalogWriter(connection)
-                # Empties the write-ahead log, or leaves it to a later writer if someone reads it.
-                connection.execute("PRAGMA busy_timeout = 0")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                yield CatalogWriter(connection, self._mark)
+                _empty_the_log(connection)
             finally:
                 connection.close()
 
@@ -84,11 +109,31 @@ class Catalog:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        teach(connection)
         return connection
+
+    def _require_same_file(self) -> None:
+        """Open connections would go on with the file that was here before."""
+        try:
+            inode = self.path.stat().st_ino
+        except OSError as error:
+            raise CatalogError(f"{self.path}: is gone: {error.strerror}") from error
+        if inode != self._inode:
+            raise CatalogError(f"{self.path}: was replaced; start this process again")
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise CatalogError(f"{self.path}: {error}") from error
+            # None if the text of a row is no text.
+            code = getattr(error, "sqlite_errorcode", None)
+            passing = code is not None and code & 0xFF in _PASSING
+            raise (CatalogError if passing else DamagedError)(f"{self.path}: {error}") from error
+
+
+def _empty_the_log(connection: sqlite3.Connection) -> None:
+    """Leaves it to a later writer if someone reads from it, or if the disk is full."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    with suppress(sqlite3.OperationalError):  # what was written is stored all the same
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

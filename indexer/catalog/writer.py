@@ -1,22 +1,28 @@
 """Writing to a catalogue: a batch is a transaction, a change is a row of the journal."""
 
 import sqlite3
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from indexer.arrays import batched
+from indexer.catalog.checksums import checksum
+from indexer.catalog.mark import Mark, MarkFile
 from indexer.catalog.records import Image, NewImage, Outcome, Product, PutProduct, as_json, outcome
-from indexer.catalog.schema import now
+from indexer.catalog.schema import End, now, seal
 from indexer.catalog.snapshot import CatalogSnapshot
 from indexer.errors import FingerprintMismatchError
+
+_BATCH = 500
 
 
 class CatalogWriter:
     """Made by `Catalog.writer`, which holds the lock while this is in use."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, mark: MarkFile) -> None:
         self._db = connection
+        self._mark = mark
+        self._end = End(0, 0, 0)  # of the journal; each transaction starts from the stored one
 
     def bind(self, *, fingerprint: str, weights: str, dimension: int) -> None:
         """Fixes the kind of embedding that this catalogue holds, once; later calls must agree.
@@ -27,14 +33,7 @@ class CatalogWriter:
         with self._transaction() as snapshot:
             present = snapshot.fingerprint
             if present is None or snapshot.counts() == (0, 0):
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                    [
-                        ("fingerprint", fingerprint),
-                        ("weights", weights),
-                        ("dimension", str(dimension)),
-                    ],
-                )
+                self._set_embedding(fingerprint, weights, dimension)
             elif (present, snapshot.dimension) != (fingerprint, dimension):
                 raise FingerprintMismatchError(
                     f"this catalogue holds embeddings of {snapshot.meta('weights')} (fingerprint"
@@ -56,53 +55,96 @@ class CatalogWriter:
     def remove(self, product_ids: Iterable[str]) -> list[str]:
         """Removes products in one transaction, durable when this returns; says which existed."""
         with self._transaction() as snapshot:
-            found = snapshot.products(product_ids)
-            for product in found.values():
-                for image in product.images:
-                    self._remove_image(image)
-                self._db.execute("DELETE FROM products WHERE product_id = ?", (product.product_id,))
-                self._record("remove_product", product.product_id)
-            return sorted(found)
+            return self._remove(snapshot.products(product_ids).values())
+
+    def become(self, other: CatalogSnapshot) -> None:
+        """Makes this catalogue equal to another one in one transaction, durable when this returns.
+
+        What is the same in both stays as it is; a photo that comes back gets a new image id.
+        """
+        with self._transaction() as snapshot:
+            same_kind = snapshot.fingerprint == other.fingerprint
+            wanted = list(other.product_ids())
+            kept = set(wanted) if same_kind else set()
+            surplus = [i for i in snapshot.product_ids() if i not in kept]
+            for batch in batched(surplus, _BATCH):
+                self._remove(snapshot.products(batch).values())
+            if not same_kind and other.fingerprint and other.dimension:
+                self._set_embedding(other.fingerprint, str(other.meta("weights")), other.dimension)
+            for batch in batched(wanted, _BATCH):
+                stored = snapshot.products(batch)
+                for put in _as_puts(other, batch):
+                    self._put(put, stored.get(put.product_id))
+
+    def skip(self, mark: Mark) -> None:
+        """Gives out no number up to these, as they may have been given out before."""
+        with self._transaction():
+            seq, image_id = max(self._end.seq, mark.seq), max(self._end.image_id, mark.image_id)
+            self._end = End(seq, self._end.chain, image_id)
+
+    def _set_embedding(self, fingerprint: str, weights: str, dimension: int) -> None:
+        rows = {"fingerprint": fingerprint, "weights": weights, "dimension": str(dimension)}
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)",
+            [(key, value, checksum(key, value)) for key, value in rows.items()],
+        )
+
+    def _remove(self, products: Iterable[Product]) -> list[str]:
+        removed = []
+        for product in products:
+            for image in product.images:
+                self._remove_image(image)
+            self._db.execute("DELETE FROM products WHERE product_id = ?", (product.product_id,))
+            self._record("remove_product", product.product_id)
+            removed.append(product.product_id)
+        return sorted(removed)
 
     def _put(self, put: PutProduct, stored: Product | None) -> Outcome:
         result = outcome(put, stored)
         if result != "unchanged":
+            if stored is None:  # images refer to it
+                self._db.execute("INSERT INTO products VALUES (?, '', 0)", (put.product_id,))
+            covered = self._put_images(put, stored.images if stored else ())
+            attributes = as_json(put.attributes)
             self._db.execute(
-                "INSERT INTO products VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET attributes = excluded.attributes",
-                (put.product_id, as_json(put.attributes)),
+                "UPDATE products SET attributes = ?, checksum = ? WHERE product_id = ?",
+                (attributes, checksum(put.product_id, attributes, covered), put.product_id),
             )
-            self._put_images(put, stored.images if stored else ())
             self._record("put_product", put.product_id)
         return result
 
-    def _put_images(self, put: PutProduct, stored: tuple[Image, ...]) -> None:
+    def _put_images(self, put: PutProduct, stored: tuple[Image, ...]) -> int:
+        """Returns the sum of the checksums of its images."""
         kept: dict[str, deque[Image]] = {}
         for image in stored:
             kept.setdefault(image.content_hash, deque()).append(image)
+        covered = 0
         for position, new in enumerate(put.images):
-            if same := kept.get(new.content_hash):
-                self._db.execute(
-                    "UPDATE images SET uri = ?, location = ?, position = ? WHERE image_id = ?",
-                    (new.uri, new.location, position, same.popleft().image_id),
-                )
+            same = kept.get(new.content_hash)
+            image_id = same.popleft().image_id if same else self._end.image_id + 1
+            row = image_id, put.product_id, position, new.uri, new.location, new.content_hash
+            own = checksum(*row)
+            covered += own
+            if image_id > self._end.image_id:
+                self._db.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, own))
+                self._add_vector(put.product_id, image_id, new)
             else:
-                self._add_image(put.product_id, new, position)
+                self._db.execute(
+                    "UPDATE images SET position = ?, uri = ?, location = ?, checksum = ?"
+                    " WHERE image_id = ?",
+                    (position, new.uri, new.location, own, image_id),
+                )
         for leftover in kept.values():
             for image in leftover:
                 self._remove_image(image)
+        return covered
 
-    def _add_image(self, product_id: str, new: NewImage, position: int) -> None:
+    def _add_vector(self, product_id: str, image_id: int, new: NewImage) -> None:
         if new.vector is None:
             raise ValueError(f"a new photo of {product_id!r} without a vector")
-        image_id = self._db.execute(
-            "INSERT INTO images (product_id, position, uri, location, content_hash)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (product_id, position, new.uri, new.location, new.content_hash),
-        ).lastrowid
         blob = new.vector.astype("<f4", copy=False).tobytes()
         self._db.execute(
-            "INSERT INTO embeddings VALUES (?, ?, ?)", (image_id, blob, zlib.crc32(blob))
+            "INSERT INTO embeddings VALUES (?, ?, ?)", (image_id, blob, checksum(image_id, blob))
         )
         self._record("add_image", product_id, image_id)
 
@@ -111,17 +153,38 @@ class CatalogWriter:
         self._record("remove_image", image.product_id, image.image_id)
 
     def _record(self, operation: str, product_id: str, image_id: int | None = None) -> None:
-        self._db.execute(
-            "INSERT INTO journal (at, operation, product_id, image_id) VALUES (?, ?, ?, ?)",
-            (now(), operation, product_id, image_id),
-        )
+        row = self._end.seq + 1, now(), operation, product_id, image_id
+        own = checksum(self._end.chain, *row)
+        self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, own))
+        self._end = self._end.after(row[0], image_id, own)
 
     @contextmanager
     def _transaction(self) -> Iterator[CatalogSnapshot]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield CatalogSnapshot(self._db)
+            snapshot = CatalogSnapshot(self._db)
+            self._end = snapshot.end
+            yield snapshot
+            seal(self._db, self._end)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.rollback()
             raise
+        self._mark.write(Mark(self._end.seq, self._end.image_id))
+
+
+def _as_puts(other: CatalogSnapshot, product_ids: Iterable[str]) -> list[PutProduct]:
+    products = other.products(product_ids).values()
+    ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
+    vector_of = dict(zip(ids.tolist(), vectors, strict=True))
+    return [
+        PutProduct(
+            product.product_id,
+            product.attributes,
+            tuple(
+                NewImage(i.uri, i.location, i.content_hash, vector_of[i.image_id])
+                for i in product.images
+            ),
+        )
+        for product in products
+    ]

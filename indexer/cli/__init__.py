@@ -1,12 +1,28 @@
 """The command line: parse, call, print. `python -m indexer --help` lists the commands."""
 
 from indexer.cli.app import main
+from indexer.cli.check import verify
+from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
 from indexer.cli.sample import sample
+from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
 from indexer.cli.write import add, remove, sync
 
-for command in (sync, add, remove, search, status, import_features, export, sample):
+for command in (
+    sync,
+    add,
+    remove,
+    search,
+    status,
+    compact,
+    rebuild,
+    import_features,
+    export,
+    verify,
+    snapshot,
+    sample,
+):
     main.add_command(command)
 
 __all__ = ["main"]

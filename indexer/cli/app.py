@@ -18,12 +18,13 @@ from indexer.cli.errors import DONE, INTERRUPTED, exit_code
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.errors import ImageSearchError
+from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 
 P = ParamSpec("P")
 
 # stdout carries results only; everything else goes here.
-log = Console(stderr=True)
+log = Console(stderr=True, markup=False)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class App:
 
     def catalog(self, *, create: bool = False) -> Catalog:
         return Catalog(self.folder(), create=create)
+
+    @cached_property
+    def photos(self) -> PhotoSource:
+        settings = self.settings
+        return PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
 
     def searcher(self) -> Searcher:
         return Searcher(
@@ -123,7 +129,9 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
             if as_json:
                 click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
             else:
-                Console().print(output.text)
+                # Product ids and paths may look like markup or emoji.
+                console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+                console.print(output.text)
             sys.exit(output.code)
 
     return body

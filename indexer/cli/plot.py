@@ -6,7 +6,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from indexer.catalog import Catalog
 from indexer.errors import ImageError, ImageSearchError
-from indexer.images import ImageLimits, decode, read_photo
+from indexer.fetch import PhotoSource
+from indexer.images import decode
 from indexer.search import Answer
 
 _COLUMNS = 5
@@ -16,7 +17,9 @@ _TEXT = 56
 _INK, _FAINT, _FRAME = "#1d1d1f", "#6e6e73", "#d2d2d7"
 
 
-def plot_answer(answer: Answer, catalog: Catalog, query: Path | str, file: Path) -> None:
+def plot_answer(
+    answer: Answer, catalog: Catalog, query: Path | str, file: Path, photos: PhotoSource
+) -> None:
     """Draws the query, a photo's path or a product id, and the results into a PNG file.
 
     Raises:
@@ -35,7 +38,7 @@ def plot_answer(answer: Answer, catalog: Catalog, query: Path | str, file: Path)
             (0, 0) if number == 0 else (1 + (number - 1) // _COLUMNS, (number - 1) % _COLUMNS)
         )
         corner = (_GAP + column * (_TILE + _GAP), _GAP + row * (_TILE + _TEXT + _GAP))
-        _draw(sheet, corner, *tile)
+        _draw(sheet, corner, photos, *tile)
     try:
         sheet.save(file, format="PNG")
     except OSError as error:
@@ -50,11 +53,18 @@ def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:
     return product.images[0].location, "query", str(product.attributes.get("title", query))
 
 
-def _draw(sheet: Image.Image, corner: tuple[int, int], location: str, head: str, text: str) -> None:
+def _draw(
+    sheet: Image.Image,
+    corner: tuple[int, int],
+    photos: PhotoSource,
+    location: str,
+    head: str,
+    text: str,
+) -> None:
     x, y = corner
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((x - 1, y - 1, x + _TILE, y + _TILE), outline=_FRAME)
-    photo = _thumbnail(location)
+    photo = _thumbnail(location, photos)
     if photo is None:
         draw.text((x + 8, y + 8), "no photo here", _FAINT, ImageFont.load_default(14))
     else:
@@ -66,10 +76,10 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], location: str, head: str,
     draw.text((x, y + _TILE + 28), text, _FAINT, font)
 
 
-def _thumbnail(location: str) -> Image.Image | None:
+def _thumbnail(location: str, photos: PhotoSource) -> Image.Image | None:
     try:
-        photo = decode(read_photo(Path(location), ImageLimits()), ImageLimits())
+        photo = decode(photos.read(location), photos.limits)
     except ImageError:
-        return None  # imported vectors have no photo, and photos on the web are not fetched
+        return None  # imported vectors have no photo, and others may be gone
     photo.thumbnail((_TILE, _TILE))
     return photo

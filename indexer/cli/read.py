@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 from pydantic import ValidationError
-from rich.markup import escape
 from rich.table import Table
 
 from indexer.catalog.catalog import FILE_NAME
@@ -21,6 +20,7 @@ from indexer.search import Answer, SearchParameters
 @click.option("-k", "--limit", type=int, default=10, show_default=True, help="Products to show.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Products to skip.")
 @click.option("--min-score", type=float, help="Lowest cosine that counts as a match, -1 to 1.")
+@click.option("--box", help="Part of the photo: x1,y1,x2,y2 as fractions of its sides.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -34,12 +34,13 @@ def search(
     limit: int,
     offset: int,
     min_score: float | None,
+    box: str | None,
     plot: Path | None,
 ) -> Output:
     """Find the products that look most like the photo IMAGE, or like a product."""
     if (image is None) == (product is None):
         raise BadParameterError("name either a photo or a product with --product")
-    parameters = _parameters(limit, offset, min_score)
+    parameters = _parameters(limit, offset, min_score, box)
     searcher = app.searcher()
     if image is not None:
         photo = read_photo(image, app.settings.images.limits())
@@ -47,7 +48,7 @@ def search(
     else:
         answer = searcher.by_product(str(product), parameters, include_itself=True)
     if plot:
-        plot_answer(answer, app.catalog(), image or str(product), plot)
+        plot_answer(answer, app.catalog(), image or str(product), plot, app.photos)
     return Output(answer.document(), _table(answer))
 
 
@@ -79,13 +80,15 @@ def status(app: App) -> Output:
                 }
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():
-        table.add_row(key, escape(str(value)))
+        table.add_row(key, str(value))
     return Output(document, table)
 
 
-def _parameters(limit: int, offset: int, min_score: float | None) -> SearchParameters:
+def _parameters(
+    limit: int, offset: int, min_score: float | None, box: str | None
+) -> SearchParameters:
     try:
-        return SearchParameters(limit=limit, offset=offset, min_score=min_score)
+        return SearchParameters(limit=limit, offset=offset, min_score=min_score, box=box)
     except ValidationError as invalid:
         error = invalid.errors()[0]
         raise BadParameterError(
@@ -99,7 +102,5 @@ def _table(answer: Answer) -> Table:
         attributes = match.product.attributes
         price = f"{attributes.get('price', '')} {attributes.get('currency', '')}"
         title = str(attributes.get("title", ""))
-        table.add_row(
-            f"{match.score:.4f}", escape(match.product.product_id), escape(title), price.strip()
-        )
+        table.add_row(f"{match.score:.4f}", match.product.product_id, title, price.strip())
     return table

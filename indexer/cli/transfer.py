@@ -6,6 +6,7 @@ import click
 
 from indexer import transfer
 from indexer.cli.app import App, Output, reporting
+from indexer.compaction import compact_when_due
 
 
 @click.command("import-features")
@@ -23,9 +24,9 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
     Row i of FEATURES (.npy or pickle) belongs to line or entry i of NAMES (text, .npy or
     pickle). The product id is the file name without folder and extension.
     """
-    done = transfer.import_features(
-        app.catalog(create=True), features, names, app.spec, same_model=same_model
-    )
+    catalog = app.catalog(create=True)
+    done = transfer.import_features(catalog, features, names, app.spec, same_model=same_model)
+    compact_when_due(catalog, app.settings.index)
     text = f"imported {done.vectors} vectors of {done.products} products"
     if done.fingerprint == transfer.IMPORTED:
         text += "; nobody said what made them, so search them by product (see --same-model)"

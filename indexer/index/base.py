@@ -1,7 +1,7 @@
 """What the rest of the software knows of an index."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,18 @@ class VectorIndex(Protocol):
         """Every id, (n,) ascending."""
         ...
 
-    def candidates(self, queries: Vectors, k: int, allowed: Mask | None) -> Ids:
+    def only(self, allowed: Mask) -> Self:
+        """The same index, whose candidates are among the allowed ones."""
+        ...
+
+    def candidates(self, queries: Vectors, k: int) -> Ids:
         """The k best of each query (m, dimension), as one array of ids without repeats.
 
-        Where fewer than k are allowed, all of those are found. Safe in any number of threads.
+        They may be nearly the k best, but they are k, or all where there are fewer. Safe in
+        any number of threads.
         """
         ...
 
     def vectors(self, ids: Ids) -> Vectors:
-        """The vectors of ids that are in here, (n, dimension), in that order."""
+        """The vectors of ids that are in here, (n, dimension), exactly, in that order."""
         ...

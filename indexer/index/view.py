@@ -16,6 +16,7 @@ _MERGE_FRACTION = 0.25
 # Inner products in float32 are off by less; so many more candidates than asked for are
 # compared again exactly, so that rounding does not decide who is on the page.
 _MARGIN = 16
+_DECIMALS = 12
 _NONE: Ids = np.empty(0, np.int64)
 
 
@@ -24,17 +25,27 @@ class View:
     """The images of a catalogue as of one `seq`.
 
     Args:
+        generation: of the catalogue's embeddings; those of two never meet.
         seq: the journal's.
-        parts: indexes that are not empty, of rising ids, elder and larger ones first.
-        gone: ids (n,) ascending that are in `parts` and no longer in the catalogue.
+        base: a segment, which stays as it is.
+        parts: indexes in memory of what came since; not empty, of rising ids, elder and
+            larger ones first.
+        gone: ids (n,) ascending that are in `base` or `parts` and no longer in the catalogue.
     """
 
-    seq: int
+    generation: int = 0
+    seq: int = 0
+    base: VectorIndex | None = None
     parts: tuple[VectorIndex, ...] = ()
     gone: Ids = field(default_factory=lambda: _NONE)
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Later views are greater."""
+        return self.generation, self.seq
+
     def __len__(self) -> int:
-        return sum(len(part.ids) for part in self.parts) - len(self.gone)
+        return sum(len(index.ids) for index in self._indexes) - len(self.gone)
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Hits:
         """The k best images, each by its best cosine to any of the queries.
@@ -44,12 +55,11 @@ class View:
             k: at most so many; fewer only where no more are allowed.
             allowed: which images may be found; None allows all.
         """
-        mask = self._without_gone(allowed)
         found, scores = [_NONE], [np.empty(0, np.float64)]
-        for part in self.parts:
-            ids = part.candidates(queries, k + _MARGIN, mask)
+        for index in self._present if allowed is None else self._among(allowed.copy()):
+            ids = index.candidates(queries, k + _MARGIN)
             found.append(ids)
-            scores.append(_cosines(queries, part.vectors(ids)))
+            scores.append(_cosines(queries, index.vectors(ids)))
         ids, score = np.concatenate(found), np.concatenate(scores)
         best = np.lexsort((ids, -score))[:k]
         return Hits(ids[best], score[best])
@@ -62,41 +72,47 @@ class View:
             removed: (n,) of the images of this view that went.
         """
         gone = np.union1d(self.gone, removed)
-        parts = [*self.parts, FaissIndex(ids, vectors)] if len(ids) else list(self.parts)
+        parts = [*self.parts, FaissIndex.flat(ids, vectors)] if len(ids) else list(self.parts)
         while len(parts) > 1 and len(parts[-1].ids) >= _MERGE_FRACTION * len(parts[-2].ids):
             younger, elder = parts.pop(), parts.pop()
             merged, gone = _merge([elder, younger], gone)
             parts += [merged] if len(merged.ids) else []
-        return View(seq, tuple(parts), gone)
+        return View(self.generation, seq, self.base, tuple(parts), gone)
 
-    def _without_gone(self, allowed: Mask | None) -> Mask | None:
-        if not len(self.gone):
-            return allowed
-        if allowed is None:
-            return self._all_but_gone
-        mask = allowed.copy()
-        mask[self.gone[self.gone < len(mask)]] = False
-        return mask
+    @property
+    def _indexes(self) -> tuple[VectorIndex, ...]:
+        return self.parts if self.base is None else (self.base, *self.parts)
 
     @cached_property
-    def _all_but_gone(self) -> Mask:
-        mask = np.ones(1 + int(self.parts[-1].ids[-1]), np.bool_)
-        mask[self.gone] = False
-        return mask
+    def _present(self) -> tuple[VectorIndex, ...]:
+        """The indexes without what is gone."""
+        if not len(self.gone):
+            return self._indexes
+        return self._among(np.ones(1 + int(self._indexes[-1].ids[-1]), np.bool_))
+
+    def _among(self, mask: Mask) -> tuple[VectorIndex, ...]:
+        mask[self.gone[self.gone < len(mask)]] = False
+        return tuple(index.only(mask) for index in self._indexes)
 
 
 def _merge(parts: Sequence[VectorIndex], gone: Ids) -> tuple[FaissIndex, Ids]:
     """One part of several, without what is gone; and what is gone from the other parts."""
     kept = [np.setdiff1d(part.ids, gone) for part in parts]
     vectors = [part.vectors(ids) for part, ids in zip(parts, kept, strict=True)]
-    merged = FaissIndex(np.concatenate(kept), np.concatenate(vectors))
+    merged = FaissIndex.flat(np.concatenate(kept), np.concatenate(vectors))
     return merged, np.setdiff1d(gone, np.concatenate([part.ids for part in parts]))
 
 
 def _cosines(queries: Vectors, vectors: Vectors) -> Scores:
-    """The best cosine of each vector to any query, (n,), in float64."""
+    """The best cosine of each vector to any query, (n,), in float64, to twelve decimals.
+
+    So a vector has the score 1 with itself, and equal vectors have equal scores and keep the
+    order of their ids on every page. The last bits of a matrix product depend on the size of the
+    matrix; those of einsum do not.
+    """
     wide, wide_queries = vectors.astype(np.float64), queries.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     query_lengths = np.linalg.norm(wide_queries, axis=1)
-    scores: Scores = (wide @ wide_queries.T / (lengths * query_lengths)).max(axis=1)
-    return np.clip(scores, -1.0, 1.0)
+    products = np.einsum("nd,md->nm", wide, wide_queries)
+    scores: Scores = (products / (lengths * query_lengths)).max(axis=1)
+    return np.clip(np.round(scores, _DECIMALS), -1.0, 1.0)

@@ -173,7 +173,7 @@ def test_a_damaged_vector_is_named_and_not_returned(catalog: Catalog) -> None:
     connection.close()
     with (
         catalog.snapshot() as snapshot,
-        pytest.raises(CatalogError, match=f"image {image.image_id} is damaged"),
+        pytest.raises(CatalogError, match=f"row {image.image_id} of table embeddings is"),
     ):
         snapshot.vectors([image.image_id])
 

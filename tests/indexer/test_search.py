@@ -1,12 +1,20 @@
 """Ranking products: grouped, paged, stable, and as exact as float64."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from indexer.catalog import NewImage, PutProduct
-from indexer.errors import FingerprintMismatchError, TruncatedImageError, UnknownProductError
+from indexer.errors import (
+    BadParameterError,
+    FingerprintMismatchError,
+    TruncatedImageError,
+    UnknownProductError,
+)
 from indexer.search import Answer, SearchParameters
 from tests.conftest import Store, png
 
@@ -104,6 +112,22 @@ def test_an_empty_catalogue_answers_with_an_empty_page(store: Store) -> None:
 def test_a_photo_that_cannot_be_used_is_refused(shop: Store) -> None:
     with pytest.raises(TruncatedImageError):
         shop.searcher.by_photos([png(RED)[:60]], SearchParameters())
+
+
+def test_a_box_searches_with_a_part_of_the_photo(shop: Store) -> None:
+    two_halves = Image.new("RGB", (64, 32), GREEN)
+    two_halves.paste(RED, (0, 0, 32, 32))
+    file = io.BytesIO()
+    two_halves.save(file, "PNG")
+    for box, expected in (("0,0,0.5,1", "red"), ("0.5,0,1,1", "green")):
+        parameters = SearchParameters(limit=1, box=box)
+        assert ranked(shop.searcher.by_photos([file.getvalue()], parameters)) == [expected]
+
+
+@pytest.mark.parametrize("box", ["0,0,0,1", "0.5,0,2,1", "0,0,1.2.3,1"])
+def test_a_box_outside_of_the_photo_is_refused(shop: Store, box: str) -> None:
+    with pytest.raises(BadParameterError, match="box"):
+        shop.searcher.by_photos([png(RED)], SearchParameters(box=box))
 
 
 def test_the_next_search_sees_every_change(shop: Store) -> None:

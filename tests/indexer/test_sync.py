@@ -98,10 +98,12 @@ def test_a_product_whose_photo_turned_bad_stays_as_it_is(store: Store) -> None:
         assert snapshot.products(["p"])["p"].attributes == {"price": 1.0}
 
 
-def test_photos_on_the_web_are_rejected_with_the_reason(store: Store) -> None:
-    url = "https://shop.example/a.jpg"
+def test_a_photo_on_the_web_that_cannot_be_fetched_is_rejected_with_the_reason(
+    store: Store,
+) -> None:
+    url = "http://127.0.0.1/a.jpg"
     report = store.add(FeedRow("p", {}, (ImageRef(url, url),), 1, "feed"))
-    assert "not fetched from the web" in report.rejected[0].reason
+    assert f"{url}: 127.0.0.1 is not on the public internet" in report.rejected[0].reason
 
 
 def test_sync_makes_the_catalogue_equal_to_the_feed(store: Store) -> None:

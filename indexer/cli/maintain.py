@@ -1,0 +1,76 @@
+"""Commands that look after the index: compact, rebuild."""
+
+from functools import partial
+
+import click
+from rich.progress import Progress
+
+from indexer import compaction, reembed
+from indexer.catalog import Catalog
+from indexer.catalog.segments import Segment
+from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.errors import FAILED
+from indexer.sync import Indexer, Report
+
+
+@click.command()
+@reporting
+def compact(app: App) -> Output:
+    """Write a new index file, if anything has changed since the last one.
+
+    Commands that change much of the catalogue do this by themselves.
+    """
+    with log.status("compacting"):
+        return _output(compaction.compact(app.catalog(), app.settings.index))
+
+
+@click.command()
+@click.option(
+    "--re-embed",
+    is_flag=True,
+    help="First embed every photo again, with the network that is configured now.",
+)
+@reporting
+def rebuild(app: App, re_embed: bool) -> Output:
+    """Write a new index file from the vectors in the catalogue.
+
+    After the settings of the network have changed, --re-embed reads every photo again from where
+    it was indexed, and replaces all vectors in one step. An interrupted run goes on where it
+    stopped; if a photo cannot be read, nothing is replaced.
+    """
+    catalog = app.catalog()
+    unread = _re_embed(app, catalog).rejected if re_embed else []
+    if unread:
+        lines = [f"{rejection.product_id}: {rejection.reason}" for rejection in unread]
+        return Output(
+            {"unread": lines},
+            "\n".join(["nothing is replaced: put these photos back, or remove them", *lines]),
+            FAILED,
+        )
+    with log.status("rebuilding"):
+        return _output(compaction.rebuild(catalog, app.settings.index))
+
+
+def _re_embed(app: App, catalog: Catalog) -> Report:
+    with catalog.snapshot() as snapshot:
+        products, _ = snapshot.counts()
+    with Progress(console=log) as progress:
+        task = progress.add_task("embedding", total=products)
+
+        def indexer(into: Catalog) -> Indexer:
+            advance = partial(progress.advance, task)
+            return Indexer(into, app.spec, app.embedder, app.photos, advance)
+
+        return reembed.re_embed(catalog, app.spec.fingerprint, indexer)
+
+
+def _output(segment: Segment) -> Output:
+    document = {
+        "segment": segment.path.name,
+        "seq": segment.seq,
+        "images": segment.images,
+        "kind": segment.kind,
+        "bytes": segment.bytes,
+    }
+    text = f"{segment.path.name}: {segment.images} images as of seq {segment.seq}, {segment.kind}"
+    return Output(document, text)

@@ -1,0 +1,109 @@
+"""Commands for copies of a catalogue: snapshot create, list, verify, restore, prune."""
+
+import click
+from rich.table import Table
+
+from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.check import findings
+from indexer.compaction import compact_when_due
+from indexer.restore import restore as restore_catalog
+from indexer.snapshot import Entry, Snapshots
+
+
+@click.group()
+def snapshot() -> None:
+    """Take, check and restore copies of a catalogue.
+
+    They are in the folder of the setting storage.snapshot_dir. NAME is one that `list` shows,
+    or the absolute path of a snapshot that was copied elsewhere.
+    """
+
+
+@snapshot.command()
+@reporting
+def create(app: App) -> Output:
+    """Copy the catalogue and its index file, while searches and writers go on."""
+    with log.status("copying and checking"):
+        manifest = _snapshots(app).create(app.catalog())
+    text = f"{manifest.name}: {manifest.products} products as of seq {manifest.seq}"
+    return Output(manifest.model_dump(), text)
+
+
+@snapshot.command("list")
+@reporting
+def list_(app: App) -> Output:
+    """List the snapshots, oldest first."""
+    entries = _snapshots(app).entries()
+    return Output({"snapshots": [_document(entry) for entry in entries]}, _table(entries))
+
+
+@snapshot.command()
+@click.argument("name")
+@reporting
+def verify(app: App, name: str) -> Output:
+    """Compare the files of snapshot NAME with its checksums; exits with 1 if any differs."""
+    with log.status("reading everything"):
+        return findings(_snapshots(app).verify(name))
+
+
+@snapshot.command()
+@click.argument("name")
+@click.option(
+    "--allow-fingerprint",
+    metavar="PREFIX",
+    help="Restore embeddings of this fingerprint, although the settings say another.",
+)
+@reporting
+def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
+    """Make the catalogue what it was when snapshot NAME was taken.
+
+    Running services pick it up. Only where the catalogue is damaged they have to be started
+    again: it is moved aside then, and the answer says where.
+    """
+    with log.status("checking and restoring"):
+        done = restore_catalog(
+            _snapshots(app), name, app.folder(), app.spec.fingerprint, allowed=allow_fingerprint
+        )
+        compact_when_due(app.catalog(), app.settings.index)
+    document = {
+        "restored": done.manifest.name,
+        "seq": done.seq,
+        "products": done.manifest.products,
+        "images": done.manifest.images,
+        "moved_aside": None if done.aside is None else str(done.aside),
+    }
+    text = f"restored {done.manifest.products} products; the catalogue is at seq {done.seq} now"
+    if done.aside:
+        text += f"\nthe damaged catalogue is in {done.aside}; start the services again"
+    return Output(document, text)
+
+
+@snapshot.command()
+@click.option("--keep", type=click.IntRange(1), required=True, help="How many to keep.")
+@reporting
+def prune(app: App, keep: int) -> Output:
+    """Remove the oldest snapshots, but never the newest one that is whole."""
+    removed = _snapshots(app).prune(keep)
+    return Output({"removed": removed}, f"removed: {', '.join(removed) or 'nothing'}")
+
+
+def _snapshots(app: App) -> Snapshots:
+    return Snapshots(app.settings.snapshots_of(app.collection))
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    if entry.manifest is None:
+        return {"name": entry.name, "problem": entry.problem}
+    return entry.manifest.model_dump()
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table("name", "seq", "products", "images", "MB", "weights", box=None)
+    for entry in entries:
+        if manifest := entry.manifest:
+            size = sum(file.bytes for file in manifest.files.values()) / 1e6
+            numbers = (manifest.seq, manifest.products, manifest.images, f"{size:.1f}")
+            table.add_row(entry.name, *map(str, numbers), manifest.weights)
+        else:
+            table.add_row(entry.name, entry.problem)
+    return table

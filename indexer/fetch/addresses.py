@@ -1,0 +1,118 @@
+"""Which servers photos may come from: those of the public internet, and the hosts allowed by name.
+
+Whoever writes a feed or a request chooses the URL, and could name what only this machine can
+reach: its own services, the neighbours in its network, the cloud's metadata server.
+"""
+
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from indexer.errors import FetchError
+
+# Addresses of a host, as `socket.getaddrinfo` gives them. Raises OSError or UnicodeError.
+Resolve = Callable[[str, int], list[str]]
+
+_PORTS = {"http": 80, "https": 443}
+# All that is routed of IPv6. Outside are loopback, private, link-local and multicast addresses
+# and most forms that carry an IPv4 address: mapped, compatible, translated, NAT64.
+_ROUTED_V6 = ip_network("2000::/3")
+# Not public, though some versions of `ipaddress` call them global: special IPv4 assignments,
+# 6to4 relays, special IPv6 assignments with Teredo, 6to4, documentation.
+_SPECIAL = [
+    ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
+]
+# What an allowed host may have besides. Never link-local: that is where metadata servers are.
+_INTERNAL = [
+    *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
+    *map(ip_network, ("127.0.0.0/8", "::1/128", "fc00::/7")),
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A URL taken apart, with the addresses that were checked: connect to these only."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    addresses: tuple[str, ...]
+
+    @property
+    def host_header(self) -> str:
+        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of `host`, best first, by the system's resolver."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether `address` is one of the public internet's, for a single receiver."""
+    if address.version == 6 and address not in _ROUTED_V6:
+        return False
+    special = address.is_multicast or any(address in network for network in _SPECIAL)
+    return address.is_global and not special
+
+
+class Guard:
+    """Decides which URLs may be fetched.
+
+    Args:
+        allowed_hosts: `host` may have addresses of internal networks, `host:port` may also be
+            asked on that port.
+        resolve: gives the addresses of a host.
+    """
+
+    def __init__(self, allowed_hosts: Iterable[str], resolve: Resolve) -> None:
+        self._allowed = {host.lower() for host in allowed_hosts}
+        self._resolve = resolve
+
+    def check(self, url: str) -> Target:
+        """`url` with its addresses, all of which may be connected to.
+
+        Raises:
+            FetchError: the URL is none or not allowed.
+            OSError: the host's name cannot be resolved now.
+        """
+        try:
+            parts = parse_url(url)
+        except LocationParseError as error:
+            raise FetchError(f"{url!r:.200} is no URL; write it as a browser shows it") from error
+        scheme, host = parts.scheme or "", parts.host or ""
+        if scheme not in _PORTS or not host:
+            raise FetchError(f"{url!r:.200} is no http(s) URL; only these are fetched")
+        if parts.auth is not None:
+            raise FetchError("the URL holds a user name or password; publish photos without")
+        port = parts.port or _PORTS[scheme]
+        named = f"{host}:{port}" in self._allowed
+        if port not in _PORTS.values() and not named:
+            raise FetchError(
+                f"port {port} is not fetched from; serve photos on port 80 or 443, or add"
+                f" {host}:{port} to fetch.allowed_hosts"
+            )
+        addresses = self._addresses(host, port, internal=named or host in self._allowed)
+        return Target(scheme, host, port, parts.request_uri, addresses)
+
+    def _addresses(self, host: str, port: int, *, internal: bool) -> tuple[str, ...]:
+        try:
+            found = self._resolve(host.strip("[]"), port)
+        except UnicodeError as error:
+            raise FetchError(f"{host!r:.200} is no host name; correct it") from error
+        for address in map(ip_address, found):
+            inside = any(address in network for network in _INTERNAL)
+            if not is_public(address) and not (internal and inside):
+                # The address stays out of the text: callers of the service must not learn it.
+                raise FetchError(
+                    f"{host} is not on the public internet; if it is your own photo server,"
+                    " add it to fetch.allowed_hosts"
+                )
+        return tuple(found)

@@ -1,0 +1,88 @@
+"""Changing the network: every photo is embedded again, and the change is one step."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from indexer.catalog import Catalog
+from indexer.compaction import rebuild
+from indexer.config import FetchSettings, IndexSettings
+from indexer.fetch import PhotoSource
+from indexer.images import ImageLimits
+from indexer.reembed import STAGING, re_embed
+from indexer.search import SearchParameters
+from indexer.sync import Indexer
+from tests.conftest import Store
+from tests.fakes import FAKE_SPEC, FakeEmbedder
+
+RED, GREEN, BLUE = "#d00000", "#00a000", "#0000c0"
+OTHER_SPEC = replace(FAKE_SPEC, weights="other", weights_sha256="1" * 64)
+
+
+@pytest.fixture
+def shop(store: Store) -> Store:
+    store.add(store.row("red", RED, price=5.0), store.row("green", GREEN), store.row("blue", BLUE))
+    return store
+
+
+def indexing(embedder: FakeEmbedder) -> Callable[[Catalog], Indexer]:
+    photos = PhotoSource(ImageLimits(), FetchSettings())
+    return lambda catalog: Indexer(catalog, embedder.spec, lambda: embedder, photos, lambda _: None)
+
+
+def fingerprint(catalog: Catalog) -> str | None:
+    with catalog.snapshot() as snapshot:
+        return snapshot.fingerprint
+
+
+def most_similar(store: Store, product_id: str) -> list[str]:
+    parameters = SearchParameters(limit=3)
+    answer = store.searcher.by_product(product_id, parameters, include_itself=True)
+    return [match.product.product_id for match in answer.matches]
+
+
+def test_products_stay_and_their_embeddings_are_of_the_new_network(shop: Store) -> None:
+    rebuild(shop.catalog, IndexSettings())
+    before = most_similar(shop, "red")
+    embedder = FakeEmbedder(OTHER_SPEC)
+    report = re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(embedder))
+    assert (report.embedded, embedder.images_seen) == (3, 3)
+    assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
+    assert most_similar(shop, "red") == before
+    with shop.catalog.snapshot() as snapshot:
+        assert snapshot.products(["red"])["red"].attributes == {"price": 5.0}
+    assert not (shop.catalog.folder / STAGING).exists()
+
+
+def test_an_unreadable_photo_leaves_everything_as_it_was_and_the_work_is_kept(shop: Store) -> None:
+    photo = shop.photos / "green-0.png"
+    data = photo.read_bytes()
+    photo.unlink()
+    before = most_similar(shop, "red")
+    report = re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(FakeEmbedder(OTHER_SPEC)))
+    assert [rejection.product_id for rejection in report.rejected] == ["green"]
+    assert fingerprint(shop.catalog) == FAKE_SPEC.fingerprint
+    assert most_similar(shop, "red") == before
+    photo.write_bytes(data)
+    embedder = FakeEmbedder(OTHER_SPEC)
+    re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(embedder))
+    assert embedder.images_seen == 1
+    assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
+
+
+def test_what_was_embedded_for_a_third_network_is_not_used(shop: Store) -> None:
+    (shop.photos / "green-0.png").unlink()
+    re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(FakeEmbedder(OTHER_SPEC)))
+    shop.photo("green-0.png", GREEN)
+    third = replace(FAKE_SPEC, weights="third", weights_sha256="2" * 64)
+    embedder = FakeEmbedder(third)
+    re_embed(shop.catalog, third.fingerprint, indexing(embedder))
+    assert embedder.images_seen == 3
+    assert fingerprint(shop.catalog) == third.fingerprint
+
+
+def test_embeddings_that_are_there_already_are_not_made_again(shop: Store) -> None:
+    embedder = FakeEmbedder()
+    re_embed(shop.catalog, FAKE_SPEC.fingerprint, indexing(embedder))
+    assert embedder.calls == 0

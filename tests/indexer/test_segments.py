@@ -1,0 +1,256 @@
+"""Segments: searched like the catalogue they were made of, and never believed if damaged."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer.arrays import normalised
+from indexer.catalog import Catalog
+from indexer.catalog.segments import SegmentError
+from indexer.compaction import rebuild
+from indexer.config import IndexSettings
+from indexer.index import FILES, LiveView, factory, open_segment
+from tests.indexer.vectors import (
+    FLAT,
+    add,
+    assert_same_answers,
+    clustered,
+    exact_view,
+    remove,
+    view_of,
+)
+
+QUERIES = 20
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    catalog = Catalog(tmp_path, create=True)
+    add(catalog, clustered(600))
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """So many images that `auto` sorts them into lists and does not visit every list."""
+    catalog = Catalog(tmp_path_factory.mktemp("large"), create=True)
+    add(catalog, clustered(25_000))
+    rebuild(catalog, IndexSettings())
+    yield catalog
+    catalog.close()
+
+
+@pytest.mark.parametrize("kind", ["flat", "Flat", "IVF8,Flat", "SQ8", "IVF8,SQfp16"])
+def test_a_segment_of_any_kind_answers_as_the_catalogue_does(catalog: Catalog, kind: str) -> None:
+    segment = rebuild(catalog, IndexSettings(type=kind))
+    assert segment.kind.startswith("Flat" if kind == "flat" else kind)
+    view, exact = view_of(catalog, LiveView()), exact_view(catalog)
+    assert view.base is not None
+    assert_same_answers(view, exact)
+    assert_same_answers(view, exact, allowed=np.arange(601) % 7 == 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "images", "expected"),
+    [
+        ("auto", 20_000, "Flat"),
+        ("auto", 40_000, "IVF200,Flat"),
+        ("auto", 1_000_000, "IVF1000,Flat"),
+        ("flat", 1_000_000, "Flat"),
+        ("IVF1024,SQ8", 1_000_000, "IVF1024,SQ8,RFlat"),
+        ("IVF1024,Flat", 1000, "Flat"),  # too few to place so many lists
+    ],
+)
+def test_the_kind_of_a_segment_follows_the_setting_and_the_number_of_images(
+    kind: str, images: int, expected: str
+) -> None:
+    assert factory(kind, images) == expected
+
+
+def test_lists_find_nearly_all_that_comparing_with_everything_finds(large: Catalog) -> None:
+    view, exact = view_of(large, LiveView()), exact_view(large)
+    queries = clustered(50, seed=9)
+    same = [
+        len(np.intersect1d(view.search(q[None], 10).ids, exact.search(q[None], 10).ids))
+        for q in queries
+    ]
+    assert np.mean(same) / 10 >= 0.98  # 1.0 when this was written
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.5])
+def test_a_filtered_page_is_full_of_what_is_allowed(large: Catalog, share: float) -> None:
+    view = view_of(large, LiveView())
+    allowed = np.random.default_rng(1).random(25_001) < share
+    allowed[0] = False  # no image has this id
+    for query in clustered(QUERIES, seed=9):
+        found = view.search(query[None], 50, allowed)
+        assert len(found) == min(50, allowed.sum())
+        assert allowed[found.ids].all()
+
+
+def test_a_page_is_full_even_if_all_that_is_allowed_is_far_away(large: Catalog) -> None:
+    view, exact = view_of(large, LiveView()), exact_view(large)
+    (query,) = clustered(1, seed=9)
+    farthest = exact.search(-query[None], 300).ids
+    allowed = np.zeros(25_001, np.bool_)
+    allowed[farthest] = True
+    np.testing.assert_array_equal(
+        view.search(query[None], 300, allowed).ids, exact.search(query[None], 300, allowed).ids
+    )
+
+
+def test_what_changed_since_a_segment_counts(catalog: Catalog) -> None:
+    rebuild(catalog, FLAT)
+    live = LiveView()
+    view_of(catalog, live)
+    add(catalog, clustered(30, seed=1))
+    remove(catalog, 3, 4, 610)
+    fresh = view_of(catalog, LiveView())
+    for view in (fresh, view_of(catalog, live)):
+        assert len(view) == 600 + 30 - 3
+        assert_same_answers(view, exact_view(catalog))
+    rebuild(catalog, FLAT)
+    assert len(view_of(catalog, LiveView()).gone) == 0
+
+
+def test_a_segment_is_taken_up_without_any_change_of_the_catalogue(catalog: Catalog) -> None:
+    live = LiveView()
+    before = view_of(catalog, live)
+    rebuild(catalog, FLAT)
+    with catalog.snapshot() as snapshot:
+        live.refresh(snapshot)
+    after = view_of(catalog, live)
+    assert before.base is None
+    assert after.base is not None
+    assert after.version == before.version
+    assert_same_answers(after, before)
+
+
+def test_the_segment_before_is_deleted_and_searches_on_it_go_on(catalog: Catalog) -> None:
+    first = rebuild(catalog, FLAT)
+    live = LiveView()
+    view = view_of(catalog, live)
+    leftover = catalog.folder / "segment-unfinished.faiss"
+    leftover.write_bytes(b"of a process that was killed")
+    add(catalog, clustered(1, seed=1))
+    second = rebuild(catalog, FLAT)
+    assert list(catalog.folder.glob(FILES)) == [second.path] != [first.path]
+    assert view.search(clustered(600)[:1], 1).ids.tolist() == [1]
+
+
+def until_set(ended: threading.Event, errors: list[str], call: Callable[[], None]) -> None:
+    """Calls again and again, whatever happens."""
+    while not ended.is_set():
+        try:
+            call()
+        except BaseException as error:
+            errors.append(repr(error))
+
+
+def test_searches_during_many_rebuilds_see_no_error_and_no_mixture(catalog: Catalog) -> None:
+    live, ended, errors = LiveView(), threading.Event(), list[str]()
+    query = clustered(1)
+    expected = view_of(catalog, live).search(query, 10).ids.tolist()
+
+    def search() -> None:
+        assert view_of(catalog, live).search(query, 10).ids.tolist() == expected
+
+    def refresh() -> None:
+        with catalog.snapshot() as snapshot:
+            live.refresh(snapshot)
+
+    threads = [
+        threading.Thread(target=until_set, args=(ended, errors, call))
+        for call in (search, search, refresh)
+    ]
+    for thread in threads:
+        thread.start()
+    for number in range(15):
+        rebuild(catalog, IndexSettings(type="flat" if number % 2 else "IVF4,Flat"))
+        add(catalog, -query)  # far from the query
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+def flip(path: Path, where: float) -> None:
+    """Flips a bit of the byte at a share of the file's length."""
+    data = bytearray(path.read_bytes())
+    data[int(where * len(data))] ^= 1 << int(where * 1000) % 8
+    path.write_bytes(data)
+
+
+def cut(path: Path, share: float) -> None:
+    os.truncate(path, int(share * path.stat().st_size))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    **{f"flip at {where:.3f}": partial(flip, where=where) for where in np.linspace(0, 0.999, 30)},
+    **{f"cut to {share}": partial(cut, share=share) for share in (0, 0.1, 0.999)},
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "missing": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_segment_is_named_and_the_catalogue_answers(
+    catalog: Catalog, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], object]
+) -> None:
+    segment = rebuild(catalog, IndexSettings(type="IVF4,Flat"))
+    damage(segment.path)
+    with pytest.raises(SegmentError, match=segment.path.name):
+        open_segment(segment)
+    with caplog.at_level(logging.ERROR):
+        view = view_of(catalog, LiveView())
+    assert segment.path.name in caplog.text
+    assert view.base is None
+    assert_same_answers(view, exact_view(catalog))
+
+
+def test_a_rebuild_replaces_a_damaged_segment(catalog: Catalog) -> None:
+    flip(rebuild(catalog, FLAT).path, 0.5)
+    live = LiveView()
+    assert view_of(catalog, live).base is None
+    rebuild(catalog, IndexSettings(type="IVF4,Flat"))
+    with catalog.snapshot() as snapshot:
+        live.refresh(snapshot)
+    assert live.current.base is not None
+
+
+def test_a_reader_whose_segment_was_deleted_meanwhile_takes_the_new_one(catalog: Catalog) -> None:
+    rebuild(catalog, FLAT)
+    live = LiveView()
+    with catalog.snapshot() as early:
+        assert early.seq  # the snapshot is taken now
+        rebuild(catalog, IndexSettings(type="IVF4,Flat"))
+        assert live.at(early) is None
+    assert view_of(catalog, live).base is not None
+
+
+def test_embeddings_of_another_kind_are_not_searched_with_the_old_segment(
+    catalog: Catalog,
+) -> None:
+    rebuild(catalog, FLAT)
+    live = LiveView()
+    view_of(catalog, live)
+    remove(catalog, *range(1, 601))
+    other = normalised(np.random.default_rng(1).standard_normal((5, 4)))
+    add(catalog, other, fingerprint="g")
+    for view in (view_of(catalog, live), view_of(catalog, LiveView())):
+        assert view.base is None
+        assert view.search(other[:1], 1).ids.tolist() == [601]
+
+
+def test_an_emptied_catalogue_has_an_empty_segment(catalog: Catalog) -> None:
+    remove(catalog, *range(1, 601))
+    assert rebuild(catalog, FLAT).images == 0
+    add(catalog, clustered(1))
+    assert view_of(catalog, LiveView()).search(clustered(1), 5).ids.tolist() == [601]

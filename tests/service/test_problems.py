@@ -1,0 +1,260 @@
+"""What cannot be answered: every error of every endpoint is a problem document."""
+
+import base64
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.arrays import Vectors
+from indexer.embedding.base import Photos
+from indexer.errors import ImageSearchError
+from service.errors import status_of
+from tests.conftest import Store, png
+from tests.fakes import FakeEmbedder
+from tests.processes import multipart
+from tests.service.conftest import MOST_BYTES, serving
+from tests.service.contract import PROBLEM
+
+Send = Callable[[FlaskClient], Any]
+
+
+def post(**options: Any) -> Send:
+    return lambda client: client.post("/v1/search", **options)
+
+
+def form(*photos: bytes, **fields: object) -> dict[str, Any]:
+    return text(*multipart(*photos, **fields))
+
+
+def text(body: bytes | str, content_type: str = "application/json") -> dict[str, Any]:
+    return {"data": body, "content_type": content_type}
+
+
+def get(path: str) -> Send:
+    return lambda client: client.get(path)
+
+
+REFUSED: dict[str, tuple[Send, int, str]] = {
+    "no such path": (get("/v1/nothing"), 404, "not_found"),
+    "no such file of the page": (get("/static/nothing.js"), 404, "not_found"),
+    "a file beside the page": (get("/static/..%2Fwsgi.py"), 404, "not_found"),
+    "a doubled slash": (get("/v1//products/red"), 404, "not_found"),
+    "no product id": (get("/v1/products/"), 404, "not_found"),
+    "unknown product": (get("/v1/products/nothing"), 404, "unknown_product"),
+    "similar to an unknown product": (get("/v1/products/no/similar"), 404, "unknown_product"),
+    "search from an unknown product": (post(json={"product_id": "no"}), 404, "unknown_product"),
+    "a product id that is no text": (post(json={"product_id": 5}), 400, "bad_parameter"),
+    "a product id of half a character": (
+        post(**text('{"product_id": "\\ud800"}')),
+        404,
+        "unknown_product",
+    ),
+    "unknown image": (get("/v1/images/999999"), 404, "unknown_image"),
+    "an image id beyond all numbers": (get(f"/v1/images/{'9' * 30}"), 404, "unknown_image"),
+    "an image id of too many digits": (get(f"/v1/images/{'9' * 5000}"), 404, "not_found"),
+    "a path as an image": (get("/v1/images/..%2F..%2Fetc%2Fpasswd"), 404, "not_found"),
+    "a negative image": (get("/v1/images/-1"), 404, "not_found"),
+    "a path as a parameter": (get("/v1/images/1?path=/etc/passwd"), 400, "bad_parameter"),
+    "a path as a collection": (get("/v1/images/1?collection=../x"), 404, "unknown_collection"),
+    "unknown collection": (get("/v1/products/red?collection=no"), 404, "unknown_collection"),
+    "similar in no collection": (
+        get("/v1/products/red/similar?collection=no"),
+        404,
+        "unknown_collection",
+    ),
+    "search in no collection": (
+        post(json={"product_id": "red", "collection": "no"}),
+        404,
+        "unknown_collection",
+    ),
+    "unknown parameter of a product": (get("/v1/products/red?limit=1"), 400, "bad_parameter"),
+    "an unknown parameter of half a character": (
+        post(**text('{"product_id": "red", "\\ud800": 1}')),
+        400,
+        "bad_parameter",
+    ),
+    "another method": (lambda client: client.delete("/v1/search"), 405, "method_not_allowed"),
+    "a write to a product": (
+        lambda client: client.put("/v1/products/red"),
+        405,
+        "method_not_allowed",
+    ),
+    "a body too large": (post(**text(bytes(MOST_BYTES + 1))), 413, "request_too_large"),
+    "a form too large": (post(**form(bytes(MOST_BYTES + 1))), 413, "request_too_large"),
+    "a field too large": (post(**form(png("red"), note="x" * 600_000)), 413, "request_too_large"),
+    "a form of too many parts": (
+        post(**form(**{f"field-{number}": number for number in range(1001)})),
+        413,
+        "request_too_large",
+    ),
+    "a photo too large": (post(**form(bytes(20 * 1024 * 1024 + 1))), 413, "image_too_large"),
+    "no body": (post(), 415, "unsupported_media_type"),
+    "plain text": (post(**text("red", "text/plain")), 415, "unsupported_media_type"),
+    "a bare photo": (post(**text(png("red"), "image/png")), 415, "unsupported_media_type"),
+    "no JSON": (post(**text("{")), 400, "bad_request"),
+    "empty JSON": (post(**text("")), 400, "bad_request"),
+    "JSON in no encoding": (post(**text(b'"\xff\xfe\xfa')), 400, "bad_request"),
+    "zipped JSON": (post(**text(gzip.compress(b"{}"))), 400, "bad_request"),
+    "a JSON list": (post(json=[]), 400, "bad_request"),
+    "deep JSON": (post(**text("[" * 200_000)), 400, "bad_request"),
+    "deep JSON in an object": (post(**text('{"limit":' * 50_000)), 400, "bad_request"),
+    "a long number": (post(**text(f'{{"limit": {"9" * 5000}}}')), 400, "bad_request"),
+    "not a number": (post(**text('{"product_id":"red","limit":NaN}')), 400, "bad_parameter"),
+    "a JSON query for nothing": (post(json={}), 400, "bad_request"),
+    "a query for two things": (
+        post(json={"product_id": "red", "image_base64": "AA=="}),
+        400,
+        "bad_request",
+    ),
+    "no base64": (post(json={"image_base64": "not base64!"}), 400, "bad_parameter"),
+    "base64 of another alphabet": (post(json={"image_base64": "ж"}), 400, "bad_parameter"),
+    "half a data URL": (post(json={"image_base64": "data:image/png"}), 400, "image_empty"),
+    "base64 of nothing": (post(json={"image_base64": ""}), 400, "image_empty"),
+    "base64 of no photo": (
+        post(json={"image_base64": base64.b64encode(b"some text").decode()}),
+        415,
+        "unsupported_format",
+    ),
+    "a form without a photo": (post(data={"limit": 1}), 415, "unsupported_media_type"),
+    "a form without a file": (
+        post(data={"limit": 1}, content_type="multipart/form-data"),
+        400,
+        "bad_request",
+    ),
+    "a form without a boundary": (post(**text("x", "multipart/form-data")), 400, "bad_request"),
+    "a form cut short": (
+        post(
+            **text(
+                '--b\r\nContent-Disposition: form-data; name="i', "multipart/form-data; boundary=b"
+            )
+        ),
+        400,
+        "bad_request",
+    ),
+    "a photo as text": (
+        post(data={"image": "text"}, content_type="multipart/form-data"),
+        400,
+        "bad_request",
+    ),
+    "a photo of another name": (
+        post(data={"photo": (io.BytesIO(png("red")), "p")}, content_type="multipart/form-data"),
+        400,
+        "bad_parameter",
+    ),
+    "nine photos": (post(**form(*[png("red")] * 9)), 400, "bad_request"),
+    "one bad photo of two": (post(**form(png("red"), b"text")), 415, "unsupported_format"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_request_is_answered_with_a_problem_and_its_own_code(
+    client: FlaskClient, case: str
+) -> None:
+    send, status, code = REFUSED[case]
+    response = send(client)
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")
+    assert (response.json["status"], response.json["code"]) == (status, code)
+    check_problem(response.json)
+
+
+def check_problem(document: dict[str, Any]) -> None:
+    assert set(document) == PROBLEM
+    assert document["type"].endswith(f":{document['code']}")
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", document["code"])
+    assert document["title"]
+    assert document["detail"].strip()
+
+
+def _concrete(rule: str) -> str:
+    return rule.replace("<product_id:product_id>", "red").replace("<int:image_id>", "1")
+
+
+def test_every_route_refuses_other_methods_with_a_problem_that_allows_its_own(
+    client: FlaskClient,
+) -> None:
+    rules = [rule for rule in client.application.url_map.iter_rules() if "<path" not in rule.rule]
+    assert len(rules) >= 8
+    for rule in rules:
+        assert rule.methods is not None
+        response = client.open(_concrete(rule.rule), method="DELETE")
+        assert response.status_code == 405
+        assert response.mimetype == "application/problem+json"
+        assert set(response.headers["Allow"].split(", ")) == rule.methods
+        assert response.json is not None
+        check_problem(response.json)
+
+
+SECURE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+PATHS = ["/", "/static/app.js", "/healthz", "/readyz", "/openapi.json", "/v1/products/red"]
+MORE_PATHS = ["/v1/products/red/similar", "/v1/images/1", "/nothing", "/v1/search"]
+
+
+@pytest.mark.parametrize("path", PATHS + MORE_PATHS)
+def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert {name: headers.get(name) for name in SECURE} == SECURE
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+class _Broken(FakeEmbedder):
+    def embed_batch(self, images: Photos) -> Vectors:
+        raise RuntimeError(f"secret detail of {images.shape}")
+
+
+def test_an_unexpected_fault_is_a_500_that_tells_no_secrets_and_is_logged(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(store.catalog.folder.parent, load=lambda _: _Broken()) as client:
+        response = client.post("/v1/search", **form(png("red")))
+        assert client.get("/healthz").status_code == 200
+    assert (response.status_code, response.mimetype) == (500, "application/problem+json")
+    assert response.json is not None
+    check_problem(response.json)
+    assert response.json["code"] == "internal_error"
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert "secret detail" in caplog.text
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_every_error_class_has_a_status() -> None:
+    def subclasses(kind: type[ImageSearchError]) -> set[type[ImageSearchError]]:
+        return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
+
+    for kind in subclasses(ImageSearchError):
+        assert 400 <= status_of(kind) < 600
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+NAMES = ["image_base64", "product_id", "limit", "offset", "min_score", "collection", "other"]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES))
+def test_no_json_is_answered_with_a_server_error(client: FlaskClient, query: object) -> None:
+    response = client.post("/v1/search", **text(json.dumps(query)))
+    assert response.status_code < 500
+
+
+@given(st.binary())
+def test_no_bytes_are_answered_with_a_server_error(client: FlaskClient, body: bytes) -> None:
+    for content_type in ("application/json", "multipart/form-data; boundary=b"):
+        assert client.post("/v1/search", **text(body, content_type)).status_code in (400, 413, 415)
+    assert client.post("/v1/search", **form(body)).status_code in (400, 413, 415)

@@ -1,0 +1,221 @@
+"""When a service is ready, what it says until then, and how its collections stand apart."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.catalog import Catalog
+from indexer.config import EmbeddingSettings
+from indexer.embedding import Embedder
+from indexer.embedding.spec import UNTRAINED_SHA256
+from indexer.errors import WeightsError
+from indexer.transfer import import_features
+from tests.conftest import Store, png
+from tests.fakes import FAKE_SPEC, FakeEmbedder
+from tests.processes import multipart, wait_for
+from tests.service.conftest import serving
+
+READY: dict[str, Any] = {
+    "name": "default",
+    "status": "ready",
+    "detail": "",
+    "products": 0,
+    "seq": 0,
+    "weights": "fake",
+    "trained": True,
+    "photo_search": True,
+}
+
+
+def readiness(client: FlaskClient) -> tuple[int, dict[str, Any]]:
+    response = client.get("/readyz")
+    assert response.json is not None
+    return response.status_code, response.json
+
+
+def search(client: FlaskClient, photo: bytes, **fields: object) -> Any:
+    body, content_type = multipart(photo, **fields)
+    return client.post("/v1/search", data=body, content_type=content_type)
+
+
+def products_of(response: Any) -> list[str]:
+    return [result["product_id"] for result in response.json["results"]]
+
+
+def test_a_service_is_ready_before_there_is_a_product(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        assert readiness(client) == (200, {"status": "ready", "collections": [READY]})
+
+
+def test_what_is_indexed_later_is_counted(store: Store) -> None:
+    with serving(store.catalog.folder.parent) as client:
+        store.add(store.row("shoe", "red", "navy"), store.row("hat", "green"))
+        with store.catalog.snapshot() as snapshot:
+            seq = snapshot.seq
+        expected = READY | {"products": 2, "seq": seq}
+        wait_for(lambda: readiness(client)[1]["collections"] == [expected], "counting", seconds=1)
+
+
+def test_until_the_network_is_loaded_searches_are_put_off_and_health_is_good(store: Store) -> None:
+    store.add(store.row("shoe", "red"))
+    go_on = threading.Event()
+
+    def load(_: EmbeddingSettings) -> Embedder:
+        go_on.wait(20)
+        return FakeEmbedder()
+
+    with serving(store.catalog.folder.parent, load=load, wait=False) as client:
+        status, document = readiness(client)
+        assert (status, document["status"]) == (503, "starting")
+        assert document["collections"][0]["detail"]
+        assert client.get("/healthz").status_code == 200
+        answers: list[Any] = [
+            search(client, png("red")),
+            client.post("/v1/search", json={"product_id": "shoe"}),
+            client.get("/v1/products/shoe"),
+            client.get("/v1/products/shoe/similar"),
+            client.get("/v1/images/1"),
+        ]
+        for response in answers:
+            assert response.status_code == 503
+            assert response.json["code"] == "not_ready"
+            assert int(response.headers["Retry-After"]) >= 1
+        go_on.set()
+        wait_for(lambda: readiness(client)[0] == 200, "readiness", seconds=5)
+        assert products_of(search(client, png("red"))) == ["shoe"]
+
+
+def test_weights_that_are_not_there_are_told_and_the_process_lives(tmp_path: Path) -> None:
+    def load(_: EmbeddingSettings) -> Embedder:
+        raise WeightsError("cannot read the weights file shoes.h5")
+
+    with serving(tmp_path, load=load) as client:
+        status, document = readiness(client)
+        assert (status, document["status"]) == (503, "failed")
+        assert "shoes.h5" in document["collections"][0]["detail"]
+        assert client.get("/healthz").status_code == 200
+        response = search(client, png("red"))
+        assert (response.status_code, response.json["code"]) == (503, "not_ready")
+        assert "shoes.h5" in response.json["detail"]
+
+
+def test_an_unexpected_fault_at_the_start_is_told_without_its_secrets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(_: EmbeddingSettings) -> Embedder:
+        raise RuntimeError("secret")
+
+    with serving(tmp_path, load=load) as client:
+        status, document = readiness(client)
+    assert (status, document["status"]) == (503, "failed")
+    assert "secret" not in str(document)
+    assert "secret" in caplog.text
+
+
+def test_a_catalogue_of_another_network_is_a_mismatch_searched_by_product_only(
+    store: Store,
+) -> None:
+    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
+    other = FakeEmbedder(replace(FAKE_SPEC, weights="other", weights_sha256="1" * 64))
+    with serving(store.catalog.folder.parent, load=lambda _: other) as client:
+        status, document = readiness(client)
+        assert (status, document["status"]) == (503, "mismatch")
+        (state,) = document["collections"]
+        assert (state["products"], state["photo_search"], state["weights"]) == (2, False, "fake")
+        assert "fake" in state["detail"]
+        assert "other" in state["detail"]
+        refused = search(client, png("red"))
+        assert (refused.status_code, refused.json["code"]) == (409, "fingerprint_mismatch")
+        assert products_of(client.get("/v1/products/shoe/similar")) == ["boot"]
+
+
+def test_imported_vectors_are_ready_and_searched_by_product_only(
+    store: Store, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "v.npy", np.eye(3, 7) + 0.1)
+    (tmp_path / "n.txt").write_text("a.jpg\nb.jpg\nc.jpg\n")
+    files = (tmp_path / "v.npy", tmp_path / "n.txt")
+    import_features(store.catalog, *files, FAKE_SPEC, same_model=False)
+    with serving(store.catalog.folder.parent) as client:
+        status, document = readiness(client)
+        (state,) = document["collections"]
+        assert (status, state["status"], state["photo_search"]) == (200, "ready", False)
+        assert (state["products"], state["weights"]) == (3, "imported")
+        assert search(client, png("red")).status_code == 409
+        assert products_of(client.get("/v1/products/a/similar")) == ["b", "c"]
+
+
+def test_untrained_weights_are_told(tmp_path: Path) -> None:
+    spec = replace(FAKE_SPEC, weights="untrained", weights_sha256=UNTRAINED_SHA256)
+    with serving(tmp_path, load=lambda _: FakeEmbedder(spec)) as client:
+        (state,) = readiness(client)[1]["collections"]
+    assert (state["weights"], state["trained"]) == ("untrained", False)
+
+
+def test_a_damaged_catalogue_fails_its_collection_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "bags").mkdir()
+    (tmp_path / "bags" / "catalog.db").write_bytes(b"no database" * 100)
+    with serving(tmp_path, "bags") as client:
+        status, document = readiness(client)
+        assert (status, document["status"]) == (503, "failed")
+        states = {state["name"]: state["status"] for state in document["collections"]}
+        assert states == {"bags": "failed", "default": "ready"}
+        assert search(client, png("red")).status_code == 200
+        assert search(client, png("red"), collection="bags").status_code == 503
+
+
+def test_collections_never_mix(store: Store, tmp_path: Path) -> None:
+    store.add(store.row("shoe", "red"), store.row("same", "navy"))
+    bags = Store(tmp_path / "other")
+    bags.catalog.close()
+    bags.catalog = Catalog(store.catalog.folder.parent / "bags", create=True)
+    bags.add(bags.row("bag", "red"), bags.row("same", "green"))
+    with serving(store.catalog.folder.parent, "bags") as client:
+        assert readiness(client)[0] == 200
+        for collection, products, colour in (
+            ("default", ["shoe", "same"], "navy"),
+            ("bags", ["bag", "same"], "green"),
+        ):
+            found = search(client, png("red"), collection=collection)
+            assert found.json["collection"] == collection
+            assert products_of(found) == products
+            for result in found.json["results"]:
+                assert client.get(result["image_url"]).status_code == 200
+            same: Any = client.get(f"/v1/products/same?collection={collection}").json
+            assert client.get(same["images"][0]["image_url"]).data == png(colour)
+        assert client.get("/v1/products/bag").status_code == 404
+        assert client.get("/v1/products/shoe/similar?collection=bags").status_code == 404
+    bags.catalog.close()
+
+
+def test_collections_of_equal_settings_share_one_network(tmp_path: Path) -> None:
+    loaded: list[EmbeddingSettings] = []
+
+    def load(settings: EmbeddingSettings) -> Embedder:
+        loaded.append(settings)
+        return FakeEmbedder()
+
+    with serving(tmp_path, "bags", "hats", load=load) as client:
+        assert len(readiness(client)[1]["collections"]) == 3
+    assert len(loaded) == 1
+
+
+def test_a_collection_that_was_emptied_takes_vectors_of_another_length(
+    store: Store, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "v.npy", np.eye(7) + 0.1)
+    (tmp_path / "n.txt").write_text("\n".join("abcdefg"))
+    files = (tmp_path / "v.npy", tmp_path / "n.txt")
+    with serving(store.catalog.folder.parent) as client:
+        import_features(store.catalog, *files, FAKE_SPEC, same_model=False)
+        assert len(products_of(client.get("/v1/products/a/similar"))) == 6
+        with store.catalog.writer() as writer:
+            writer.remove("abcdefg")
+        assert client.get("/v1/products/a").status_code == 404
+        store.add(store.row("shoe", "red"))
+        assert products_of(search(client, png("red"))) == ["shoe"]

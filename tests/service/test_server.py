@@ -1,0 +1,88 @@
+"""A real server, gunicorn, under what a shop would rather not send it."""
+
+import base64
+import json
+import socket
+
+import pytest
+
+from tests.bad_files import ODD_FILES, OddFile
+from tests.conftest import png
+from tests.processes import Service, address_of, ask, upload
+from tests.service.conftest import MOST_BYTES
+
+
+@pytest.mark.parametrize("odd", ODD_FILES, ids=lambda odd: odd.name)
+def test_a_photo_is_accepted_or_refused_with_its_own_code_by_a_real_server(
+    gunicorn_service: Service, odd: OddFile
+) -> None:
+    reply = upload(gunicorn_service.url, odd.data)
+    received = None if reply.status == 200 else reply.json["code"]
+    assert received == odd.expected
+    assert reply.status in (200, 400, 413, 415)
+
+
+def chunks(size: int) -> list[bytes]:
+    return [bytes(65_536)] * (size // 65_536 + 1)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("size", "content_type", "status", "code"),
+    [
+        (MOST_BYTES + 1, "application/json", 413, "request_too_large"),
+        (MOST_BYTES + 1, "multipart/form-data; boundary=b", 413, "request_too_large"),
+        (10_000_000, "image/jpeg", 415, "unsupported_media_type"),
+    ],
+)
+def test_the_sender_of_a_large_body_hears_why_it_is_refused(
+    gunicorn_service: Service,
+    chunked: bool,
+    size: int,
+    content_type: str,
+    status: int,
+    code: str,
+) -> None:
+    reply = ask(
+        gunicorn_service.url,
+        "/v1/search",
+        method="POST",
+        body=chunks(size) if chunked else bytes(size),
+        headers={"Content-Type": content_type},
+    )
+    assert (reply.status, reply.json["code"]) == (status, code)
+
+
+def test_chunks_that_are_none_are_a_bad_request(gunicorn_service: Service) -> None:
+    with socket.create_connection(address_of(gunicorn_service.url), timeout=20) as connection:
+        head = "POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\nZZ\r\n{{}}\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_chunked_body_within_the_limit_is_taken(gunicorn_service: Service) -> None:
+    encoded = base64.b64encode(png("red")).decode()
+    body = json.dumps({"image_base64": encoded}).encode()
+    reply = ask(
+        gunicorn_service.url,
+        "/v1/search",
+        method="POST",
+        body=[body[:100], body[100:]],
+        headers={"Content-Type": "application/json"},
+    )
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize("length", [512, 600])
+def test_the_longest_ids_fit_into_a_url(gunicorn_service: Service, length: int) -> None:
+    reply = ask(gunicorn_service.url, f"/v1/products/{'%F0%9F%91%9F' * length}/similar?limit=200")
+    assert (reply.status, reply.json["code"]) == (404, "unknown_product")
+
+
+def test_no_request_of_this_module_killed_a_worker_or_was_logged_as_a_fault(
+    gunicorn_service: Service,
+) -> None:
+    log = gunicorn_service.log.read_text()
+    assert log.count("Booting worker") == 1
+    assert "Traceback" not in log
+    assert ask(gunicorn_service.url, "/readyz").status == 200
