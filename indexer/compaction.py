@@ -85,11 +85,10 @@ def _changes(snapshot: CatalogSnapshot, segment: Segment) -> int:
 
 def _replace(catalog: Catalog, writer: CatalogWriter, settings: IndexSettings) -> Segment:
     with catalog.snapshot() as snapshot:
-        try:
-            segment = write_segment(snapshot, factory(settings.type, snapshot.counts()[1]))
-            record_segment(writer, segment)
-        finally:
-            _collect(catalog)
+        segment = write_segment(snapshot, factory(settings.type, snapshot.counts()[1]))
+    record_segment(writer, segment)
+    # Not after a failure: what was reported as one may yet be found in the write-ahead log.
+    _collect(catalog)
     return segment
 
 

@@ -63,9 +63,10 @@ class StorageSettings(Section):
     data_dir: Path = Field(
         Path("data"), description="Folder of the catalogues, one folder per collection."
     )
-    snapshot_dir: Path = Field(
-        Path("snapshots"),
-        description="Folder of the snapshots, one folder per collection; better on another disk.",
+    snapshot_dir: Literal["auto"] | Path = Field(
+        "auto",
+        description="Folder of the snapshots, one folder per collection; better on another disk."
+        " `auto` takes `.snapshots` in data_dir.",
     )
 
 
@@ -236,7 +237,9 @@ class Settings(Section):
             UnknownCollectionError: no collection of this name is configured.
         """
         self.embedding_of(collection)
-        return self.storage.snapshot_dir / collection
+        storage = self.storage
+        folder = storage.snapshot_dir
+        return (storage.data_dir / ".snapshots" if folder == "auto" else folder) / collection
 
 
 @dataclass(frozen=True)
@@ -341,7 +344,7 @@ def _mappings(value: object) -> list[dict[str, Any]]:
 def _anchor(section: object, key: str, base: Path) -> None:
     """Makes the path in `section[key]` independent of the working directory."""
     if isinstance(section, dict) and isinstance(value := section.get(key), str):
-        section[key] = value if value in WEIGHTS_PRESETS else str(base / value)
+        section[key] = value if value in (*WEIGHTS_PRESETS, "auto") else str(base / value)
 
 
 def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:

@@ -25,11 +25,11 @@ def verify(catalog: Catalog) -> list[str]:
     Raises:
         CatalogError: it cannot be read now, damaged or not.
     """
-    return verify_catalog(catalog) + verify_segment(catalog)
+    return verify_catalog(catalog) + verify_segment(catalog) + _mark(catalog)
 
 
 def verify_catalog(catalog: Catalog) -> list[str]:
-    """As `verify`, without the segment, which can be written again from the rest."""
+    """As `verify`, for nothing but the catalogue itself; all else can be made from it again."""
     found: list[str] = []
     for check in (integrity.structure, integrity.rows, integrity.journal, _vectors):
         found += _run(check, catalog, f"{catalog.path}: ")
@@ -48,6 +48,12 @@ def _run(check: Check, catalog: Catalog, prefix: str) -> Iterator[str]:
                 yield prefix + finding
     except (DamagedError, SegmentError) as error:  # they name the file
         yield str(error)
+
+
+def _mark(catalog: Catalog) -> list[str]:
+    if not catalog.mark.is_damaged():
+        return []
+    return [f"{catalog.mark.path}: is damaged; the next change writes it again"]
 
 
 def _vectors(snapshot: CatalogSnapshot) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from indexer.catalog import Catalog
@@ -18,6 +19,10 @@ from indexer.sync import Indexer, Report
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent
+
+# How long an example takes is for benchmarks to say: a busy machine breaks no rule.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

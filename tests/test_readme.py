@@ -83,7 +83,7 @@ def test_every_command_works(copy: Path, environment: dict[str, str]) -> None:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (copy / "results.png").stat().st_size > 10_000
-    assert (copy / "backup" / "features.npy").is_file()
+    assert list((copy / "data" / ".snapshots").rglob("manifest.json"))
 
 
 def test_every_link_leads_somewhere() -> None:

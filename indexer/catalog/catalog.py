@@ -31,6 +31,9 @@ _PASSING = {
     sqlite3.SQLITE_READONLY,
 }
 
+# What comes of reading a damaged file: SQLite quotes a damaged schema in its messages.
+_READING = (sqlite3.Error, UnicodeDecodeError)
+
 
 class Catalog:
     """The catalogue of one collection. Any number of threads may read from one object.
@@ -47,7 +50,7 @@ class Catalog:
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
-        self._mark = MarkFile(folder)
+        self.mark = MarkFile(folder)
         self._idle: deque[sqlite3.Connection] = deque()
         if not create and not self.path.is_file():
             raise CatalogError(f"no catalogue at {self.path}; add products first")
@@ -55,28 +58,31 @@ class Catalog:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CatalogError(f"cannot make the folder of the catalogue: {error}") from error
-        mark = self._mark.read()
-        with self._errors_named():
-            connection = self._connect()
-            migrate(connection)
-            self._idle.append(connection)
-        self._inode = self.path.stat().st_ino
-        with self.snapshot() as snapshot:
-            if mark and snapshot.seq < mark.seq:
-                raise DamagedError(
-                    f"{self.path}: ends at seq {snapshot.seq}, but {self._mark.path.name} tells of"
-                    f" {mark.seq}; the file or its write-ahead log was replaced, cut or damaged:"
-                    " put both back, or restore a snapshot"
-                )
+        mark = self.mark.read()
+        try:
+            with self._errors_named(_READING):
+                self._idle.append(self._connect())
+                migrate(self._idle[0])
+                self._inode = self.path.stat().st_ino
+            with self.snapshot() as snapshot:
+                if mark and snapshot.seq < mark.seq:
+                    raise DamagedError(
+                        f"{self.path}: ends at seq {snapshot.seq}, but {self.mark.path.name} tells"
+                        f" of {mark.seq}; the file or its write-ahead log was replaced, cut or"
+                        " damaged: put both back, or restore a snapshot"
+                    )
+        except CatalogError:
+            self.close()
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[CatalogSnapshot]:
         """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short."""
         self._require_same_file()
-        with self._errors_named():
+        with self._errors_named(_READING):
             connection = self._idle.pop() if self._idle else self._connect()
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield CatalogSnapshot(connection)
             finally:
                 connection.rollback()
@@ -92,7 +98,7 @@ class Catalog:
         with self._errors_named(), writer_lock(self.folder):
             connection = self._connect()
             try:
-                yield CatalogWriter(connection, self._mark)
+                yield CatalogWriter(connection, self.mark)
                 _empty_the_log(connection)
             finally:
                 connection.close()
@@ -106,9 +112,15 @@ class Catalog:
         connection = sqlite3.connect(
             self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            # Of a new file: 7 vectors fill such a page, one would waste half of the usual size.
+            connection.execute("PRAGMA page_size = 16384")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
         teach(connection)
         return connection
 
@@ -122,11 +134,13 @@ class Catalog:
             raise CatalogError(f"{self.path}: was replaced; start this process again")
 
     @contextmanager
-    def _errors_named(self) -> Iterator[None]:
+    def _errors_named(
+        self, expected: tuple[type[Exception], ...] = (sqlite3.Error,)
+    ) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            # None if the text of a row is no text.
+        except expected as error:
+            # None if what should be text is none.
             code = getattr(error, "sqlite_errorcode", None)
             passing = code is not None and code & 0xFF in _PASSING
             raise (CatalogError if passing else DamagedError)(f"{self.path}: {error}") from error

@@ -38,6 +38,10 @@ class MarkFile:
             return None
         return mark if text == _text(mark) else None
 
+    def is_damaged(self) -> bool:
+        """An empty file is one that a power cut left before it was written."""
+        return self.path.is_file() and self.path.stat().st_size > 0 and self.read() is None
+
     def write(self, mark: Mark) -> None:
         # The change is stored, so a full disk must not make it look as if it were not.
         with suppress(OSError):

@@ -63,7 +63,7 @@ def as_json(attributes: Attributes) -> str:
     return json.dumps(attributes, ensure_ascii=False, sort_keys=True)
 
 
-def outcome(put: PutProduct, stored: Product | None) -> Outcome:
+def outcome(put: PutProduct | Product, stored: Product | None) -> Outcome:
     """What putting a product does to the one stored under its id."""
     if stored is None:
         return "added"

@@ -73,7 +73,12 @@ class CatalogWriter:
                 self._set_embedding(other.fingerprint, str(other.meta("weights")), other.dimension)
             for batch in batched(wanted, _BATCH):
                 stored = snapshot.products(batch)
-                for put in _as_puts(other, batch):
+                differing = [
+                    product
+                    for product_id, product in other.products(batch).items()
+                    if outcome(product, stored.get(product_id)) != "unchanged"
+                ]
+                for put in _as_puts(other, differing):
                     self._put(put, stored.get(put.product_id))
 
     def skip(self, mark: Mark) -> None:
@@ -173,8 +178,7 @@ class CatalogWriter:
         self._mark.write(Mark(self._end.seq, self._end.image_id))
 
 
-def _as_puts(other: CatalogSnapshot, product_ids: Iterable[str]) -> list[PutProduct]:
-    products = other.products(product_ids).values()
+def _as_puts(other: CatalogSnapshot, products: list[Product]) -> list[PutProduct]:
     ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
     vector_of = dict(zip(ids.tolist(), vectors, strict=True))
     return [

@@ -4,6 +4,7 @@ import os
 import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import file_digest, sha256
 from math import isqrt
 from mmap import ACCESS_READ, mmap
@@ -74,6 +75,8 @@ def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
         temporary.rename(path)
         _sync(folder)
     except OSError as error:
+        with suppress(OSError):  # it may be in the way of making room
+            temporary.unlink(missing_ok=True)
         raise SegmentError(
             f"cannot write a segment to {folder}: {error.strerror or error}; the catalogue is"
             " whole without it: make room and run `compact`"

@@ -18,7 +18,7 @@ from indexer.catalog.lock import writer_lock
 from indexer.cli import main
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
 from indexer.restore import Restored, restore
-from indexer.snapshot import SnapshotError, Snapshots
+from indexer.snapshot import SnapshotError
 from tests.campaigns.shop import Operation, Shop, State, operation_of
 from tests.fakes import FAKE_SPEC
 
@@ -107,7 +107,7 @@ def test_snapshots_are_taken_while_a_writer_goes_on(shop: Shop) -> None:
 
 def test_a_restore_into_an_empty_folder_gives_everything_back(shop: Shop, tmp_path: Path) -> None:
     name, expected, ids = take(shop), shop.state(), image_ids(shop)
-    done = restore(shop.snapshots, name, tmp_path / "new" / "data", FAKE_SPEC.fingerprint)
+    done = restore(shop.snapshots, name, tmp_path / "new/data/default", FAKE_SPEC.fingerprint)
     assert done.aside is None
     new = Shop(tmp_path / "new")
     new.require_whole(expected)
@@ -147,7 +147,6 @@ def test_a_damaged_catalogue_is_moved_aside_and_its_numbers_are_not_used_again(
     name, expected = take(shop), shop.state()
     change(shop)
     used, last = image_ids(shop), shop.similar(next(iter(shop.state()))).seq
-    shop.close()
     with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
         connection.execute("UPDATE products SET attributes = '{}'")
     broken = shop.catalog.path.read_bytes()
@@ -157,7 +156,7 @@ def test_a_damaged_catalogue_is_moved_aside_and_its_numbers_are_not_used_again(
     assert done.seq >= last
     with pytest.raises(CatalogError, match="start this process again"):
         shop.state()
-    shop.open()
+    shop.close()
     shop.require_whole(expected)
     present = image_ids(shop)
     shop.do(operation_of("put", Random(20), {}, {}))
@@ -172,9 +171,8 @@ def test_a_catalogue_that_cannot_be_opened_is_replaced(
 ) -> None:
     name, expected = take(shop), shop.state()
     shop.close()
-    lose(shop.catalog.path)
+    lose(shop.data / "catalog.db")
     give_back(shop, name)
-    shop.open()
     shop.require_whole(expected)
 
 
@@ -230,7 +228,6 @@ def test_embeddings_of_another_network_are_restored_only_if_asked_for(shop: Shop
 
 
 def test_no_snapshot_is_taken_of_a_damaged_catalogue(shop: Shop) -> None:
-    shop.close()
     with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
         connection.execute("UPDATE products SET attributes = '{}'")
     with pytest.raises(SnapshotError, match="no snapshot was taken, as the catalogue is damaged"):
@@ -273,7 +270,7 @@ def test_pruning_keeps_the_newest_and_the_newest_whole_one(shop: Shop) -> None:
 
 
 def test_one_snapshot_is_taken_at_a_time(shop: Shop) -> None:
-    shop.snapshots.folder.mkdir()
+    shop.snapshots.folder.mkdir(parents=True)
     with writer_lock(shop.snapshots.folder), pytest.raises(LockedError):
         take(shop)
 
@@ -296,9 +293,6 @@ def test_the_commands_take_list_check_restore_and_prune(
 ) -> None:
     monkeypatch.setattr("indexer.cli.app.resolve_spec", lambda _: FAKE_SPEC)
     shop = Shop(tmp_path)
-    shop.close()
-    shop.data, shop.snapshots = tmp_path / "default", Snapshots(tmp_path / "snapshots" / "default")
-    shop.open()
     shop.do(operation_of("put", Random(1), {}, {}))
     expected = shop.state()
     name = run(shop, "snapshot", "create")["name"]
@@ -314,5 +308,5 @@ def test_the_commands_take_list_check_restore_and_prune(
     assert len(run(shop, "snapshot", "verify", second, code=1)["findings"]) == 1
     assert run(shop, "snapshot", "restore", second, code=1)["error"]["code"] == "bad_snapshot"
     shop.close()
-    flip(shop.catalog.path, 4000)
+    flip(shop.catalog.path, 16_000)
     assert not run(shop, "verify", code=1)["ok"]

@@ -30,7 +30,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 def edit(shop: Shop, statement: str, *values: object) -> None:
     """Changes the catalogue behind the software's back."""
-    shop.close()
     with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
         teach(connection)
         connection.execute(statement, values)
@@ -144,7 +143,7 @@ def test_a_write_ahead_log_that_is_lost_is_noticed(shop: Shop) -> None:
         shop.do(operation_of("put", Random(9), {}, {}))
         main = shop.catalog.path.read_bytes()
     shop.close()
-    shop.catalog.path.write_bytes(main)
+    (shop.data / "catalog.db").write_bytes(main)
     with pytest.raises(CatalogError, match=r"ends at seq \d+, but catalog.mark tells of \d+"):
         Catalog(shop.data)
 
@@ -154,7 +153,7 @@ def test_a_catalogue_that_is_lost_is_not_taken_for_a_new_one(
     shop: Shop, lose: Callable[[Path], object]
 ) -> None:
     shop.close()
-    lose(shop.catalog.path)
+    lose(shop.data / "catalog.db")
     with pytest.raises(CatalogError, match="ends at seq 0"):
         Catalog(shop.data, create=True)
 

@@ -1,0 +1,30 @@
+"""Every campaign, in small. Their full sizes and results are in docs/reliability.md."""
+
+import pytest
+
+from tests.campaigns import corruption, kill, model, readers, torn
+from tests.campaigns.worker import can_inject
+
+injecting = pytest.mark.skipif(not can_inject(), reason="needs Linux and a C compiler, cc")
+
+
+@injecting
+def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged() -> None:
+    kill.run(seed=1, size=40)
+
+
+@injecting
+def test_power_cuts_full_disks_and_failing_calls_leave_all_or_nothing() -> None:
+    torn.run(seed=1, size=80)
+
+
+def test_damage_is_found_and_never_answered() -> None:
+    corruption.run(seed=1, size=200)
+
+
+def test_random_operations_leave_what_a_dictionary_holds() -> None:
+    model.run(seed=1, size=300)
+
+
+def test_services_answer_rightly_while_their_index_is_swapped() -> None:
+    readers.run(seed=1, size=12)
