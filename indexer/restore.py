@@ -13,9 +13,10 @@ from indexer.catalog.mark import FILE_NAME as MARK
 from indexer.catalog.mark import MarkFile
 from indexer.catalog.schema import now
 from indexer.catalog.segments import record_segment
+from indexer.durability import sync
 from indexer.errors import FingerprintMismatchError
 from indexer.index import FILES
-from indexer.snapshot import Manifest, SnapshotError, Snapshots, damage, errors_named, staged, sync
+from indexer.snapshot import Manifest, SnapshotError, Snapshots, damage, errors_named, staged
 from indexer.transfer import IMPORTED
 from indexer.verify import verify_catalog, verify_segment
 

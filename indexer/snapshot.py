@@ -1,6 +1,5 @@
 """Snapshots: whole, checked copies of a catalogue and its segment, each a folder of its own."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from indexer.catalog.catalog import FILE_NAME as CATALOG
 from indexer.catalog.lock import writer_lock
 from indexer.catalog.schema import MIGRATIONS, now
 from indexer.catalog.segments import current_segment
+from indexer.durability import sync
 from indexer.errors import CatalogError
 from indexer.verify import verify
 
@@ -218,15 +218,6 @@ def errors_named(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SnapshotError(f"{what}: {error}") from error
-
-
-def sync(path: Path) -> None:
-    """Makes a file, or the names in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _copy_catalog(catalog: Catalog, stage: Path) -> None:

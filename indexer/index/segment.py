@@ -17,6 +17,7 @@ import numpy as np
 from indexer.arrays import Vectors
 from indexer.catalog import CatalogSnapshot
 from indexer.catalog.segments import Segment, SegmentError, folder_of, image_ids
+from indexer.durability import sync
 from indexer.index.faiss_index import FaissIndex, searched_and_exact
 
 # Every file of this name is a segment, or was about to become one.
@@ -73,7 +74,7 @@ def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
             kind=kind,
         )
         temporary.rename(path)
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         with suppress(OSError):  # it may be in the way of making room
             temporary.unlink(missing_ok=True)
@@ -161,11 +162,3 @@ def _crc32(path: Path) -> str:
         for part in parts:
             part.release()  # or the file could not be unmapped
     return "".join(f"{checksum:08x}" for checksum in checksums)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,15 +15,15 @@ def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged() -> None:
 
 @injecting
 def test_power_cuts_full_disks_and_failing_calls_leave_all_or_nothing() -> None:
-    torn.run(seed=1, size=80)
+    torn.run(seed=1, size=60)
 
 
 def test_damage_is_found_and_never_answered() -> None:
-    corruption.run(seed=1, size=200)
+    corruption.run(seed=1, size=120)
 
 
 def test_random_operations_leave_what_a_dictionary_holds() -> None:
-    model.run(seed=1, size=300)
+    model.run(seed=1, size=200)
 
 
 def test_services_answer_rightly_while_their_index_is_swapped() -> None:

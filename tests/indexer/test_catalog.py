@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.arrays import Vector
@@ -228,6 +228,7 @@ operations = st.lists(
 )
 
 
+@settings(deadline=None)  # commits wait for the disk
 @given(batches=st.lists(operations, max_size=4))
 def test_any_operations_leave_what_a_dictionary_would_hold(
     tmp_path_factory: pytest.TempPathFactory,

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -183,7 +183,6 @@ def direction(number: int) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     batches=catalogues,
     query=directions,

@@ -1,0 +1,175 @@
+"""Reading settings, and saying what is wrong with them in one line."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from indexer.config.settings import (
+    WEIGHTS_PRESETS,
+    EmbeddingSettings,
+    Section,
+    Settings,
+    StorageSettings,
+)
+from indexer.errors import ConfigError
+
+PREFIX = "IMAGE_SEARCH_"
+# Variables of the prefix that are no settings: where the settings are, and the tests' data.
+OTHER_VARIABLES = {"IMAGE_SEARCH_CONFIG", "IMAGE_SEARCH_TEST_DATA"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: what documentation, help and error messages say of a setting."""
+
+    section: str
+    key: str
+    default: object
+    allowed: str
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it."""
+        return f"{PREFIX}{self.section}_{self.key}".upper()
+
+
+def table() -> list[Setting]:
+    """Every scalar setting, in the order of the classes above."""
+    return [
+        Setting(section, key, inner.default, _allowed(group, key), inner.description or "")
+        for section, group in _sections().items()
+        for key, inner in group.model_fields.items()
+    ]
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from a YAML file and the environment.
+
+    `path` None takes `config.yaml` of the working directory if it is there.
+
+    Raises:
+        ConfigError: one line that names the key, what was received and what is allowed.
+    """
+    if path is None and (default := Path("config.yaml")).is_file():
+        path = default
+    document = _read_yaml(path) if path else {}
+    for setting, value in _overrides(environ):
+        document.setdefault(setting.section, {})[setting.key] = value
+    settings = _validated(Settings, document)
+    for name in settings.collections:
+        own = settings.collections[name].embedding
+        merged = {**settings.embedding.model_dump(), **own}
+        _validated(EmbeddingSettings, merged, ("collections", name, "embedding"))
+    return settings
+
+
+def _sections() -> dict[str, type[Section]]:
+    annotations = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        name: annotation
+        for name, annotation in annotations.items()
+        if isinstance(annotation, type) and issubclass(annotation, Section)
+    }
+
+
+def _allowed(section: type[Section], key: str) -> str:
+    schema = section.model_json_schema()["properties"][key]
+    return " or ".join(_in_words(part) for part in schema.get("anyOf", [schema]))
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    if schema.get("type") == "integer":
+        high = schema.get("maximum")
+        return f"an integer from {schema['minimum']} {'up' if high is None else f'to {high}'}"
+    if schema.get("type") == "number":
+        return f"a number above {schema['exclusiveMinimum']}, up to {schema['maximum']}"
+    if schema.get("type") == "array":
+        return f"a list of {_in_words(schema['items'])}, or commas between them"
+    if "examples" in schema:
+        return "text such as " + " or ".join(schema["examples"])
+    return "a path" if schema.get("format") == "path" else "text"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"cannot read the settings file {path}: {reason}") from error
+    if not isinstance(document, dict | None):
+        raise ConfigError(f"{path}: expected sections of settings, received {document!r}")
+    sections = {name: {} if keys is None else keys for name, keys in (document or {}).items()}
+    base = path.resolve().parent
+    for key in StorageSettings.model_fields:
+        _anchor(sections.get("storage"), key, base)
+    _anchor(sections.get("embedding"), "weights", base)
+    for collection in _mappings(sections.get("collections")):
+        _anchor(collection.get("embedding"), "weights", base)
+    return sections
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    return [v for v in value.values() if isinstance(v, dict)] if isinstance(value, dict) else []
+
+
+def _anchor(section: object, key: str, base: Path) -> None:
+    """Makes the path in `section[key]` independent of the working directory."""
+    if isinstance(section, dict) and isinstance(value := section.get(key), str):
+        section[key] = value if value in (*WEIGHTS_PRESETS, "auto") else str(base / value)
+
+
+def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
+    known = {setting.variable: setting for setting in table()}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        if variable not in known:
+            raise ConfigError(
+                f"unknown setting {variable} in the environment{_hint(variable, known)}"
+            )
+        yield known[variable], environ[variable]
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def _validated(
+    section: type[SectionT], document: dict[str, Any], where: tuple[str, ...] = ()
+) -> SectionT:
+    try:
+        return section.model_validate(document)
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+        raise ConfigError(_explain(section, error["loc"], error, where)) from None
+
+
+def _explain(
+    root: type[Section], loc: tuple[int | str, ...], error: ErrorDetails, where: tuple[str, ...]
+) -> str:
+    group = _sections().get(str(loc[0])) if root is Settings else root
+    depth = 2 if root is Settings else 1
+    name = ".".join((*where, *(str(part) for part in loc[:depth])))
+    if error["type"] == "extra_forbidden":
+        known = list(group.model_fields if group and len(loc) == depth else root.model_fields)
+        return f"unknown setting {name}{_hint(str(loc[-1]), known)}"
+    received = f"received {error['input']!r}"
+    if group is not None and len(loc) >= depth:
+        return f"{name}: {received}; allowed: {_allowed(group, str(loc[depth - 1]))}"
+    return f"{name}: {received}; {error['msg'][0].lower()}{error['msg'][1:]}"
