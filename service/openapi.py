@@ -13,7 +13,9 @@ from indexer.errors import ImageSearchError
 from service import schemas
 from service.errors import (
     BadRequestError,
+    DeadlineError,
     NotReadyError,
+    OverloadedError,
     RequestTooLargeError,
     UnknownImageError,
     UnsupportedMediaTypeError,
@@ -33,7 +35,9 @@ _MODELS = (
     schemas.Problem,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
+_SEARCH = (*_COLLECTION, errors.UnknownProductError, OverloadedError)
 _PHOTO = (
+    DeadlineError,
     errors.EmptyImageError,
     errors.UnsupportedFormatError,
     errors.TruncatedImageError,
@@ -63,9 +67,8 @@ def document() -> Json:
 
 def _paths() -> Json:
     search_errors = (
-        *_COLLECTION,
+        *_SEARCH,
         *_PHOTO,
-        errors.UnknownProductError,
         BadRequestError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
@@ -95,9 +98,7 @@ def _paths() -> Json:
                 "operationId": "getSimilarProducts",
                 "summary": "The products that look most like this one, itself excluded.",
                 "parameters": [_product_id(), *_query(schemas.Parameters)],
-                "responses": _responses(
-                    schemas.SearchResponse, (*_COLLECTION, errors.UnknownProductError)
-                ),
+                "responses": _responses(schemas.SearchResponse, _SEARCH),
             }
         },
         "/v1/images/{image_id}": {
@@ -117,6 +118,13 @@ def _paths() -> Json:
         },
         "/healthz": _plain("getHealth", "Whether the process answers.", schemas.Health),
         "/readyz": _readiness(),
+        "/metrics": {
+            "get": {
+                "operationId": "getMetrics",
+                "summary": "What the service counts and measures, for Prometheus.",
+                "responses": {"200": {"description": "Done.", "content": {"text/plain": {}}}},
+            }
+        },
         "/openapi.json": {
             "get": {
                 "operationId": "getOpenApi",

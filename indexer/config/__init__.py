@@ -12,6 +12,7 @@ from indexer.config.settings import (
     EmbeddingSettings,
     FetchSettings,
     IndexSettings,
+    ServiceSettings,
     Settings,
     StorageSettings,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "EmbeddingSettings",
     "FetchSettings",
     "IndexSettings",
+    "ServiceSettings",
     "Setting",
     "Settings",
     "StorageSettings",

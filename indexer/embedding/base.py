@@ -20,9 +20,11 @@ class Embedder(ABC):
 
     Attributes:
         spec: what decides the vectors; those of equal fingerprints may be compared.
+        runs_on: the engine and its number format, for people.
     """
 
     spec: EmbeddingSpec
+    runs_on: str
 
     @property
     def dimension(self) -> int:

@@ -53,6 +53,10 @@ _BYTES_PER_PIXEL = {"PNG": 4, "GIF": 3, "BMP": 4, "WEBP": 17}
 _END = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\0;"}
 
 
+# x1, y1, x2, y2 as fractions of a picture's sides.
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class ImageLimits:
     """What a photo may have at most; 52 million pixels let through a phone's "50 MP"."""
@@ -116,8 +120,8 @@ def read_photo(path: Path, limits: ImageLimits) -> bytes:
     return data
 
 
-def crop(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
-    """The part of `image` inside `box` (x1, y1, x2, y2 as fractions of its sides).
+def crop(image: Image.Image, box: Box) -> Image.Image:
+    """The part of `image` inside `box`.
 
     At least one pixel. Raises BadParameterError unless 0 <= x1 < x2 <= 1, y likewise.
     """

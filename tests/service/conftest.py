@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.config import CollectionSettings, EmbeddingSettings, Settings, StorageSettings
+from indexer.config import (
+    CollectionSettings,
+    EmbeddingSettings,
+    ServiceSettings,
+    Settings,
+    StorageSettings,
+)
 from indexer.embedding import Embedder
 from indexer.feed import FeedRow
 from service import create_app
@@ -31,6 +37,7 @@ COLOURS: Mapping[str, tuple[str, ...]] = {
     "twin-b": ("gold",),
     "twin-a": ("gold",),
 }
+DEFAULT = ServiceSettings()
 TITLES = {"red": "Red shoe", "two-tone": "White and blue"}
 
 
@@ -44,6 +51,7 @@ def serving(
     data_dir: Path,
     *names: str,
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
+    own: ServiceSettings = DEFAULT,
     wait: bool = True,
 ) -> Iterator[FlaskClient]:
     """A client of a service over `default` and the collections of these names.
@@ -52,6 +60,7 @@ def serving(
     """
     settings = Settings(
         storage=StorageSettings(data_dir=data_dir),
+        service=own,
         collections={name: CollectionSettings() for name in names},
     )
     service = SearchService(settings, load)
