@@ -57,8 +57,12 @@ class QueryPhotos:
             DeadlineError: the network was busy for too long.
         """
         deadline = time.perf_counter() + self._deadline_s
-        coming = [self._requested(photo, box, deadline, took_ms) for photo in photos]
-        return np.stack([self._awaited(vector, deadline, took_ms) for vector in coming])
+        try:
+            coming = [self._requested(photo, box, deadline, took_ms) for photo in photos]
+            return np.stack([self._awaited(vector, deadline, took_ms) for vector in coming])
+        except DeadlineError:
+            metrics.REFUSED.labels("deadline").inc()
+            raise
 
     def _requested(
         self, photo: bytes, box: Box | None, deadline: float, took_ms: dict[str, float]
