@@ -1,37 +1,81 @@
 // The service's HTTP interface; the only module that fetches.
 
+import { parametersOf } from "./search.js";
+
+const KEY = "api-key"; // in the storage of this tab: gone when it is closed
+
 /** What the service (or the network) refused, in words for people. */
 export class Problem extends Error {
-  constructor({ title, detail = "", status = 0, code = "" }) {
+  constructor({ title, detail = "", status = 0, code = "", retryAfter = 0 }) {
     super(detail || title);
-    Object.assign(this, { title, detail, status, code });
+    Object.assign(this, { title, detail, status, code, retryAfter });
   }
 
   /** Whether the same request may succeed later. */
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+
+  /** Whether a key, or another one, is what it takes. */
+  get wantsKey() {
+    return this.status === 401 || this.status === 403;
+  }
 }
 
-/** Products that look like a photo (a File or Blob). */
-export function searchPhoto(photo, { collection, limit, offset, signal }) {
-  const form = new FormData();
-  form.append("image", photo);
-  form.append("limit", limit);
-  form.append("offset", offset);
-  if (collection) form.append("collection", collection);
-  return request("v1/search", { method: "POST", body: form, signal });
+export function keepKey(key) {
+  sessionStorage.setItem(KEY, key);
 }
 
-/** Products that look like a product. */
-export function searchProduct(id, { collection, limit, offset, signal }) {
-  const path = `v1/products/${encodeURIComponent(id)}/similar`;
-  return request(path + query({ limit, offset, collection }), { signal });
+export function hasKey() {
+  return sessionStorage.getItem(KEY) !== null;
+}
+
+/** One page of the products that look like the search's photo or product. */
+export function search(query, signal) {
+  if (!query.photo) return request(similarUrl(query), { signal });
+  const body = formOf(query.photo, parametersOf(query));
+  return request("v1/search", { method: "POST", body, signal });
+}
+
+/** Where products like a product are, with all parameters. */
+export function similarUrl(query) {
+  const { box, ...rest } = query; // a box is of a photo
+  const parameters = new URLSearchParams(parametersOf(rest));
+  return `v1/products/${encodeURIComponent(query.product)}/similar?${parameters}`;
 }
 
 /** One product: attributes and images. */
-export function getProduct(id, { collection, signal }) {
-  return request(`v1/products/${encodeURIComponent(id)}` + query({ collection }), { signal });
+export function getProduct(id, collection, signal) {
+  const parameters = collection ? `?${new URLSearchParams({ collection })}` : "";
+  return request(`v1/products/${encodeURIComponent(id)}${parameters}`, { signal });
+}
+
+/** Where a photo and a product look alike: two grids of heat. */
+export function explain(photo, result, { collection, box }, signal) {
+  const pairs = [["result", result]];
+  if (collection) pairs.push(["collection", collection]);
+  if (box) pairs.push(["box", String(box)]);
+  return request("v1/explain", { method: "POST", body: formOf(photo, pairs), signal });
+}
+
+/** A photo of the service itself, to search or explain with. */
+export async function getPhoto(url, signal) {
+  const response = await reach(url, { signal });
+  if (!response.ok) throw problemOf(response, await json(response));
+  return response.blob();
+}
+
+/** What this service can do, as its own description says. */
+export async function getAbilities() {
+  const { paths = {} } = await request("openapi.json");
+  const parameters = paths["/v1/search"]?.post?.parameters ?? [];
+  const described = (name) => parameters.find((each) => each.name === name);
+  return {
+    filter: Boolean(described("filter")),
+    facets: Boolean(described("facets")),
+    findsBox: JSON.stringify(described("box") ?? "").includes("auto"),
+    explain: Boolean(paths["/v1/explain"]),
+  };
 }
 
 /** The readiness document, also while the service is not ready. */
@@ -42,6 +86,13 @@ export async function getReadiness() {
   return { ...document, ready: response.ok };
 }
 
+function formOf(photo, pairs) {
+  const form = new FormData();
+  form.append("image", photo);
+  for (const [name, value] of pairs) form.append(name, value);
+  return form;
+}
+
 async function request(path, options) {
   const response = await reach(path, options);
   const document = await json(response);
@@ -50,8 +101,10 @@ async function request(path, options) {
 }
 
 async function reach(path, options) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
   try {
-    return await fetch(path, options);
+    return await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({
@@ -76,10 +129,6 @@ function problemOf(response, document) {
     detail: document?.detail || `HTTP status ${response.status}.`,
     status: response.status,
     code: document?.code,
+    retryAfter: Number(response.headers.get("Retry-After")) || 0,
   });
-}
-
-function query(parameters) {
-  const given = Object.entries(parameters).filter(([, value]) => value || value === 0);
-  return given.length ? `?${new URLSearchParams(given)}` : "";
 }

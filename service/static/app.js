@@ -1,24 +1,30 @@
 // The search page: what is searched, the history of it, and the gestures that start a search.
 //
-// A search is {collection, photo | product, subject, answer, scroll, left}: a File, or a product
-// id; the product's own data once known; the answer with the results of all pages shown so far;
-// where the reader was when they left it. Product searches live in the URL. Photos cannot, so
-// every search of this visit is also kept in memory, for back and forward.
+// A search is as search.js says, and what has been found out since: `subject` the product's own
+// data, `columns` the answers (asking.js), `scroll` and `left` where the reader was. Product
+// searches live in the URL. Photos cannot, so every search of this visit is also kept in
+// memory, for back and forward.
 
-import { getProduct, getReadiness, searchPhoto, searchProduct } from "./api.js";
+import { abilities, able, askFirst, askMore, boxOf, facetsOf, hasMore, queryOf } from "./asking.js";
+import { titleOf } from "./cards.js";
+import { listenForBoxes, showBox, startBox } from "./crop.js";
+import { curlOf } from "./curl.js";
+import { showWhy } from "./explain.js";
 import { listenForPhotos } from "./photos.js";
+import { hideProblem, showProblem } from "./problems.js";
+import { chosen, collectionOf, names, noticeOf, ready } from "./readiness.js";
+import { listenForRefinements, showFacets, showSettings } from "./refine.js";
+import { fromUrl, settingsOf, urlOf } from "./search.js";
 import * as view from "./view.js";
 
-const PAGE = 24;
-const RETRY_MS = 1000;
 const $ = (id) => document.getElementById(id);
 
 const visited = new Map();
 let visit = Date.now(); // keys of this load never meet those of an earlier one
-let current = {};
+let current = fromUrl("");
 let running = new AbortController();
+let shownPhoto = null;
 let photoUrl = null;
-let collections = [];
 
 // --- searches -----------------------------------------------------------------------------
 
@@ -27,82 +33,73 @@ function open(search) {
   leave();
   visit += 1;
   visited.set(visit, search);
-  history.pushState({ visit }, "", urlOf(search));
+  history.pushState({ visit }, "", addressOf(search));
   window.scrollTo(0, 0);
   return show(search);
 }
 
+/** The same search, but for these settings; the page stays where it is. */
+function refine(changes) {
+  const { photo, product, subject, box } = current;
+  const search = { ...settingsOf(current), photo, product, subject, box, ...changes };
+  leave();
+  visit += 1;
+  visited.set(visit, search);
+  history.pushState({ visit }, "", addressOf(search));
+  return show(search, { keep: true });
+}
+
 /** Shows a search: from memory if it was answered before, else by asking the service. */
-async function show(search) {
+async function show(search, { keep = false } = {}) {
   current = search;
   running.abort();
   running = new AbortController();
-  view.hideProblem();
-  view.clearResults();
+  hideProblem();
+  if (!keep) view.clearResults();
   view.announce("");
   $("product").value = "";
   showSubject(search);
   showCollection(search);
-  if (search.answer) return showAnswer(search);
+  showSettings(search, abilities);
+  if (search.columns) return showAnswer(search);
   if (!search.photo && search.product === undefined) return showEmpty(search);
-  return ask(search, running.signal);
+  return ask(search, running.signal, keep);
 }
 
-async function ask(search, signal) {
+async function ask(search, signal, keep) {
   view.setState("searching");
   view.announce("Searching…");
-  view.showSkeleton(PAGE / 2);
+  if (!keep) view.showSkeleton(search.limit / 2);
   try {
-    await ready;
+    await Promise.all([ready, able]);
     signal.throwIfAborted();
-    const [answer, subject] = await Promise.all([
-      page(search, 0, signal),
-      search.subject ?? subjectOf(search, signal),
-    ]);
-    search.answer = answer;
-    if (subject !== search.subject) {
-      search.subject = subject;
-      showSubject(search);
-    }
+    showSettings(search, abilities);
+    await askFirst(search, signal);
+    showSubject(search);
     showAnswer(search);
   } catch (error) {
     if (signal.aborted) return;
     view.clearResults();
     view.announce("");
     view.setState("failed");
-    view.showProblem(error, error.passing ? () => show(search) : null);
+    showProblem(error, () => show(search));
   }
-}
-
-function page(search, offset, signal) {
-  const options = { collection: chosen(search), limit: PAGE, offset, signal };
-  return search.photo
-    ? searchPhoto(search.photo, options)
-    : searchProduct(search.product, options);
-}
-
-async function subjectOf(search, signal) {
-  if (search.photo) return undefined;
-  const product = await getProduct(search.product, { collection: chosen(search), signal });
-  return { ...product, image_url: product.images[0]?.image_url };
 }
 
 async function more() {
   if ($("more").getAttribute("aria-disabled") === "true") return;
   const search = current;
-  const { answer } = search;
   const { signal } = running;
-  view.hideProblem();
+  hideProblem();
   view.waitForMore(true);
   try {
-    const next = await page(search, answer.results.length, signal);
+    const added = await askMore(search, signal);
     if (signal.aborted) return;
-    answer.total = next.results.length ? next.total : answer.results.length;
-    answer.results.push(...next.results);
-    view.appendResults(next.results, linkOf)?.focus();
-    announceCount(answer);
+    const links = added.map((results, at) => view.appendResults(at, results, dressOf(search, at)));
+    links.find(Boolean)?.focus();
+    announceCount(search);
   } catch (error) {
-    if (!signal.aborted) view.showProblem(error, error.passing ? more : null);
+    if (!signal.aborted) showProblem(error, more);
   } finally {
     view.waitForMore(false);
   }
@@ -111,93 +108,114 @@ async function more() {
 // --- what is shown ------------------------------------------------------------------------
 
 function showAnswer(search) {
-  const { answer } = search;
+  const [{ answer }, other] = search.columns;
   view.setState("answered");
   view.clearResults();
-  view.appendResults(answer.results, linkOf);
+  search.columns.forEach((column, at) => {
+    view.appendResults(at, column.answer?.results ?? [], dressOf(search, at));
+  });
+  if (other) view.showColumns(search.columns.map(describe), other.problem);
   view.showTook(answer.took_ms);
-  announceCount(answer);
+  announceCount(search);
+  showCropping(search);
+  countFacets(search, running.signal);
 }
 
-function announceCount({ results, total }) {
+async function countFacets(search, signal) {
+  try {
+    const { answer } = search.columns[0];
+    answer.facets = await facetsOf(search, signal);
+    if (!signal.aborted) showFacets(answer.facets, answer.results);
+  } catch {
+    if (!signal.aborted) showFacets(); // the results are there: fewer ways to narrow them
+  }
+}
+
+/** What the cards of a column are to have. */
+function dressOf(search, column) {
+  const { name } = search.columns[column];
+  const ranks = ranksOf(search.columns[1 - column]);
+  return ({ product_id: product }) => ({
+    href: addressOf({ ...settingsOf(search), ...settingsIn(search, name), product }),
+    why: abilities.explain && Boolean(search.photo ?? ownUrl(search.subject?.image_url)),
+    shared: ranks.get(product),
+  });
+}
+
+/** Where each product is in the other column. */
+function ranksOf(column) {
+  return new Map(column?.answer?.results.map(({ product_id: id }, at) => [id, at + 1]));
+}
+
+function describe({ name, answer }) {
+  const weights = collectionOf(name)?.weights;
+  return [name, weights && `weights ${weights}`, answer && `${answer.total.toLocaleString()} products`]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function announceCount({ columns }) {
+  const [{ answer }, other] = columns;
+  const { results, total } = answer;
   view.announce(
     results.length
-      ? `${results.length} of ${total} products, the closest first`
-      : "No product found in this collection.",
+      ? `${results.length} of ${total} products, the closest first${agreement(results, other)}`
+      : "No product matches: fewer filters or a lower score may find some.",
   );
-  view.allowMore(results.length < total);
+  view.allowMore(columns.some((column) => column.answer && hasMore(column.answer)));
+}
+
+function agreement(results, other) {
+  if (!other?.answer) return "";
+  const ranks = ranksOf(other);
+  const shared = results.filter(({ product_id: id }) => ranks.has(id)).length;
+  return `; ${shared} of them are in both columns`;
 }
 
 function showEmpty(search) {
   view.setState("empty");
-  const products = collections.find(({ name }) => name === chosen(search))?.products;
+  const products = collectionOf(chosen(search))?.products;
   if (products === 0) view.announce("This collection has no products yet.");
   else if (products) view.announce(`${products.toLocaleString()} products to search in`);
 }
 
-function showSubject({ photo, product, subject }) {
-  URL.revokeObjectURL(photoUrl);
-  photoUrl = photo ? URL.createObjectURL(photo) : null;
-  if (photo) view.showPhoto(photo, photoUrl);
-  else if (subject) view.showProduct(subject);
-  else view.hideSubject();
+function showSubject({ photo, product, subject, box }) {
+  if (photo !== shownPhoto || !photo) {
+    URL.revokeObjectURL(photoUrl);
+    shownPhoto = photo;
+    photoUrl = photo ? URL.createObjectURL(photo) : null;
+    if (photo) view.showPhoto(photo, photoUrl);
+    else if (subject) view.showProduct(subject);
+    else view.hideSubject();
+  }
+  showCropping({ photo, box });
   view.setTitle(...titlesOf({ photo, product, subject }));
+}
+
+function showCropping({ photo, box, columns }) {
+  const shown = photo ? boxOf({ box, columns }) : undefined;
+  view.showCropping({ allowed: Boolean(photo), finds: abilities.findsBox, box: shown ?? box });
+  showBox(shown);
 }
 
 function titlesOf({ photo, product, subject }) {
   if (photo) return ["Products like your photo"];
   if (product === undefined) return [""];
-  return ["More like this", `More like ${subject ? view.titleOf(subject) : product}`];
+  return ["More like this", `More like ${subject ? titleOf(subject) : product}`];
 }
 
 function showCollection(search) {
-  if (!collections.length) return; // not known yet
-  const name = chosen(search);
-  const collection = collections.find((candidate) => candidate.name === name);
-  view.showCollections(collections.map((each) => each.name), name);
+  if (!names().length) return; // not known yet
+  const collection = collectionOf(chosen(search));
+  view.showCollections(names(), chosen(search), search.compare);
   view.allowPhotos(collection?.photo_search ?? true);
   view.showNotice(noticeOf(collection));
 }
 
-function noticeOf(collection) {
-  if (collection && collection.status !== "ready") {
-    return `This collection cannot be searched: ${collection.detail ?? collection.status}.`;
-  }
-  if (collection?.photo_search === false) {
-    return "This collection cannot be searched with a photo: start from a product.";
-  }
-  if (collection?.trained === false) {
-    return "This collection uses untrained weights: fine for trying things out, but the results say little about likeness.";
-  }
-  return "";
-}
-
 // --- URL and history ----------------------------------------------------------------------
 
-/** The collection of a search: as its URL says, else the service's default. */
-function chosen({ collection }) {
-  if (collection) return collection;
-  const names = collections.map(({ name }) => name);
-  return names.includes("default") ? "default" : (names[0] ?? "");
-}
-
-function urlOf(search) {
-  const parameters = new URLSearchParams();
-  if (search.product !== undefined) parameters.set("product", search.product);
-  if (chosen(search)) parameters.set("collection", chosen(search));
-  return `?${parameters}`;
-}
-
-function linkOf(result) {
-  return urlOf({ product: result.product_id, collection: current.collection });
-}
-
-function fromUrl() {
-  const parameters = new URLSearchParams(location.search);
-  return {
-    product: parameters.get("product") || undefined,
-    collection: parameters.get("collection") || undefined,
-  };
+function addressOf(search) {
+  return urlOf({ ...search, collection: chosen(search) });
 }
 
 /** Remembers where the reader was, before another search takes the page. */
@@ -209,7 +227,7 @@ function leave() {
 /** Back or forward: the search of that entry, where it was left. */
 async function travel() {
   leave();
-  const search = visited.get(history.state?.visit) ?? fromUrl();
+  const search = visited.get(history.state?.visit) ?? fromUrl(location.search);
   const { scroll, left } = search;
   await show(search);
   const link = left && document.querySelector(`a[data-product="${CSS.escape(left)}"]`);
@@ -219,77 +237,101 @@ async function travel() {
 
 // --- gestures -----------------------------------------------------------------------------
 
-function openProduct(product, subject) {
-  const opened = open({ product, subject, collection: current.collection });
+/** In the other column's collection, the two change places. */
+function settingsIn(search, name) {
+  const compare = search.compare && name === search.compare ? chosen(search) : search.compare;
+  return { collection: name, compare };
+}
+
+function openProduct(product, subject, name = chosen(current)) {
+  const settings = { ...settingsOf(current), ...settingsIn(current, name) };
+  const opened = open({ ...settings, product, subject });
   $("results-title").focus({ preventScroll: true });
   return opened;
 }
 
+function resultOf(event) {
+  const column = Number(event.currentTarget.id === "other-grid");
+  const { name, answer } = current.columns[column];
+  const id = event.target.closest("li").querySelector("a").dataset.product;
+  return { name, result: answer.results.find(({ product_id: each }) => each === id) };
+}
+
 function followResult(event) {
+  if (event.target.closest("button")) return askWhy(event);
   const link = event.target.closest("a[data-product]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return undefined;
   event.preventDefault();
-  const id = link.dataset.product;
-  openProduct(id, current.answer.results.find((result) => result.product_id === id));
+  const { name, result } = resultOf(event);
+  return openProduct(result.product_id, result, name);
+}
+
+function askWhy(event) {
+  const { name, result } = resultOf(event);
+  const { photo, subject } = current;
+  const url = photo ? photoUrl : ownUrl(subject.image_url);
+  return showWhy({ photo, url, collection: name, box: photo && boxOf(current) }, result, titleOf(result));
+}
+
+/** The address of a picture if this service has it: those of others cannot be read here. */
+function ownUrl(url) {
+  return url && new URL(url, document.baseURI).origin === location.origin ? url : undefined;
 }
 
 function goHome(event) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  open({ collection: current.collection });
+  open({ ...fromUrl(""), collection: current.collection });
 }
 
-/** A photo is searched again in the other collection; a product has no meaning there. */
+/** A photo is searched again in the other collection; a product or a filter has no meaning there. */
 function changeCollection() {
-  open({ collection: $("collection").value, photo: current.photo });
+  const { photo, minScore, limit, box } = current;
+  open({ ...fromUrl(""), photo, minScore, limit, box, collection: $("collection").value });
+}
+
+function showCurl() {
+  $("curl").querySelector("code").textContent = curlOf(queryOf(current, chosen(current), 0));
+  $("curl").showModal();
+}
+
+async function copyCurl() {
+  const code = $("curl").querySelector("code");
+  window.getSelection().selectAllChildren(code);
+  await navigator.clipboard?.writeText(code.textContent);
+  $("copied").textContent = navigator.clipboard ? "Copied." : "Selected: press Ctrl+C.";
 }
 
 function listen() {
-  listenForPhotos((photo) => open({ photo, collection: current.collection }));
+  listenForPhotos((photo) => open({ ...settingsOf(current), photo }));
+  listenForBoxes((box) => refine({ box: box ?? undefined }));
+  listenForRefinements(refine);
   $("by-product").addEventListener("submit", (event) => {
     event.preventDefault();
     openProduct($("product").value);
   });
-  $("grid").addEventListener("click", followResult);
-  $("more").addEventListener("click", more);
-  $("home").addEventListener("click", goHome);
+  const clicks = { more, home: goHome, grid: followResult, "other-grid": followResult };
+  const buttons = { "show-curl": showCurl, "copy-curl": copyCurl };
+  for (const [id, use] of Object.entries({ ...clicks, ...buttons })) $(id).addEventListener("click", use);
+  $("start-box").addEventListener("click", () => refine({ box: startBox() }));
+  $("find-box").addEventListener("click", () => refine({ box: "auto" }));
+  $("no-box").addEventListener("click", () => refine({ box: undefined }));
   $("collection").addEventListener("change", changeCollection);
+  $("compare").addEventListener("change", ({ target }) => refine({ compare: target.value || undefined }));
   window.addEventListener("popstate", travel);
 }
 
 // --- start --------------------------------------------------------------------------------
 
-/** Resolves once no collection is starting any more, telling the reader about the wait. */
-async function untilReady() {
-  for (;;) {
-    const readiness = await getReadiness().catch((problem) => problem);
-    if (settled(readiness)) {
-      collections = readiness.collections;
-      return;
-    }
-    view.showNotice(waitingFor(readiness));
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  }
-}
-
-/** A collection that failed to start is no reason to wait: the others can be searched. */
-function settled({ ready, collections: states = [] }) {
-  return ready || (states.length > 0 && states.every(({ status }) => status !== "starting"));
-}
-
-function waitingFor({ status, title }) {
-  if (status === "starting") return "The service is starting. This takes a few seconds…";
-  return `${title ?? `The service is not ready (${status})`}. Trying again…`;
-}
-
 history.scrollRestoration = "manual";
 listen();
-const ready = untilReady();
-const first = fromUrl();
+$("refine").open = matchMedia("(min-width: 800px)").matches;
+const first = fromUrl(location.search);
 visited.set(visit, first);
 history.replaceState({ visit }, "");
 show(first);
-ready.then(() => {
+Promise.all([ready, able]).then(() => {
   showCollection(current);
+  showSettings(current, abilities);
   if (document.body.dataset.state === "empty") showEmpty(current);
 });

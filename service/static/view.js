@@ -1,8 +1,10 @@
-// What is on the page. Knows the document, but neither the service nor the history.
+// What is on the page, but for controls with a module of their own. Knows the document, but
+// neither the service nor the history.
+
+import { cardOf, element, factsOf, picture, titleOf } from "./cards.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
-
-const PICTURE = 480; // width and height attributes: any square, so that the tile keeps its place
+const GRIDS = ["#grid", "#other-grid"];
 
 /** One of "empty", "searching", "answered", "failed": the style sheet lays out by it. */
 export function setState(state) {
@@ -26,26 +28,21 @@ export function showNotice(text) {
   $("#notice").hidden = !text;
 }
 
-/** `problem`: `title` and `detail` of a Problem, or any Error; `retry`: what "Try again" does. */
-export function showProblem(problem, retry) {
-  const box = $("#problem");
-  $("strong", box).textContent = problem.title ?? "This page made a mistake";
-  $("p", box).textContent = problem.detail ?? problem.message;
-  $("button", box).hidden = !retry;
-  $("button", box).onclick = retry;
-  box.hidden = false;
-  box.scrollIntoView({ block: "nearest" });
-}
-
-export function hideProblem() {
-  $("#problem").hidden = true;
-}
-
-/** The chooser of collections; one collection needs none. */
-export function showCollections(names, chosen) {
-  $("#collection").replaceChildren(...names.map((name) => new Option(name, name)));
-  $("#collection").value = chosen;
+/** The choosers of collections; one collection needs none. */
+export function showCollections(names, chosen, compared) {
+  fill($("#collection"), names, chosen);
   $("#collection-field").hidden = names.length < 2;
+  $("#compare").replaceChildren(new Option("nothing", ""));
+  $("#compare").append(...names.filter((name) => name !== chosen).map((name) => new Option(name)));
+  $("#compare").value = compared ?? "";
+  $("#compare-field").hidden = names.length < 2;
+  document.body.classList.toggle("comparing", Boolean(compared));
+  for (const id of ["#column-title", "#other-column"]) $(id).hidden = !compared;
+}
+
+function fill(select, names, chosen) {
+  select.replaceChildren(...names.map((name) => new Option(name)));
+  select.value = chosen;
 }
 
 export function allowPhotos(allowed) {
@@ -65,7 +62,7 @@ export function showPhoto(photo, url) {
 export function showProduct(product) {
   const id = element("p", "id", product.product_id);
   showSubject("Selected product", picture(product.image_url, titleOf(product)), [
-    ...facts(product.attributes),
+    ...factsOf(product.attributes),
     id,
   ]);
 }
@@ -78,10 +75,20 @@ export function hideSubject() {
 function showSubject(kind, image, lines) {
   const subject = $("#subject");
   $(".kind", subject).textContent = kind;
-  $(".tile", subject).replaceChildren(image);
+  image.loading = "eager";
+  $("#pictured").replaceChildren(image);
   $(".facts", subject).replaceChildren(...lines);
   subject.hidden = false;
   $("#choose").textContent = "Choose another photo";
+}
+
+/** What can be done about the part of the photo that is searched. */
+export function showCropping({ allowed, finds, box }) {
+  $("#subject").classList.toggle("cropping", allowed);
+  $("#cropping").hidden = !allowed;
+  $("#find-box").hidden = !finds;
+  $("#start-box").hidden = Boolean(box);
+  $("#no-box").hidden = !box;
 }
 
 /** Grey cards in the place of the results to come. */
@@ -91,16 +98,24 @@ export function showSkeleton(count) {
 }
 
 export function clearResults() {
-  $("#grid").replaceChildren();
+  for (const grid of GRIDS) $(grid).replaceChildren();
   $("#took").textContent = "";
+  $("#other-problem").textContent = "";
   allowMore(false);
 }
 
-/** Adds results behind those shown; returns the link of the first one added, if any. */
-export function appendResults(results, linkOf) {
-  const cards = results.map((result) => cardOf(result, linkOf(result)));
-  $("#grid").append(...cards);
+/** Adds results to a column, 0 or 1; `dress` says what their cards are to have. */
+export function appendResults(column, results, dress) {
+  const cards = results.map((result) => cardOf(result, dress(result)));
+  $(GRIDS[column]).append(...cards);
   return cards[0]?.querySelector("a");
+}
+
+/** What stands above two columns. */
+export function showColumns(titles, problem) {
+  $("#column-title").textContent = titles[0];
+  $("#other-title").textContent = titles[1];
+  $("#other-problem").textContent = problem?.detail ?? "";
 }
 
 export function showTook(tookMs) {
@@ -120,71 +135,6 @@ export function waitForMore(waiting) {
   $("#more").textContent = waiting ? "Searching…" : "Show more";
 }
 
-export function titleOf(product) {
-  return String(product.attributes?.title ?? product.product_id);
-}
-
-function cardOf(result, href) {
-  const item = $("#card").content.cloneNode(true).firstElementChild;
-  const link = $("a", item);
-  const title = titleOf(result);
-  link.href = href;
-  link.dataset.product = result.product_id;
-  link.setAttribute("aria-label", `More like ${title}`);
-  link.append(picture(result.image_url, title));
-  $(".facts", item).append(...facts(result.attributes, title));
-  $("data", item).value = result.score;
-  $("data", item).textContent = result.score.toFixed(3);
-  return item;
-}
-
-function picture(url, alt, fallback = "No picture") {
-  const missing = () => element("span", "missing", fallback);
-  if (!url) return missing();
-  const image = Object.assign(new Image(PICTURE, PICTURE), { alt, loading: "lazy" });
-  image.decoding = "async";
-  image.onerror = () => image.replaceWith(missing());
-  image.src = url;
-  return image;
-}
-
-function facts(attributes = {}, fallbackTitle) {
-  const title = attributes.title ?? fallbackTitle;
-  return [
-    attributes.brand && element("p", "brand", attributes.brand),
-    title && element("p", "title", title),
-    priceOf(attributes),
-    stockOf(attributes),
-  ].filter(Boolean);
-}
-
-function priceOf({ price, regular_price: regular, currency }) {
-  if (typeof price !== "number") return null;
-  const line = element("p", "price", money(price, currency));
-  if (typeof regular === "number" && regular > price) {
-    line.append(" ", element("span", "unseen", "instead of "), element("s", "", money(regular, currency)));
-  }
-  return line;
-}
-
-function stockOf({ in_stock: inStock }) {
-  if (typeof inStock !== "boolean") return null;
-  return element("p", inStock ? "stock" : "stock out", inStock ? "In stock" : "Out of stock");
-}
-
-function money(amount, currency) {
-  try {
-    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
-  } catch {
-    const plain = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2 }).format(amount);
-    return currency ? `${plain} ${currency}` : plain;
-  }
-}
-
 function milliseconds(ms) {
   return ms < 1 ? ms.toFixed(1) : ms.toFixed(0);
-}
-
-function element(tag, className, text) {
-  return Object.assign(document.createElement(tag), { className, textContent: text });
 }

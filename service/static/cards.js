@@ -1,0 +1,79 @@
+// Products as cards: a picture and the facts of it. What the merchant wrote goes in as text only.
+
+const PICTURE = 480; // width and height attributes: any square, so that the tile keeps its place
+const template = document.getElementById("card");
+
+/** The card of a result. `href`: of the search for more like it; `shared`: its rank elsewhere. */
+export function cardOf(result, { href, why, shared }) {
+  const item = template.content.cloneNode(true).firstElementChild;
+  const link = item.querySelector("a");
+  const title = titleOf(result);
+  link.href = href;
+  link.dataset.product = result.product_id;
+  link.setAttribute("aria-label", `More like ${title}`);
+  link.append(picture(result.image_url, title));
+  item.querySelector(".facts").append(...factsOf(result.attributes, title));
+  item.querySelector("data").value = result.score;
+  item.querySelector("data").textContent = result.score.toFixed(3);
+  const button = item.querySelector("button");
+  button.hidden = !why;
+  button.setAttribute("aria-label", `Why ${title}?`);
+  if (shared) link.append(element("span", "badge", `№ ${shared} there`));
+  return item;
+}
+
+/** A picture that gives way to words when there is none. */
+export function picture(url, alt, fallback = "No picture") {
+  const missing = () => element("span", "missing", fallback);
+  if (!isPicture(url)) return missing();
+  const image = Object.assign(new Image(PICTURE, PICTURE), { alt, loading: "lazy" });
+  image.decoding = "async";
+  image.onerror = () => image.replaceWith(missing());
+  image.src = url;
+  return image;
+}
+
+export function titleOf(product) {
+  return String(product.attributes?.title ?? product.product_id);
+}
+
+export function factsOf(attributes = {}, fallbackTitle) {
+  const title = attributes.title ?? fallbackTitle;
+  return [
+    attributes.brand && element("p", "brand", attributes.brand),
+    title && element("p", "title", title),
+    priceOf(attributes),
+    stockOf(attributes),
+  ].filter(Boolean);
+}
+
+export function element(tag, className, text) {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+function isPicture(url) {
+  return Boolean(url) && ["http:", "https:", "blob:"].includes(URL.parse(url, document.baseURI)?.protocol);
+}
+
+function priceOf({ price, regular_price: regular, currency }) {
+  if (typeof price !== "number") return null;
+  const line = element("p", "price", money(price, currency));
+  if (typeof regular === "number" && regular > price) {
+    line.append(" ", element("span", "unseen", "instead of "), element("s", "", money(regular, currency)));
+  }
+  return line;
+}
+
+function stockOf({ in_stock: inStock }) {
+  if (typeof inStock !== "boolean") return null;
+  return element("p", inStock ? "stock" : "stock out", inStock ? "In stock" : "Out of stock");
+}
+
+function money(amount, currency) {
+  try {
+    return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
+  } catch {
+    const plain = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2 }).format(amount);
+    return currency ? `${plain} ${currency}` : plain;
+  }
+}

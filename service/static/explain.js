@@ -1,0 +1,63 @@
+// Why a product was found: where its photo and the query's are alike, as heat over both.
+
+import { explain, getPhoto } from "./api.js";
+import { picture } from "./cards.js";
+import { boxFrom } from "./search.js";
+
+const dialog = document.getElementById("why");
+const part = (selector) => dialog.querySelector(selector);
+let running = new AbortController();
+
+/** Shows it. `query`: {photo, url, collection, box}, with the photo's address for the reader. */
+export async function showWhy(query, result, title) {
+  part("h2").textContent = `Why ${title}?`;
+  part(".score").textContent = result.score.toFixed(3);
+  part("meter").value = Math.max(0, result.score);
+  stage(".of-query", query.url, "What you search with");
+  stage(".of-result", result.image_url, title);
+  part(".said").textContent = "Looking closer…";
+  dialog.showModal();
+  running = new AbortController();
+  const { signal } = running;
+  try {
+    const photo = query.photo ?? (await getPhoto(query.url, signal));
+    const found = await explain(photo, result.product_id, query, signal);
+    stage(".of-result", found.result.image_url ?? result.image_url, title);
+    heat(".of-query", found.query.rows, boxFrom(found.query.box ?? found.box ?? query.box));
+    heat(".of-result", found.result.rows);
+    part(".said").textContent = "The warmer a place, the more it speaks for the likeness.";
+  } catch (error) {
+    if (!signal.aborted) part(".said").textContent = error.detail || error.message;
+  }
+}
+
+dialog.addEventListener("close", () => running.abort());
+part("#heat").addEventListener("change", ({ target }) => dialog.classList.toggle("cold", !target.checked));
+
+function stage(selector, url, alt) {
+  const image = picture(url, alt);
+  image.loading = "eager";
+  part(`${selector} .stage`).replaceChildren(image);
+}
+
+/** Draws a grid over a photo, or over the part of it that was searched. */
+function heat(selector, rows, [x1, y1, x2, y2] = [0, 0, 1, 1]) {
+  const canvas = document.createElement("canvas");
+  canvas.className = "heat";
+  canvas.width = rows[0].length;
+  canvas.height = rows.length;
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(canvas.width, canvas.height);
+  rows.flat().forEach((warmth, at) => pixels.data.set(colourOf(warmth), 4 * at));
+  context.putImageData(pixels, 0, 0);
+  Object.assign(canvas.style, {
+    left: `${100 * x1}%`, top: `${100 * y1}%`, width: `${100 * (x2 - x1)}%`, height: `${100 * (y2 - y1)}%`,
+  });
+  part(`${selector} .stage`).append(canvas);
+}
+
+/** From clear over red to yellow: seen by those who do not see red, as it also gets lighter. */
+function colourOf(warmth) {
+  const w = Math.min(Math.max(warmth, 0), 1);
+  return [235, Math.round(40 + 190 * w), Math.round(60 - 40 * w), Math.round(215 * w ** 1.3)];
+}

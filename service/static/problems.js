@@ -1,0 +1,47 @@
+// What went wrong, in the service's own words, and what can be done about it.
+
+import { hasKey, keepKey } from "./api.js";
+
+const box = document.getElementById("problem");
+const form = document.getElementById("key-form");
+const again = box.querySelector("button");
+const part = (selector) => box.querySelector(selector);
+let timer = 0;
+let retry = null;
+
+/** `problem`: a Problem, or any Error; `again`: asks the same once more. */
+export function showProblem(problem, repeat) {
+  hideProblem();
+  retry = repeat;
+  part("strong").textContent = problem.title ?? "This page made a mistake";
+  part("p").textContent = problem.detail ?? problem.message;
+  part(".wait").textContent = problem.retryAfter ? `Asked to wait ${problem.retryAfter} s.` : "";
+  again.hidden = !problem.passing;
+  form.hidden = !problem.wantsKey;
+  form.querySelector("label").textContent = hasKey() ? "Another API key" : "API key";
+  box.hidden = false;
+  if (problem.passing) waitFor(problem.retryAfter);
+  if (problem.wantsKey) form.querySelector("input").focus();
+  box.scrollIntoView({ block: "nearest" });
+}
+
+export function hideProblem() {
+  clearTimeout(timer);
+  box.hidden = true;
+  form.hidden = true;
+}
+
+/** Not before the service wants to be asked again. */
+function waitFor(seconds) {
+  again.setAttribute("aria-disabled", String(seconds > 0));
+  timer = setTimeout(() => again.setAttribute("aria-disabled", "false"), 1000 * seconds);
+}
+
+again.addEventListener("click", () => again.getAttribute("aria-disabled") === "true" || retry());
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const input = form.querySelector("input");
+  keepKey(input.value.trim());
+  input.value = "";
+  retry();
+});

@@ -1,0 +1,62 @@
+// The collections of the service, and the wait until they can be searched.
+
+import { getReadiness } from "./api.js";
+import { showNotice } from "./view.js";
+
+const RETRY_MS = 1000;
+
+let collections = [];
+
+/** Resolves once no collection is starting any more, telling the reader about the wait. */
+export const ready = untilReady();
+
+export function names() {
+  return collections.map(({ name }) => name);
+}
+
+/** The collection of a search: as its URL says, else the service's default. */
+export function chosen({ collection }) {
+  if (collection) return collection;
+  return names().includes("default") ? "default" : (names()[0] ?? "");
+}
+
+/** What is known of a collection; undefined before the service is ready. */
+export function collectionOf(name) {
+  return collections.find((each) => each.name === name);
+}
+
+/** What the reader should know before searching in a collection. */
+export function noticeOf(collection) {
+  if (collection && collection.status !== "ready") {
+    return `This collection cannot be searched: ${collection.detail ?? collection.status}.`;
+  }
+  if (collection?.photo_search === false) {
+    return "This collection cannot be searched with a photo: start from a product.";
+  }
+  if (collection?.trained === false) {
+    return "This collection uses untrained weights: fine for trying things out, but the results say little about likeness.";
+  }
+  return "";
+}
+
+async function untilReady() {
+  for (;;) {
+    const readiness = await getReadiness().catch((problem) => problem);
+    if (settled(readiness)) {
+      collections = readiness.collections;
+      return;
+    }
+    showNotice(waitingFor(readiness));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** A collection that failed to start is no reason to wait: the others can be searched. */
+function settled({ ready: all, collections: states = [] }) {
+  return all || (states.length > 0 && states.every(({ status }) => status !== "starting"));
+}
+
+function waitingFor({ status, title }) {
+  if (status === "starting") return "The service is starting. This takes a few seconds…";
+  return `${title ?? `The service is not ready (${status})`}. Trying again…`;
+}
