@@ -37,6 +37,13 @@ export function search(query, signal) {
   return request("v1/search", { method: "POST", body, signal });
 }
 
+/** The values of attributes among the products that may be found, counted, by any one of them. */
+export async function countValues(product, facets, { collection, filters }, signal) {
+  const body = JSON.stringify({ product_id: product, collection, filter: filters, facets, limit: 1 });
+  const headers = { "Content-Type": "application/json" };
+  return (await request("v1/search", { method: "POST", body, headers, signal })).facets;
+}
+
 /** Where products like a product are, with all parameters. */
 export function similarUrl(query) {
   const { box, ...rest } = query; // a box is of a photo
@@ -102,7 +109,7 @@ async function request(path, options) {
 
 async function reach(path, options) {
   const key = sessionStorage.getItem(KEY);
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  const headers = { ...options?.headers, ...(key && { Authorization: `Bearer ${key}` }) };
   try {
     return await fetch(path, { ...options, headers });
   } catch (error) {

@@ -7,8 +7,9 @@
 
 import { abilities, able, askFirst, askMore, boxOf, facetsOf, hasMore, queryOf } from "./asking.js";
 import { titleOf } from "./cards.js";
+import { describe, ranksOf, summaryOf, titlesOf } from "./columns.js";
 import { listenForBoxes, showBox, startBox } from "./crop.js";
-import { curlOf } from "./curl.js";
+import { showCurl } from "./curl.js";
 import { showWhy } from "./explain.js";
 import { listenForPhotos } from "./photos.js";
 import { hideProblem, showProblem } from "./problems.js";
@@ -134,42 +135,18 @@ async function countFacets(search, signal) {
 /** What the cards of a column are to have. */
 function dressOf(search, column) {
   const { name } = search.columns[column];
-  const ranks = ranksOf(search.columns[1 - column]);
+  const other = search.columns[1 - column];
+  const ranks = ranksOf(other);
   return ({ product_id: product }) => ({
     href: addressOf({ ...settingsOf(search), ...settingsIn(search, name), product }),
     why: abilities.explain && Boolean(search.photo ?? ownUrl(search.subject?.image_url)),
-    shared: ranks.get(product),
+    shared: ranks.has(product) && `№ ${ranks.get(product)} in ${other.name}`,
   });
 }
 
-/** Where each product is in the other column. */
-function ranksOf(column) {
-  return new Map(column?.answer?.results.map(({ product_id: id }, at) => [id, at + 1]));
-}
-
-function describe({ name, answer }) {
-  const weights = collectionOf(name)?.weights;
-  return [name, weights && `weights ${weights}`, answer && `${answer.total.toLocaleString()} products`]
-    .filter(Boolean)
-    .join(" · ");
-}
-
 function announceCount({ columns }) {
-  const [{ answer }, other] = columns;
-  const { results, total } = answer;
-  view.announce(
-    results.length
-      ? `${results.length} of ${total} products, the closest first${agreement(results, other)}`
-      : "No product matches: fewer filters or a lower score may find some.",
-  );
+  view.announce(summaryOf(columns));
   view.allowMore(columns.some((column) => column.answer && hasMore(column.answer)));
-}
-
-function agreement(results, other) {
-  if (!other?.answer) return "";
-  const ranks = ranksOf(other);
-  const shared = results.filter(({ product_id: id }) => ranks.has(id)).length;
-  return `; ${shared} of them are in both columns`;
 }
 
 function showEmpty(search) {
@@ -196,12 +173,6 @@ function showCropping({ photo, box, columns }) {
   const shown = photo ? boxOf({ box, columns }) : undefined;
   view.showCropping({ allowed: Boolean(photo), finds: abilities.findsBox, box: shown ?? box });
   showBox(shown);
-}
-
-function titlesOf({ photo, product, subject }) {
-  if (photo) return ["Products like your photo"];
-  if (product === undefined) return [""];
-  return ["More like this", `More like ${subject ? titleOf(subject) : product}`];
 }
 
 function showCollection(search) {
@@ -290,18 +261,6 @@ function changeCollection() {
   open({ ...fromUrl(""), photo, minScore, limit, box, collection: $("collection").value });
 }
 
-function showCurl() {
-  $("curl").querySelector("code").textContent = curlOf(queryOf(current, chosen(current), 0));
-  $("curl").showModal();
-}
-
-async function copyCurl() {
-  const code = $("curl").querySelector("code");
-  window.getSelection().selectAllChildren(code);
-  await navigator.clipboard?.writeText(code.textContent);
-  $("copied").textContent = navigator.clipboard ? "Copied." : "Selected: press Ctrl+C.";
-}
-
 function listen() {
   listenForPhotos((photo) => open({ ...settingsOf(current), photo }));
   listenForBoxes((box) => refine({ box: box ?? undefined }));
@@ -311,11 +270,18 @@ function listen() {
     openProduct($("product").value);
   });
   const clicks = { more, home: goHome, grid: followResult, "other-grid": followResult };
-  const buttons = { "show-curl": showCurl, "copy-curl": copyCurl };
-  for (const [id, use] of Object.entries({ ...clicks, ...buttons })) $(id).addEventListener("click", use);
+  for (const [id, use] of Object.entries(clicks)) $(id).addEventListener("click", use);
+  $("show-curl").addEventListener("click", () => showCurl(queryOf(current, chosen(current), 0)));
   $("start-box").addEventListener("click", () => refine({ box: startBox() }));
   $("find-box").addEventListener("click", () => refine({ box: "auto" }));
-  $("no-box").addEventListener("click", () => refine({ box: undefined }));
+  $("no-box").addEventListener("click", () => {
+    refine({ box: undefined });
+    $("start-box").focus();
+  });
+  $("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // a "#" in the address would be another entry of the history
+    $("results-title").focus();
+  });
   $("collection").addEventListener("change", changeCollection);
   $("compare").addEventListener("change", ({ target }) => refine({ compare: target.value || undefined }));
   window.addEventListener("popstate", travel);

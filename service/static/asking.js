@@ -3,7 +3,7 @@
 // `search.columns` are the answers: one, or two when collections are compared. Each is
 // {name, answer} or {name, problem}, the answer with the results of all pages so far.
 
-import { getAbilities, getProduct, search as ask } from "./api.js";
+import { countValues, getAbilities, getProduct, search as ask } from "./api.js";
 import { countable } from "./refine.js";
 import { chosen } from "./readiness.js";
 import { boxFrom } from "./search.js";
@@ -47,13 +47,13 @@ export function hasMore({ results, total }) {
 export async function facetsOf(search, signal) {
   const { name, answer } = search.columns[0];
   if (answer.facets || !abilities.facets || !answer.results.length) return answer.facets;
-  // Counting is by filters only, so any product will do: the photo need not travel again.
   const facets = countable(answer.results);
   counted.set(name, facets);
   if (!facets.length) return undefined;
-  const { product_id: product } = answer.results[0];
-  const counts = await ask({ ...queryOf(search, name, 0), photo: undefined, product, facets, limit: 1 }, signal);
-  return counts.facets;
+  const query = queryOf(search, name, 0);
+  if (!search.photo) return (await ask({ ...query, facets, limit: 1 }, signal)).facets;
+  // What is counted depends on the filters only: the photo need not travel again.
+  return countValues(answer.results[0].product_id, facets, query, signal);
 }
 
 /** The box that was searched: of the reader, or found by the service. */

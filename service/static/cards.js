@@ -3,7 +3,7 @@
 const PICTURE = 480; // width and height attributes: any square, so that the tile keeps its place
 const template = document.getElementById("card");
 
-/** The card of a result. `href`: of the search for more like it; `shared`: its rank elsewhere. */
+/** The card of a result. `href`: of the search for more like it; `shared`: where else it is. */
 export function cardOf(result, { href, why, shared }) {
   const item = template.content.cloneNode(true).firstElementChild;
   const link = item.querySelector("a");
@@ -18,7 +18,7 @@ export function cardOf(result, { href, why, shared }) {
   const button = item.querySelector("button");
   button.hidden = !why;
   button.setAttribute("aria-label", `Why ${title}?`);
-  if (shared) link.append(element("span", "badge", `№ ${shared} there`));
+  if (shared) link.append(element("span", "badge", shared));
   return item;
 }
 
@@ -30,6 +30,17 @@ export function picture(url, alt, fallback = "No picture") {
   image.decoding = "async";
   image.onerror = () => image.replaceWith(missing());
   image.src = url;
+  return image;
+}
+
+/** The same, at once and as large as its stage may be. */
+export function stagedPicture(url, alt, fallback) {
+  const image = picture(url, alt, fallback);
+  image.loading = "eager";
+  image.addEventListener("load", () => {
+    const { naturalWidth: width, naturalHeight: height } = image;
+    image.closest(".stage")?.style.setProperty("--ratio", width / height);
+  });
   return image;
 }
 

@@ -72,7 +72,10 @@ function drag(event, use) {
 function press(event, use) {
   const arrow = ARROWS[event.key];
   const part = event.target.dataset.part;
-  if (event.key === "Escape") return use(null);
+  if (event.key === "Escape") {
+    use(null);
+    document.getElementById("start-box").focus();
+  }
   if (!arrow || !part) return;
   event.preventDefault();
   const step = STEP * (event.shiftKey ? 10 : 1);

@@ -3,8 +3,26 @@
 import { hasKey, similarUrl } from "./api.js";
 import { parametersOf } from "./search.js";
 
+const dialog = document.getElementById("curl");
+const code = dialog.querySelector("code");
+const copied = document.getElementById("copied");
+
+/** Shows the command of a search, to be copied. */
+export function showCurl(query) {
+  code.textContent = curlOf(query);
+  copied.textContent = "";
+  dialog.showModal();
+}
+
+document.getElementById("copy-curl").addEventListener("click", async () => {
+  window.getSelection().selectAllChildren(code);
+  // Browsers have a clipboard on safe connections only.
+  await navigator.clipboard?.writeText(code.textContent);
+  copied.textContent = navigator.clipboard ? "Copied." : "Selected: press Ctrl+C.";
+});
+
 /** The command. A photo is only known by the name of its file: run it in that file's folder. */
-export function curlOf(query) {
+function curlOf(query) {
   const key = hasKey() ? ['-H "Authorization: Bearer $KEY"'] : [];
   const url = (path) => quoted(new URL(path, document.baseURI).href);
   if (!query.photo) return ["curl -s", ...key, url(similarUrl(query))].join(" \\\n  ");

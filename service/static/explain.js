@@ -1,7 +1,7 @@
 // Why a product was found: where its photo and the query's are alike, as heat over both.
 
 import { explain, getPhoto } from "./api.js";
-import { picture } from "./cards.js";
+import { stagedPicture } from "./cards.js";
 import { boxFrom } from "./search.js";
 
 const dialog = document.getElementById("why");
@@ -35,9 +35,7 @@ dialog.addEventListener("close", () => running.abort());
 part("#heat").addEventListener("change", ({ target }) => dialog.classList.toggle("cold", !target.checked));
 
 function stage(selector, url, alt) {
-  const image = picture(url, alt);
-  image.loading = "eager";
-  part(`${selector} .stage`).replaceChildren(image);
+  part(`${selector} .stage`).replaceChildren(stagedPicture(url, alt));
 }
 
 /** Draws a grid over a photo, or over the part of it that was searched. */

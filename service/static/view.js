@@ -1,7 +1,7 @@
 // What is on the page, but for controls with a module of their own. Knows the document, but
 // neither the service nor the history.
 
-import { cardOf, element, factsOf, picture, titleOf } from "./cards.js";
+import { cardOf, element, factsOf, stagedPicture, titleOf } from "./cards.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const GRIDS = ["#grid", "#other-grid"];
@@ -55,13 +55,13 @@ export function allowPhotos(allowed) {
 /** The photo that is searched with. */
 export function showPhoto(photo, url) {
   const name = element("p", "title", photo.name || "Pasted photo");
-  showSubject("Your photo", picture(url, "The photo that you search with", "No preview"), [name]);
+  showSubject("Your photo", stagedPicture(url, "The photo that you search with", "No preview"), [name]);
 }
 
 /** The product that is searched from; `product` has `product_id`, `attributes`, `image_url`. */
 export function showProduct(product) {
   const id = element("p", "id", product.product_id);
-  showSubject("Selected product", picture(product.image_url, titleOf(product)), [
+  showSubject("Selected product", stagedPicture(product.image_url, titleOf(product)), [
     ...factsOf(product.attributes),
     id,
   ]);
@@ -75,7 +75,6 @@ export function hideSubject() {
 function showSubject(kind, image, lines) {
   const subject = $("#subject");
   $(".kind", subject).textContent = kind;
-  image.loading = "eager";
   $("#pictured").replaceChildren(image);
   $(".facts", subject).replaceChildren(...lines);
   subject.hidden = false;

@@ -1,75 +1,24 @@
 """The search page, in a real browser against a real service."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Page, Response, expect
 
-from tests.service.chromium import (
+from tests.service.page.chromium import (
     answering,
     choose,
     drag_file,
-    find_chromium,
-    launched,
+    parameters,
     paste_image,
     png,
     press_until,
+    products,
+    readiness,
+    results,
 )
 
-CHROMIUM = find_chromium()
 PAGE_SIZE = 24  # the catalogue of `live_server` holds more
-ANSWERED = re.compile("answered")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    assert CHROMIUM is not None
-    with launched(CHROMIUM) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, live_server: str) -> Iterator[Page]:
-    """The search page, open."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, base_url=live_server)
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    # Playwright turns its file chooser on with the first listener, and does not wait for it.
-    page.on("filechooser", lambda _: None)
-    page.goto("/")
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.png"
-    path.write_bytes(png("firebrick"))
-    return path
-
-
-def results(page: Page) -> Locator:
-    """The links of the results, once there are any."""
-    expect(page.locator("body")).to_have_attribute("data-state", ANSWERED)
-    return page.locator("#grid a[data-product]")
-
-
-def products(page: Page) -> list[str]:
-    return [str(link.get_attribute("data-product")) for link in results(page).all()]
-
-
-def parameters(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
-
-
-def readiness(*collections: dict[str, object]) -> dict[str, object]:
-    defaults = {"status": "ready", "products": 9, "trained": True, "photo_search": True}
-    return {"status": "ready", "collections": [{**defaults, **each} for each in collections]}
 
 
 def test_choosing_a_photo_shows_it_beside_results_with_scores_best_first(

@@ -1,0 +1,38 @@
+"""The search page of a real service, open in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.service.page.chromium import find_chromium, launched, png
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on PATH")
+    with launched(executable) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: str) -> Iterator[Page]:
+    """The search page, open."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, base_url=live_server)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    # Playwright turns its file chooser on with the first listener, and does not wait for it.
+    page.on("filechooser", lambda _: None)
+    page.goto("/")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(png("firebrick"))
+    return path

@@ -1,0 +1,162 @@
+"""Narrowing a search: conditions, counted values, a price, a lowest score."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
+
+from tests.processes import ask
+from tests.service.page.chromium import (
+    answer,
+    answering,
+    choose,
+    offer_everything,
+    parameters,
+    problem,
+    products,
+    results,
+    sent,
+)
+
+COLOURS = [{"value": "red", "count": 7}, {"value": "sky, light", "count": 2}]
+
+
+@pytest.fixture
+def counted(page: Page, photo: Path) -> Page:
+    """A search by photo whose answer counts colours."""
+    offer_everything(page)
+    found = answer("a", "b", facets={"color": COLOURS, "in_stock": [{"value": True, "count": 9}]})
+    page.route("**/v1/search", answering(200, found))
+    choose(page, photo)
+    results(page)
+    return page
+
+
+def test_clicking_a_counted_value_narrows_and_clicking_it_again_widens(counted: Page) -> None:
+    red = counted.get_by_role("button", name="red 7")
+    with counted.expect_request("**/v1/search") as request:
+        red.press("Enter")
+    assert sent(request.value)["filter"] == ["color:red"]
+    assert parameters(counted)["filter"] == ["color:red"]
+    expect(red).to_have_attribute("aria-pressed", "true")
+    expect(red).to_be_focused()
+    with counted.expect_request("**/v1/search") as request:
+        counted.get_by_role("button", name="sky, light 2").click()
+    assert sent(request.value)["filter"] == ['color:red,"sky, light"']
+    with counted.expect_request("**/v1/search") as request:
+        red.click()
+    assert sent(request.value)["filter"] == ['color:"sky, light"']
+
+
+def test_a_typed_condition_becomes_a_chip_that_takes_it_away(counted: Page) -> None:
+    counted.locator("#filter").fill("price<=50")
+    with counted.expect_request("**/v1/search") as request:
+        counted.keyboard.press("Enter")
+    assert sent(request.value)["filter"] == ["price<=50"]
+    expect(counted.locator("#price-to")).to_have_value("50")
+    with counted.expect_request("**/v1/search") as request:
+        counted.get_by_role("button", name="Remove the filter price<=50").click()
+    assert "filter" not in sent(request.value)
+    expect(counted.locator("#chips li")).to_have_count(0)
+
+
+def test_a_price_range_is_two_conditions(counted: Page) -> None:
+    counted.locator("#price-from").fill("10")
+    counted.locator("#price-to").fill("49.90")
+    with counted.expect_request("**/v1/search") as request:
+        counted.keyboard.press("Tab")
+    assert sent(request.value)["filter"] == ["price>=10", "price<=49.90"]
+    expect(counted.locator("#chips li")).to_have_count(3)
+    counted.get_by_role("button", name="Clear all").click()
+    expect(counted.locator("#chips li")).to_have_count(0)
+
+
+def test_a_condition_that_is_refused_says_why_and_can_be_taken_away(counted: Page) -> None:
+    refusal = problem(400, "bad_filter", "received 'colr:red'; no product has an attribute 'colr'")
+    counted.route("**/v1/search", answering(400, refusal))
+    counted.locator("#filter").fill("colr:red")
+    counted.keyboard.press("Enter")
+    expect(counted.get_by_role("alert")).to_contain_text("no product has an attribute 'colr'")
+    counted.unroute("**/v1/search")
+    counted.get_by_role("button", name="Remove the filter").click()
+    results(counted)
+
+
+def test_a_link_opens_the_search_with_its_conditions(page: Page) -> None:
+    page.goto("/?product=hue%2F07&filter=color%3Ared&filter=price%3C%3D50&min_score=0.5&limit=12")
+    page.route("**/similar*", answering(200, answer("a")))
+    with page.expect_request("**/similar*") as request:
+        page.reload()
+    wanted = {"filter": ["color:red", "price<=50"], "min_score": ["0.5"], "limit": ["12"]}
+    assert wanted.items() <= sent(request.value).items()
+    expect(page.locator("#chips .chip")).to_have_text(["color:red", "price<=50"])
+
+
+def test_the_lowest_score_leaves_out_what_is_less_alike(page: Page, photo: Path) -> None:
+    choose(page, photo)
+    results(page)
+    slider = page.get_by_role("slider", name="Lowest score")
+    slider.fill("0.9")
+    expect(page.locator("body")).to_have_attribute("data-state", "answered")
+    assert parameters(page)["min_score"] == ["0.9"]
+    expect(page.locator("#min-score-shown")).to_have_text("0.90")
+    scores = [float(score) for score in page.locator("#grid data").all_inner_texts()]
+    assert scores
+    assert min(scores) >= 0.9
+    slider.fill("1")
+    expect(page.get_by_role("status")).to_contain_text("No product matches")
+
+
+def test_the_number_of_results_at_a_time_can_be_chosen(page: Page, photo: Path) -> None:
+    choose(page, photo)
+    first = products(page)
+    page.get_by_label("Results at a time").select_option("12")
+    expect(results(page)).to_have_count(12)
+    assert products(page) == first[:12]
+    page.go_back()
+    expect(results(page)).to_have_count(24)
+    expect(page.get_by_label("Results at a time")).to_have_value("24")
+
+
+def test_what_the_service_cannot_do_is_not_offered(page: Page, photo: Path) -> None:
+    page.route("**/openapi.json", answering(200, {"paths": {}}))
+    page.goto("/")
+    choose(page, photo)
+    results(page)
+    expect(page.locator("#filtering")).to_be_hidden()
+    expect(page.locator("#find-box")).to_be_hidden()
+    expect(page.locator(".why-button").first).to_be_hidden()
+
+
+def test_the_counted_values_are_those_of_the_catalogue(
+    page: Page, photo: Path, live_server: str
+) -> None:
+    described = ask(live_server, "/openapi.json").json["paths"]["/v1/search"]["post"]
+    if "facets" not in {parameter["name"] for parameter in described["parameters"]}:
+        pytest.skip("this service counts no values")
+    choose(page, photo)
+    acme = page.get_by_role("button", name="Acme 24")
+    acme.click()
+    expect(page.get_by_role("status")).to_contain_text("of 24 products")
+    assert set(page.locator("#grid .brand").all_inner_texts()) == {"Acme"}
+    expect(acme).to_have_attribute("aria-pressed", "true")
+
+
+@given(st.lists(st.text(min_size=1).map(str.strip).filter(bool), unique=True, max_size=5))
+@example(['a, "b"', "a", '"', ","])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_values_can_be_taken_into_a_condition_and_out_again(
+    page: Page, values: list[str]
+) -> None:
+    found, left = page.evaluate(
+        """async (values) => {
+          const { toggled, valuesOf } = await import("/static/search.js");
+          const all = values.reduce((filters, value) => toggled(filters, "a", value), ["b:c"]);
+          return [valuesOf(all, "a"), values.reduce((f, value) => toggled(f, "a", value), all)];
+        }""",
+        values,
+    )
+    assert found == values
+    assert left == ["b:c"]
