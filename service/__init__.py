@@ -7,7 +7,7 @@ It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
 from flask import Flask
 
 from indexer.config import Settings
-from service import api, bodies, errors, headers, routing
+from service import access, api, bodies, errors, headers, routing
 from service.search import SearchService
 
 
@@ -33,4 +33,5 @@ def create_app(settings: Settings, *, search: SearchService | None = None) -> Fl
     app.register_blueprint(api.blueprint)
     errors.register(app)
     headers.register(app)
+    access.register(app, settings)
     return app

@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 
 from indexer.config import load_settings
-from indexer.errors import ConfigError
+from indexer.errors import ImageSearchError
+from indexer.keys import require_protection
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
-    _service = load_settings(Path(_config) if _config else None).service
-except ConfigError as error:
+    _settings = load_settings(Path(_config) if _config else None)
+    require_protection(_settings)
+except ImageSearchError as error:
     sys.exit(f"error: {error}")
+_service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"

@@ -11,10 +11,14 @@ from pydantic.json_schema import models_json_schema
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
 from service import schemas
+from service.access.scopes import scope_of
 from service.errors import (
     BadRequestError,
+    ForbiddenError,
     NotReadyError,
+    RateLimitedError,
     RequestTooLargeError,
+    UnauthorizedError,
     UnknownImageError,
     UnsupportedMediaTypeError,
     status_of,
@@ -41,6 +45,11 @@ _PHOTO = (
     errors.ImageTooLargeError,
     errors.FingerprintMismatchError,
 )
+_KEY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 
 @cache
@@ -56,8 +65,8 @@ def document() -> Json:
             "version": __version__,
             "description": "A photo or a product id in, the products that look most like it out.",
         },
-        "paths": _paths(),
-        "components": {"schemas": definitions["$defs"]},
+        "paths": _guarded(_paths()),
+        "components": {"schemas": definitions["$defs"], "securitySchemes": _KEY},
     }
 
 
@@ -125,6 +134,18 @@ def _paths() -> Json:
             }
         },
     }
+
+
+def _guarded(paths: Json) -> Json:
+    """The same, with what each operation asks of its caller."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if scope := scope_of(method.upper(), path):
+                operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
+                operation["security"] = [{name: []} for name in _KEY]
+                responses = {**operation["responses"], **_problems(_ACCESS)}
+                operation["responses"] = dict(sorted(responses.items()))
+    return paths
 
 
 def _search_bodies() -> Json:

@@ -2,6 +2,7 @@
 
 from indexer.cli.app import main
 from indexer.cli.check import verify
+from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
 from indexer.cli.sample import sample
@@ -22,6 +23,7 @@ for command in (
     verify,
     snapshot,
     sample,
+    keys,
 ):
     main.add_command(command)
 
