@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
+from PIL.Image import Image as PhotoImage
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.arrays import Vectors
@@ -184,6 +185,10 @@ class Searcher:
                 " embedded otherwise here: search by product_id, or set embedding to what"
                 " made the vectors"
             )
+
+    def embed(self, images: Sequence[PhotoImage]) -> Vectors:
+        """RGB photos as vectors of this collection."""
+        return self._embedder().embed(images)
 
     def _fill(
         self,

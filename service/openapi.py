@@ -10,8 +10,9 @@ from pydantic.json_schema import models_json_schema
 
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
-from service import schemas
+from service import admin, schemas
 from service.access.scopes import scope_of
+from service.admin import WriterBusyError
 from service.errors import (
     BadRequestError,
     ForbiddenError,
@@ -23,6 +24,7 @@ from service.errors import (
     UnsupportedMediaTypeError,
     status_of,
 )
+from service.json_bodies import LINES
 
 Json = dict[str, Any]
 
@@ -35,6 +37,11 @@ _MODELS = (
     schemas.Health,
     schemas.Readiness,
     schemas.Problem,
+    admin.ProductBody,
+    admin.AttributesBody,
+    admin.Operation,
+    admin.ChangeResponse,
+    admin.BulkResponse,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
 _PHOTO = (
@@ -49,6 +56,7 @@ _KEY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
+_BODY = (BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError)
 _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 
@@ -65,7 +73,7 @@ def document() -> Json:
             "version": __version__,
             "description": "A photo or a product id in, the products that look most like it out.",
         },
-        "paths": _guarded(_paths()),
+        "paths": _guarded(_with_changes(_paths())),
         "components": {"schemas": definitions["$defs"], "securitySchemes": _KEY},
     }
 
@@ -133,6 +141,62 @@ def _paths() -> Json:
                 "responses": {"200": _json("The document.", {"type": "object"})},
             }
         },
+    }
+
+
+def _with_changes(paths: Json) -> Json:
+    change = (*_COLLECTION, *_BODY, WriterBusyError)
+    product = paths["/v1/products/{product_id}"]
+    put = (*change, *_PHOTO, errors.FetchError)
+    product["put"] = _change(
+        "putProduct",
+        "Add a product, or replace it: durable when answered.",
+        (admin.ProductBody, admin.ChangeResponse),
+        put,
+    )
+    product["patch"] = _change(
+        "patchProduct",
+        "Change attributes of a product.",
+        (admin.AttributesBody, admin.ChangeResponse),
+        (*change, errors.UnknownProductError),
+    )
+    product["delete"] = {
+        "operationId": "deleteProduct",
+        "summary": "Remove a product.",
+        "responses": _responses(
+            admin.ChangeResponse, (*_COLLECTION, WriterBusyError, errors.UnknownProductError)
+        ),
+    }
+    for method in ("put", "patch", "delete"):
+        product[method]["parameters"] = [_product_id(), *_query(schemas.CollectionQuery)]
+    many = {"type": "array", "items": _ref(admin.Operation), "minItems": 1}
+    content = {
+        "application/json": {"schema": {**many, "maxItems": admin.MAX_OPERATIONS}},
+        LINES: {"schema": _ref(admin.Operation)},
+    }
+    bulk = {
+        "operationId": "changeProducts",
+        "summary": "Put, patch and delete many products; a bad one does not stop the others.",
+        "parameters": _query(schemas.CollectionQuery),
+        "requestBody": {"required": True, "content": content},
+        "responses": _responses(admin.BulkResponse, (*_COLLECTION, *_BODY)),
+    }
+    return {**paths, "/v1/products/bulk": {"post": bulk}}
+
+
+def _change(
+    operation: str,
+    summary: str,
+    models: tuple[type[BaseModel], type[BaseModel]],
+    raised: Sequence[type[ImageSearchError]],
+) -> Json:
+    taken, given = models
+    content = {"application/json": {"schema": _ref(taken)}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "requestBody": {"required": True, "content": content},
+        "responses": _responses(given, raised),
     }
 
 
