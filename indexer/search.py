@@ -67,6 +67,8 @@ class Answer:
         default_factory=lambda: {"decode": 0.0, "embed": 0.0, "search": 0.0}
     )
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    kind: str = "product"  # what was searched with: a photo, or a product
+    offset: int = 0  # products of the ranking before the page
 
     def document(self) -> dict[str, Any]:
         """The answer as the HTTP service and the CLI give it out."""
@@ -148,6 +150,7 @@ class Searcher:
         with self.catalog.snapshot() as snapshot:
             self.require_photo_search(snapshot)
         answer = Answer(self.name)
+        answer.kind = "photo"
         with _timed(answer, "decode"):
             images = [decode(data, self._limits) for data in photos]
             if parameters.box is not None:
@@ -197,6 +200,7 @@ class Searcher:
         queries: Callable[[CatalogSnapshot], Vectors],
         excluded: str | None = None,
     ) -> None:
+        answer.offset = parameters.offset
         with _timed(answer, "search"):
             while True:  # until the view and the snapshot are of the same seq
                 with self.catalog.snapshot() as snapshot:

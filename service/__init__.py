@@ -7,7 +7,7 @@ It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
 from flask import Flask
 
 from indexer.config import Settings
-from service import access, admin, api, bodies, errors, headers, routing
+from service import access, admin, api, bodies, errors, events, headers, routing
 from service.search import SearchService
 
 
@@ -32,6 +32,7 @@ def create_app(settings: Settings, *, search: SearchService | None = None) -> Fl
     app.extensions["search"] = search or SearchService.started(settings)
     app.register_blueprint(api.blueprint)
     admin.register(app, settings)
+    events.register(app, settings)
     errors.register(app)
     headers.register(app)
     access.register(app, settings)

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError
 from indexer.search import Answer, find_product, image_url
+from service import events
 from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
 from service.openapi import document
 from service.schemas import MAX_PHOTOS, CollectionQuery, JsonQuery, Parameters
@@ -141,6 +142,7 @@ def _service() -> SearchService:
 
 
 def _answer(answer: Answer) -> Response:
+    events.note(answer)
     return jsonify(answer.document())
 
 

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
+from indexer.events import EventsError
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UnknownImageError: HTTPStatus.NOT_FOUND,
+    EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,

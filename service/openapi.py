@@ -10,7 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
-from service import admin, schemas
+from indexer.events import EventsError
+from service import admin, events, schemas
 from service.access.scopes import scope_of
 from service.admin import WriterBusyError
 from service.errors import (
@@ -42,6 +43,8 @@ _MODELS = (
     admin.Operation,
     admin.ChangeResponse,
     admin.BulkResponse,
+    events.EventBody,
+    events.EventsBody,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
 _PHOTO = (
@@ -181,7 +184,18 @@ def _with_changes(paths: Json) -> Json:
         "requestBody": {"required": True, "content": content},
         "responses": _responses(admin.BulkResponse, (*_COLLECTION, *_BODY)),
     }
-    return {**paths, "/v1/products/bulk": {"post": bulk}}
+    return {**paths, "/v1/products/bulk": {"post": bulk}, "/v1/events": {"post": _events()}}
+
+
+def _events() -> Json:
+    either = {"anyOf": [_ref(events.EventBody), _ref(events.EventsBody)]}
+    raised = (errors.BadParameterError, *_BODY, EventsError)
+    return {
+        "operationId": "addEvents",
+        "summary": "Report what shoppers did with results: durable when answered.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": either}}},
+        "responses": {"204": {"description": "Stored."}, **_problems(raised)},
+    }
 
 
 def _change(

@@ -5,6 +5,7 @@ from indexer.cli.check import verify
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
+from indexer.cli.report import report
 from indexer.cli.sample import sample
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
@@ -24,6 +25,7 @@ for command in (
     snapshot,
     sample,
     keys,
+    report,
 ):
     main.add_command(command)
 

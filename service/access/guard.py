@@ -60,7 +60,9 @@ class Guard:
         shopping = scope in ("search", "events")
         if shopping and self._open:
             return
-        if self._bound_here and not self._keys.all() and (shopping or _is_from_here()):
+        # Looked at for each request, as gunicorn's --bind can override the settings.
+        local = self._bound_here and is_loopback(request.remote_addr or "")
+        if local and not self._keys.all() and (shopping or _is_direct()):
             return
         raise UnauthorizedError(
             f"this takes an API key for {scope}: send `Authorization: Bearer KEY`; `python -m"
@@ -74,7 +76,7 @@ def _sent_key() -> str | None:
     return text.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key")
 
 
-def _is_from_here() -> bool:
+def _is_direct() -> bool:
     """Not through a proxy, nor from a web page whose name was made to lead here."""
     name = re.sub(r":\d*$", "", request.host)
     return is_loopback(name) and not any(header in request.headers for header in _FORWARDED)

@@ -99,7 +99,9 @@ def test_once_there_are_keys_a_search_needs_one(serve: Serve, keys: Keys) -> Non
     assert client.get(SIMILAR, headers=sent_otherwise).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/openapi.json", "/v1/images/1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/openapi.json", "/static/app.js", "/v1/images/1"]
+)
 def test_probes_the_page_and_photos_need_no_key(serve: Serve, keys: Keys, path: str) -> None:
     make(keys, "search")
     assert serve(host=ANYWHERE).get(path).status_code == 200
@@ -146,6 +148,15 @@ def test_on_a_network_a_service_whose_last_key_was_revoked_is_closed(
     assert serve(host=ANYWHERE).get(SIMILAR).status_code == 401
 
 
+@pytest.mark.parametrize("address", ["203.0.113.9", "", "2001:db8::1"])
+def test_without_keys_only_this_machine_is_let_in_whatever_the_settings_say_of_it(
+    serve: Serve, keys: Keys, address: str
+) -> None:
+    assert keys.all() == {}
+    answer = serve().get(SIMILAR, environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == 401
+
+
 def test_an_open_service_can_be_searched_from_a_network_but_not_changed(
     serve: Serve, keys: Keys
 ) -> None:
@@ -168,7 +179,7 @@ def limited(client: FlaskClient, **headers: str) -> list[int]:
 
 def test_an_address_has_so_many_requests(serve: Serve, keys: Keys) -> None:
     assert keys.all() == {}
-    client = serve(rate_limit_per_address="3/hour")
+    client = serve(open=True, rate_limit_per_address="3/hour")
     assert limited(client) == [200, 200, 200, 429]
     refused = client.get(SIMILAR)
     assert refused.json is not None
@@ -204,7 +215,7 @@ def test_each_of_several_processes_grants_its_share(serve: Serve, keys: Keys) ->
 
 def test_the_address_that_a_trusted_proxy_names_counts(serve: Serve, keys: Keys) -> None:
     assert keys.all() == {}
-    client = serve(rate_limit_per_address="3/hour", trusted_proxies=1)
+    client = serve(open=True, rate_limit_per_address="3/hour", trusted_proxies=1)
     for number in range(5):
         # What the client itself claims comes first and is not believed.
         named = {"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.7"}
@@ -224,7 +235,7 @@ def test_without_a_trusted_proxy_no_header_changes_the_address(serve: Serve, key
 
 def test_the_addresses_of_one_ipv6_network_are_one_client(serve: Serve, keys: Keys) -> None:
     assert keys.all() == {}
-    client = serve(rate_limit_per_address="1/hour")
+    client = serve(open=True, rate_limit_per_address="1/hour")
 
     def code(address: str) -> int:
         return client.get(SIMILAR, environ_overrides={"REMOTE_ADDR": address}).status_code
