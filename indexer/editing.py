@@ -118,7 +118,8 @@ class Editor:
             digest, form = content_hash(data), recognise(data)
             vector = self._vector(digest, data)
         except ImageError as error:
-            raise type(error)(f"images[{number}]: {error}") from error
+            error.args = (f"images[{number}]: {error}",)
+            raise
         if isinstance(photo, str):
             return NewImage(photo, photo, digest, vector), data
         path = self._uploads.location(digest, form)
@@ -134,6 +135,8 @@ class Editor:
         return embedded
 
     def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:
+        if all(isinstance(item, ImageSearchError) for item in group):
+            return [item for item in group if isinstance(item, ImageSearchError)]
         with self._writer() as writer:
             with self._catalog.snapshot() as snapshot:
                 ids = [_id_of(item) for item in group if not isinstance(item, ImageSearchError)]
@@ -146,6 +149,7 @@ class Editor:
                 outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
             if removals := [item.product_id for item in work if isinstance(item, Delete)]:
                 outcomes |= dict.fromkeys(writer.remove(removals), "removed")
+            # Stored by now: what fails from here on is no failure of the changes.
             old = (image for product in before.values() for image in product.images)
             self._uploads.remove_unused(Path(image.location) for image in old)
         return [

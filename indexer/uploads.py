@@ -1,6 +1,7 @@
 """Photos that came without a file of their own: kept beside the catalogue, by their content."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -56,8 +57,9 @@ class UploadedPhotos:
                 known = snapshot.known_photos(path.stem for path in batch)
             for path in batch:
                 if path.stem not in known:
-                    path.unlink(missing_ok=True)
-                    removed += 1
+                    with suppress(OSError):  # then a later sweep deletes it
+                        path.unlink()
+                        removed += 1
         return removed
 
     def sweep(self) -> int:

@@ -85,9 +85,11 @@ class Operation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    op: Literal["put", "patch", "delete"]
-    product_id: str
-    attributes: dict[str, Any] | None = None
+    op: Annotated[Literal["put", "patch", "delete"], Field(description="As the HTTP method.")]
+    product_id: Annotated[str, Field(description="As it is, not percent-encoded.")]
+    attributes: Annotated[
+        dict[str, Any] | None, Field(description="Columns of a feed; null removes one in a patch.")
+    ] = None
     images: Images | None = None
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
 from indexer.keys import Keys, Scope
 from service import create_app
+from service.access.scopes import scope_of
 from service.search import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
@@ -113,6 +114,14 @@ def test_a_key_is_for_its_scopes_and_admin_for_all(serve: Serve, keys: Keys) -> 
     assert (refused.status_code, refused.json and refused.json["code"]) == (403, "forbidden")
     assert 'scope="search"' in refused.headers["WWW-Authenticate"]
     assert client.get(SIMILAR, headers=make(keys, "admin")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "scope"),
+    [("GET", "/new", "search"), ("POST", "/v1/new", "admin"), ("GET", "/metrics", "metrics")],
+)
+def test_a_route_that_no_one_thought_of_takes_a_key(method: str, rule: str, scope: str) -> None:
+    assert scope_of(method, rule) == scope
 
 
 def test_several_keys_are_valid_at_once_until_each_is_revoked(serve: Serve, keys: Keys) -> None:

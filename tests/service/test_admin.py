@@ -262,10 +262,12 @@ def test_while_another_process_writes_the_answer_is_locked(
 ) -> None:
     monkeypatch.setattr(editing, "WAIT_S", 0.1)
     with store.catalog.writer():
+        bad = client.put("/v1/products/a", json={"images": ["aGVsbG8="]})
         refused = put(client, "a", "red")
         rows = bulk(client, *({"op": "delete", "product_id": str(n)} for n in range(70)))["results"]
     assert (refused.status_code, refused.json["code"]) == (503, "locked")
     assert int(refused.headers["Retry-After"]) > 0
+    assert bad.status_code == 415  # needs no lock to be told
     assert {row["code"] for row in rows} == {"locked"}
     assert put(client, "a", "red").status_code == 200
 
