@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Store, png
-from tests.processes import ask, gunicorn, wait_for
+from tests.processes import FAKE, ask, gunicorn, wait_for
 from tests.service.conftest import rows
 from tests.service.test_api import upload
 
@@ -101,8 +101,7 @@ def test_several_workers_count_together_and_log_json_and_say_that_they_stop(
 ) -> None:
     store.add(*rows(store))
     settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "IMAGE_SEARCH_SERVICE_DRAIN_S": "3"}
-    data_dir, app = store.catalog.folder.parent, "tests.processes:fake_app()"
-    with gunicorn(data_dir, tmp_path / "log", app, settings) as service:
+    with gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service:
         for _ in range(20):
             assert ask(service.url, "/v1/products/red/similar").status == 200
         told = samples(ask(service.url, "/metrics").body.decode())
