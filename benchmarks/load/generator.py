@@ -20,7 +20,8 @@ _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _RETRY = re.compile(rb"\r\nretry-after: *\d", re.IGNORECASE)
 _PIECE = 1 << 18
 NO_ANSWER = 0  # as a status
-_PAUSE_S = 0.5  # of a client that got no 200
+_COME_BACK_LATER = (NO_ANSWER, 503)
+_PAUSE_S = 0.5  # of a client that got one of those
 
 Address = tuple[str, int]
 
@@ -115,6 +116,9 @@ class _Connection:
             return None
         except OSError:
             piece = b""
+        if self.request is None:  # the server closes what was idle for long
+            self.reusable = False
+            return self.reply(NO_ANSWER)
         self._received += piece
         head, separator, body = bytes(self._received).partition(_HEAD_END)
         length = _LENGTH.search(head) if separator else None
@@ -225,7 +229,9 @@ def closed_loop(
         turns = [start] * clients  # when who is not waiting for an answer asks again
 
         def answered(reply: Reply) -> None:
-            heapq.heappush(turns, reply.done + (0 if reply.status == 200 else _PAUSE_S))
+            heapq.heappush(
+                turns, reply.done + (_PAUSE_S if reply.status in _COME_BACK_LATER else 0)
+            )
 
         while (now := time.monotonic()) < end:
             while turns and turns[0] <= now:

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.load import catalogue
 from benchmarks.load.generator import Request
 
+HEALTH_PER_S = 5
 _BOUNDARY = b"-----a-boundary-that-no-photo-has"
 _PREFIX = (
     b"--" + _BOUNDARY + b'\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"'
