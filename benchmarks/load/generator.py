@@ -68,6 +68,11 @@ class Run:
         counted = sum(r.status == status and r.done <= self.end for r in self.replies)
         return counted / self.seconds
 
+    @property
+    def late_ms(self) -> float:
+        """How late the generator itself was with 99 of 100 requests at most."""
+        return float(np.percentile([1000 * (r.sent - r.due) for r in self.replies], 99))
+
 
 def percentile(replies: list[Reply], percent: float) -> float:
     """Of their milliseconds; nan without any."""

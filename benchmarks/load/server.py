@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -35,9 +35,10 @@ class Server:
         """Of all workers: resident memory, and the part of it that no file backs."""
         found = [0.0, 0.0]
         for pid in self.workers():
-            status = Path(f"/proc/{pid}/status").read_text()
-            for part, key in enumerate(("VmRSS:", "RssAnon:")):
-                found[part] += int(status.split(key)[1].split()[0]) / 1024
+            with suppress(OSError, IndexError):  # it is ending
+                status = Path(f"/proc/{pid}/status").read_text()
+                for part, key in enumerate(("VmRSS:", "RssAnon:")):
+                    found[part] += int(status.split(key)[1].split()[0]) / 1024
         return found[0], found[1]
 
     def complaints(self) -> int:
