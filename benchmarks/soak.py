@@ -103,6 +103,7 @@ def soak(server: Server, around: Surroundings, mix: Mix, arguments: argparse.Nam
     table.add("  of that failed", around.failed, most=0)
     _tell_memory(table, [look for look in around.memory if look.at >= start], start, seconds)
     _tell_latencies(table, run.replies, start, seconds)
+    table.add("sent later than due, p99", run.late_ms, "ms")
     table.add("generator, of one core", 100 * run.cpu_s / run.seconds, "%")
     return table
 

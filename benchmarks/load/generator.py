@@ -46,8 +46,9 @@ class Reply:
 
     @property
     def ms(self) -> float:
-        """From when it was due, so that waiting for a free connection counts."""
-        return 1000 * (self.done - self.due)
+        """From when it was sent: sending never waits for the server, and `Run.late_ms` says how
+        long it waited for a core."""
+        return 1000 * (self.done - self.sent)
 
 
 @dataclass
