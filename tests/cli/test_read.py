@@ -154,6 +154,7 @@ def test_the_help_names_every_command_and_exit_code(shop: Shop) -> None:
 ARGUMENTS: dict[str, list[str]] = {
     "add": ["feed.csv"],
     "sync": ["feed.csv"],
+    "merge": ["data"],
     "remove": ["navy"],
     "search": ["--product", "red"],
     "export": ["out"],
