@@ -30,7 +30,8 @@ from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.base import Photos
 from indexer.feed import FeedRow, read_feed
 from indexer.fetch import PhotoSource
-from indexer.images import ImageLimits, decode, read_photo
+from indexer.images import ImageLimits, read_photo
+from indexer.photos import prepare
 from indexer.sync import Indexer
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +46,7 @@ def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
     rows = list(islice(found, count))
     limits = ImageLimits()
     files = (Path(row.images[0].location) for row in rows)
-    return rows, np.stack([embedder.prepare(decode(read_photo(f, limits), limits)) for f in files])
+    return rows, np.stack([prepare(read_photo(f, limits), limits, embedder.spec) for f in files])
 
 
 def bare(embedder: Embedder, pixels: Photos, batch: int) -> None:

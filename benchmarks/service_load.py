@@ -162,12 +162,12 @@ class Benchmark:
         self.told(_named("new photos", LIKE_FOR_LIKE), run)
 
     def beside_the_peer(self) -> None:
-        """The same load on the peer, with as many workers and threads."""
+        """The same load on the peer, with as many workers, and a thread for each client."""
         own = load_settings().service
         port = free_port()
         arguments = (
             *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--timeout", "120"),
-            *("--workers", str(own.workers), "--threads", str(own.threads)),
+            *("--workers", str(own.workers), "--threads", str(LIKE_FOR_LIKE)),
             "benchmarks.peer_service:create_app()",
         )
         vectors = catalogue.vectors(self.data, self.products).resolve()

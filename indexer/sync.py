@@ -24,11 +24,10 @@ from indexer.catalog import (
     outcome,
 )
 from indexer.embedding import Embedder, EmbeddingSpec
-from indexer.embedding.resize import resize
 from indexer.errors import ImageError, MassRemovalError
 from indexer.feed import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
-from indexer.images import decode
+from indexer.photos import prepare
 from indexer.pipeline import ahead, threads
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
@@ -279,4 +278,4 @@ class Indexer:
         return _Prepared(row, photos, rejections)
 
     def _prepare_pixels(self, data: bytes) -> NDArray[np.uint8]:
-        return resize(decode(data, self._photos.limits), self._spec.input_size, self._spec.resize)
+        return prepare(data, self._photos.limits, self._spec)
