@@ -21,7 +21,6 @@ from indexer.catalog import (
 )
 from indexer.errors import ImageError, ImageSearchError, LockedError, UnknownProductError
 from indexer.fetch import PhotoSource
-from indexer.images import decode
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
 from indexer.uploads import UploadedPhotos, content_hash
@@ -131,7 +130,7 @@ class Editor:
             if known := snapshot.known_photos([digest]):
                 stored: Vector = snapshot.vectors(list(known.values()))[1][0]
                 return stored
-        embedded: Vector = self._searcher.embed([decode(data, self._photos.limits)])[0]
+        embedded: Vector = self._searcher.vectors([data])[0]
         return embedded
 
     def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:

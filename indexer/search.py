@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from PIL.Image import Image as PhotoImage
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.arrays import Vectors
 from indexer.catalog import Catalog, CatalogSnapshot, Image, Product
-from indexer.embedding import Embedder, EmbeddingSpec
+from indexer.embedding import EmbeddingSpec
 from indexer.errors import BadParameterError, FingerprintMismatchError, UnknownProductError
-from indexer.images import ImageLimits, crop, decode
+from indexer.images import Box
 from indexer.index import LiveView, View
+from indexer.photos import PhotoVectors
 
 # Candidates fetched at first, as a multiple of the products wanted: most have one or two photos.
 _IMAGES_PER_PRODUCT = 2
@@ -64,7 +64,7 @@ class Answer:
     total: int = 0
     matches: list[Match] = field(default_factory=list)
     took_ms: dict[str, float] = field(
-        default_factory=lambda: {"decode": 0.0, "embed": 0.0, "search": 0.0}
+        default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
     )
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     kind: str = "product"  # what was searched with: a photo, or a product
@@ -106,29 +106,22 @@ class Searcher:
         name: of the collection.
         catalog: its catalogue.
         spec: of the vectors that photos become.
-        embedder: called when a photo is to be embedded.
-        limits: what a photo may cost.
+        photos: makes them.
     """
 
     def __init__(
-        self,
-        name: str,
-        catalog: Catalog,
-        spec: EmbeddingSpec,
-        embedder: Callable[[], Embedder],
-        limits: ImageLimits,
+        self, name: str, catalog: Catalog, spec: EmbeddingSpec, photos: PhotoVectors
     ) -> None:
         self.name = name
         self.catalog = catalog
         self.spec = spec
-        self._embedder = embedder
-        self._limits = limits
+        self._photos = photos
         self._live = LiveView()
 
     @property
-    def seq(self) -> int:
-        """The `seq` that a search reads at least."""
-        return self._live.current.seq
+    def view(self) -> View:
+        """What a search reads at least."""
+        return self._live.current
 
     def refresh(self) -> None:
         """Brings the view up to date, so that no search has to.
@@ -138,6 +131,13 @@ class Searcher:
         """
         with self.catalog.snapshot() as snapshot:
             self._live.refresh(snapshot)
+
+    def warm_up(self) -> None:
+        """Searches by any product, so that the next search finds files and code in memory."""
+        with self.catalog.snapshot() as snapshot:
+            first = next(snapshot.product_ids(), None)
+        if first is not None:
+            self.by_product(first, SearchParameters(), include_itself=True)
 
     def by_photos(self, photos: Sequence[bytes], parameters: SearchParameters) -> Answer:
         """The products that look most like any of the photos, given as the bytes of their files.
@@ -151,12 +151,8 @@ class Searcher:
             self.require_photo_search(snapshot)
         answer = Answer(self.name)
         answer.kind = "photo"
-        with _timed(answer, "decode"):
-            images = [decode(data, self._limits) for data in photos]
-            if parameters.box is not None:
-                images = [crop(image, _corners(parameters.box)) for image in images]
-        with _timed(answer, "embed"):
-            queries = self._embedder().embed(images)
+        box = None if parameters.box is None else _corners(parameters.box)
+        queries = self._photos.vectors(photos, box, answer.took_ms)
         self._fill(answer, parameters, lambda _: queries)
         return answer
 
@@ -189,9 +185,13 @@ class Searcher:
                 " made the vectors"
             )
 
-    def embed(self, images: Sequence[PhotoImage]) -> Vectors:
-        """RGB photos as vectors of this collection."""
-        return self._embedder().embed(images)
+    def vectors(self, photos: Sequence[bytes]) -> Vectors:
+        """Photos, given as the bytes of their files, as vectors of this collection.
+
+        Raises:
+            ImageError: a photo cannot be used.
+        """
+        return self._photos.vectors(photos, None, Answer(self.name).took_ms)
 
     def _fill(
         self,
@@ -211,7 +211,7 @@ class Searcher:
                         return
 
 
-def _corners(box: str) -> tuple[float, float, float, float]:
+def _corners(box: str) -> Box:
     try:
         x1, y1, x2, y2 = map(float, box.split(","))
     except ValueError:

@@ -3,20 +3,21 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_file
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, send_file
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError
 from indexer.search import Answer, find_product, image_url
-from service import events
+from service import events, metrics
 from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
+from service.lifecycle import stopping
 from service.openapi import document
 from service.schemas import MAX_PHOTOS, CollectionQuery, JsonQuery, Parameters
 from service.search import SearchService
@@ -29,6 +30,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 @blueprint.post("/v1/search")
 def search() -> Response:
     """The products that look most like a photo, or like a product."""
+    _service().admission.require_room(photos=1)  # before the body is read
     if request.mimetype == "multipart/form-data":
         return _search_by_upload()
     if request.mimetype == "application/json":
@@ -48,7 +50,7 @@ def _search_by_upload() -> Response:
             f"received {len(photos)} files named `image`; send 1 to {MAX_PHOTOS} photos"
         )
     parameters = _validated(Parameters, {**request.args, **request.form})
-    return _answer(_service().searcher(parameters.collection).by_photos(photos, parameters))
+    return _by_photos(photos, parameters)
 
 
 def _search_by_json() -> Response:
@@ -64,18 +66,30 @@ def _search_by_json() -> Response:
     query = _validated(JsonQuery, {**request.args, **body})
     if (query.image_base64 is None) == (query.product_id is None):
         raise BadRequestError("send exactly one of image_base64 and product_id")
-    searcher = _service().searcher(query.collection)
     if query.product_id is not None:
-        return _answer(searcher.by_product(query.product_id, query, include_itself=True))
-    return _answer(searcher.by_photos([_decoded(query.image_base64 or "")], query))
+        return _by_product(query.product_id, query, include_itself=True)
+    return _by_photos([_decoded(query.image_base64 or "")], query)
 
 
 @blueprint.get("/v1/products/<product_id:product_id>/similar")
 def similar(product_id: str) -> Response:
     """The products that look most like this one, itself excluded."""
     parameters = _validated(Parameters, request.args)
-    searcher = _service().searcher(parameters.collection)
-    return _answer(searcher.by_product(product_id, parameters, include_itself=False))
+    return _by_product(product_id, parameters, include_itself=False)
+
+
+def _by_photos(photos: list[bytes], parameters: Parameters) -> Response:
+    service = _service()
+    searcher = service.searcher(parameters.collection)
+    with service.admission.admitted(len(photos)):
+        return _answer(searcher.by_photos(photos, parameters))
+
+
+def _by_product(product_id: str, parameters: Parameters, *, include_itself: bool) -> Response:
+    service = _service()
+    searcher = service.searcher(parameters.collection)
+    with service.admission.admitted():
+        return _answer(searcher.by_product(product_id, parameters, include_itself=include_itself))
 
 
 @blueprint.get("/v1/products/<product_id:product_id>")
@@ -119,6 +133,8 @@ def healthz() -> Response:
 def readyz() -> tuple[Response, HTTPStatus]:
     """Whether every collection can be searched; 503 until then."""
     states = _service().states()
+    if stopping.is_set():
+        states = [replace(state, status="stopping", detail="told to stop") for state in states]
     status = next((state.status for state in states if state.status != "ready"), "ready")
     code = HTTPStatus.OK if status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     return jsonify(status=status, collections=[asdict(state) for state in states]), code
@@ -143,7 +159,10 @@ def _service() -> SearchService:
 
 def _answer(answer: Answer) -> Response:
     events.note(answer)
-    return jsonify(answer.document())
+    metrics.note(answer)
+    document = answer.document()
+    g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
+    return jsonify(document)
 
 
 def _validated(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:

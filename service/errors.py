@@ -22,6 +22,25 @@ class NotReadyError(ImageSearchError):
     code = "not_ready"
 
 
+class OverloadedError(ImageSearchError):
+    """So much is being answered that this would wait too long. Nothing was done."""
+
+    code = "overloaded"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many searches at once; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(ImageSearchError):
+    """The photo did not get its turn in time."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__(f"the photo did not get its turn in time; try again in {RETRY_AFTER_S} s")
+
+
 class BadRequestError(ImageSearchError):
     """The request is none that the endpoint takes."""
 
@@ -82,6 +101,8 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequestError: HTTPStatus.BAD_REQUEST,
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -117,11 +138,11 @@ def register(app: Flask) -> None:
 
 def _known(error: ImageSearchError) -> Response:
     status = status_of(type(error))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s: %s", error.code, error)
     response = problem(status, error.code, str(error))
-    if isinstance(error, NotReadyError):
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     if isinstance(error, AccessError):
         response.headers.update(error.headers)
     return response

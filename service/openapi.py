@@ -16,8 +16,10 @@ from service.access.scopes import scope_of
 from service.admin import WriterBusyError
 from service.errors import (
     BadRequestError,
+    DeadlineError,
     ForbiddenError,
     NotReadyError,
+    OverloadedError,
     RateLimitedError,
     RequestTooLargeError,
     UnauthorizedError,
@@ -47,7 +49,9 @@ _MODELS = (
     events.EventsBody,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
+_SEARCH = (*_COLLECTION, errors.UnknownProductError, OverloadedError)
 _PHOTO = (
+    DeadlineError,
     errors.EmptyImageError,
     errors.UnsupportedFormatError,
     errors.TruncatedImageError,
@@ -83,9 +87,8 @@ def document() -> Json:
 
 def _paths() -> Json:
     search_errors = (
-        *_COLLECTION,
+        *_SEARCH,
         *_PHOTO,
-        errors.UnknownProductError,
         BadRequestError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
@@ -115,9 +118,7 @@ def _paths() -> Json:
                 "operationId": "getSimilarProducts",
                 "summary": "The products that look most like this one, itself excluded.",
                 "parameters": [_product_id(), *_query(schemas.Parameters)],
-                "responses": _responses(
-                    schemas.SearchResponse, (*_COLLECTION, errors.UnknownProductError)
-                ),
+                "responses": _responses(schemas.SearchResponse, _SEARCH),
             }
         },
         "/v1/images/{image_id}": {
@@ -137,6 +138,13 @@ def _paths() -> Json:
         },
         "/healthz": _plain("getHealth", "Whether the process answers.", schemas.Health),
         "/readyz": _readiness(),
+        "/metrics": {
+            "get": {
+                "operationId": "getMetrics",
+                "summary": "What the service counts and measures, for Prometheus.",
+                "responses": {"200": {"description": "Done.", "content": {"text/plain": {}}}},
+            }
+        },
         "/openapi.json": {
             "get": {
                 "operationId": "getOpenApi",

@@ -11,7 +11,11 @@ from indexer.embedding import Embedder, load_embedder
 from indexer.errors import ImageSearchError
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
+from service import metrics
+from service.admission import Admission
 from service.errors import NotReadyError
+from service.lane import Lane
+from service.photos import QueryPhotos
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,9 @@ class SearchService:
     Args:
         settings: of storage and embedding.
         load: makes an embedder; it is called once for collections of equal settings.
+
+    Attributes:
+        admission: whom to ask before a search.
     """
 
     def __init__(
@@ -46,7 +53,9 @@ class SearchService:
     ) -> None:
         self._settings = settings
         self._load = load
-        self._embedders: dict[EmbeddingSettings, Embedder] = {}
+        self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
+        own = settings.service
+        self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, str] = {}
         self._stopped = threading.Event()
@@ -67,6 +76,8 @@ class SearchService:
         """Ends the background work and closes the catalogues."""
         self._stopped.set()
         self._thread.join()
+        for photos in self._photos.values():
+            photos.lane.stop()
         for searcher in self._searchers.values():
             searcher.catalog.close()
 
@@ -105,7 +116,7 @@ class SearchService:
             "ready" if fits else "mismatch",
             "" if fits else f"its vectors are of {weights}, the settings say {own.weights}",
             products=products,
-            seq=searcher.seq,
+            seq=searcher.view.seq,
             weights=weights,
             trained=own.trained,
             photo_search=fingerprint == own.fingerprint,
@@ -122,19 +133,41 @@ class SearchService:
                 log.exception("collection %s cannot be opened", name)
                 self._failures[name] = "an unexpected error; it was logged"
         while not self._stopped.wait(_REFRESH_INTERVAL_S):
-            for name, searcher in self._searchers.items():
+            for searcher in self._searchers.values():
                 try:
-                    searcher.refresh()
+                    self._refresh(searcher)
                 except Exception:  # the next change may be a good one
-                    log.exception("collection %s cannot be refreshed", name)
+                    log.exception("collection %s cannot be refreshed", searcher.name)
 
     def _open(self, name: str) -> Searcher:
-        settings = self._settings.embedding_of(name)
         catalog = Catalog(self._settings.folder_of(name), create=True)
-        if settings not in self._embedders:
-            self._embedders[settings] = self._load(settings)
-        embedder = self._embedders[settings]
-        limits = self._settings.images.limits()
-        searcher = Searcher(name, catalog, embedder.spec, lambda: embedder, limits)
-        searcher.refresh()
+        photos = self._photos_of(self._settings.embedding_of(name))
+        embedder = photos.lane.embedder
+        searcher = Searcher(name, catalog, embedder.spec, photos)
+        self._refresh(searcher)
+        searcher.warm_up()
+        own = embedder.spec
+        metrics.MODEL.labels(name, own.fingerprint, own.weights, embedder.runs_on).set(1)
         return searcher
+
+    def _photos_of(self, settings: EmbeddingSettings) -> QueryPhotos:
+        if settings not in self._photos:
+            own = self._settings.service
+            self._photos[settings] = QueryPhotos(
+                Lane(self._load(settings)),
+                self._settings.images.limits(),
+                remembered=own.cached_photos,
+                deadline_s=own.deadline_s,
+            )
+        return self._photos[settings]
+
+    def _refresh(self, searcher: Searcher) -> None:
+        searcher.refresh()
+        view = searcher.view
+        metrics.VIEW_SEQ.labels(searcher.name).set(view.seq)
+        metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
+        for part, images in view.sizes().items():
+            metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
+
+    def _seconds_per_photo(self) -> float:
+        return max((photos.lane.seconds_per_photo for photos in self._photos.values()), default=0)

@@ -26,6 +26,8 @@ class FakeEmbedder(Embedder):
         images_seen: photos embedded so far.
     """
 
+    runs_on = "nothing"
+
     def __init__(self, spec: EmbeddingSpec = FAKE_SPEC) -> None:
         """`spec.input_size` is a multiple of 4; `dataclasses.replace` makes other fingerprints."""
         self.spec = spec

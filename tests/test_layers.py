@@ -16,6 +16,7 @@ ROOMS = {
     "flask": ["service"],
     "werkzeug": ["service"],
     "gunicorn": ["service"],
+    "prometheus_client": ["service"],
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/catalog", "indexer/events"],

@@ -9,11 +9,12 @@ from indexer.cli.report import report
 from indexer.cli.sample import sample
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
-from indexer.cli.write import add, remove, sync
+from indexer.cli.write import add, merge, remove, sync
 
 for command in (
     sync,
     add,
+    merge,
     remove,
     search,
     status,

@@ -19,6 +19,7 @@ from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
+from indexer.photos import PlainPhotoVectors
 from indexer.search import Searcher
 
 P = ParamSpec("P")
@@ -78,13 +79,8 @@ class App:
         return PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
 
     def searcher(self) -> Searcher:
-        return Searcher(
-            self.collection,
-            self.catalog(),
-            self.spec,
-            self.embedder,
-            self.settings.images.limits(),
-        )
+        photos = PlainPhotoVectors(self.embedder, self.settings.images.limits())
+        return Searcher(self.collection, self.catalog(), self.spec, photos)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -167,14 +167,51 @@ class ServiceSettings(Section):
         description="Processes. Each holds the network; one computes on every core, so more"
         " pay only on many cores.",
     )
-    threads: int = Field(
-        8,
+    max_in_flight: int = Field(
+        32,
         ge=1,
         le=256,
-        description="Requests that one process decodes, embeds and searches at once.",
+        description="Searches that one process answers at once; to others it says 503 at once."
+        " It has twice as many threads, so that one is free to say so.",
+    )
+    max_wait_s: float = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="A photo is answered with 503 at once if those before it will keep the network"
+        " busy for more seconds than this.",
+    )
+    deadline_s: float = Field(
+        10.0,
+        gt=0,
+        le=600,
+        description="Seconds after which a photo that has not had its turn is given up with 503.",
+    )
+    upload_timeout_s: float = Field(
+        10.0, gt=0, le=3600, description="Seconds for which a client may send nothing of its photo."
+    )
+    cached_photos: int = Field(
+        10_000,
+        ge=0,
+        le=10_000_000,
+        description="Photos of queries whose vectors a process remembers, 2 KB each: a photo that"
+        " comes again is not embedded again.",
+    )
+    drain_s: float = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="Seconds between SIGTERM, when /readyz begins to say 503, and the moment from"
+        " which no new connections are taken.",
     )
     timeout_s: int = Field(
-        30, ge=1, le=3600, description="Seconds that a stopping process waits for its requests."
+        25, ge=1, le=3600, description="Seconds that a stopping process waits for its requests."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="One JSON object per line, or lines for people."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="`info` has a line for each request."
     )
 
 

@@ -12,6 +12,7 @@ from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import WeightsError
 
+Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
 
 
@@ -20,9 +21,11 @@ class Embedder(ABC):
 
     Attributes:
         spec: what decides the vectors; those of equal fingerprints may be compared.
+        runs_on: the engine and its number format, for people.
     """
 
     spec: EmbeddingSpec
+    runs_on: str
 
     @property
     def dimension(self) -> int:

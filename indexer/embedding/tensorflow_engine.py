@@ -31,6 +31,7 @@ class TensorFlowEmbedder(Embedder):
     def __init__(self, spec: EmbeddingSpec, weights: ConvWeights, precision: Precision) -> None:
         self.spec = spec
         self.precision = precision
+        self.runs_on = f"tensorflow {precision}"
         # A pass uses every core; two at once would take turns and hold twice the memory.
         self._one_at_a_time = Lock()
         self._features = _compile(weights, spec.input_size, precision)

@@ -29,7 +29,7 @@ def stocked(shop: Shop) -> Shop:
 
 def without_chance(document: dict[str, Any]) -> dict[str, Any]:
     assert document.pop("query_id")
-    assert set(document.pop("took_ms")) == {"decode", "embed", "search"}
+    assert set(document.pop("took_ms")) == {"decode", "queue", "embed", "search"}
     return document
 
 
@@ -154,6 +154,7 @@ def test_the_help_names_every_command_and_exit_code(shop: Shop) -> None:
 ARGUMENTS: dict[str, list[str]] = {
     "add": ["feed.csv"],
     "sync": ["feed.csv"],
+    "merge": ["data"],
     "remove": ["navy"],
     "search": ["--product", "red"],
     "export": ["out"],

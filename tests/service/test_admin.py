@@ -307,9 +307,10 @@ def test_requests_at_the_same_time_are_all_stored(client: FlaskClient, store: St
 def test_a_photo_is_embedded_once(store: Store) -> None:
     embedder = FakeEmbedder()
     with serving(store.catalog.folder.parent, load=lambda _: embedder) as client:
+        to_warm_up = embedder.images_seen
         put(client, "a", "red")
         put(client, "b", "red", "navy")
-    assert embedder.images_seen == 2
+    assert embedder.images_seen - to_warm_up == 2
 
 
 def test_uploaded_photos_can_be_embedded_again_by_another_network(

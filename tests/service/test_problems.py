@@ -213,7 +213,9 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
 
 class _Broken(FakeEmbedder):
     def embed_batch(self, images: Photos) -> Vectors:
-        raise RuntimeError(f"secret detail of {images.shape}")
+        if images.any():  # what comes before is the warm-up
+            raise RuntimeError(f"secret detail of {images.shape}")
+        return super().embed_batch(images)
 
 
 def test_an_unexpected_fault_is_a_500_that_tells_no_secrets_and_is_logged(
