@@ -10,10 +10,11 @@ from functools import partial
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.arrays import Vector, Vectors
-from indexer.images import Box, ImageLimits, crop, decode
+from indexer.embedding.base import Pixels
+from indexer.images import Box, ImageLimits
+from indexer.photos import prepare
 from service import metrics
 from service.errors import DeadlineError
 from service.lane import Embedded, Lane
@@ -95,14 +96,13 @@ class QueryPhotos:
 
     def _decoded(
         self, photo: bytes, box: Box | None, deadline: float, took_ms: dict[str, float]
-    ) -> NDArray[np.uint8]:
+    ) -> Pixels:
         began = time.perf_counter()
         if not self._decoders.acquire(timeout=max(0, deadline - began)):
             raise DeadlineError
         try:
             start = time.perf_counter()
-            image = decode(photo, self._limits)
-            pixels = self.lane.embedder.prepare(image if box is None else crop(image, box))
+            pixels = prepare(photo, self._limits, self.lane.embedder.spec, box)
         finally:
             self._decoders.release()
         took_ms["queue"] += 1000 * (start - began)

@@ -12,6 +12,7 @@ from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import WeightsError
 
+Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
 
 

@@ -21,7 +21,7 @@ from service import create_app
 from service.search import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
-from tests.processes import Service, address_of, gunicorn, wait_for
+from tests.processes import FAKE, Service, address_of, gunicorn, wait_for
 from tests.service.contract import DocumentedClient
 
 MOST_BYTES = 20 * 1024 * 1024 * 4 // 3 + 65_536  # of the body of a request
@@ -98,7 +98,7 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.add(*(_hue(store, number) for number in range(72)))
     store.catalog.close()
     log = store.photos.parent / "log"
-    with gunicorn(store.catalog.folder.parent, log, "tests.processes:fake_app()") as service:
+    with gunicorn(store.catalog.folder.parent, log, FAKE) as service:
         _, port = address_of(service.url)
         yield f"http://localhost:{port}"  # the name by which browsers call it secure
 

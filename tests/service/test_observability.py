@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Store, png
-from tests.processes import ask, gunicorn, wait_for
+from tests.fakes import FAKE_SPEC
+from tests.processes import FAKE, ask, gunicorn, wait_for
 from tests.service.conftest import rows
 from tests.service.test_api import upload
 
@@ -57,8 +58,13 @@ def test_the_view_and_the_network_are_told(client: FlaskClient) -> None:
     ]
     assert images == [0, 9, 0]
     assert told[named("view_current_timestamp_seconds", collection="default")] > 0
-    (model,) = [dict(labels) for name, labels in told if name == "model_info"]
-    assert (model["weights"], model["runs_on"]) == ("fake", "nothing")
+    of_the_network = {
+        "collection": "default",
+        "fingerprint": FAKE_SPEC.fingerprint,
+        "weights": "fake",
+        "runs_on": "nothing",
+    }
+    assert told[named("model_info", **of_the_network)] == 1
 
 
 def test_paths_and_methods_that_clients_invent_make_no_new_series(client: FlaskClient) -> None:
@@ -101,8 +107,7 @@ def test_several_workers_count_together_and_log_json_and_say_that_they_stop(
 ) -> None:
     store.add(*rows(store))
     settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "IMAGE_SEARCH_SERVICE_DRAIN_S": "3"}
-    data_dir, app = store.catalog.folder.parent, "tests.processes:fake_app()"
-    with gunicorn(data_dir, tmp_path / "log", app, settings) as service:
+    with gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service:
         for _ in range(20):
             assert ask(service.url, "/v1/products/red/similar").status == 200
         told = samples(ask(service.url, "/metrics").body.decode())
