@@ -51,7 +51,9 @@ export async function facetsOf(search, signal) {
   counted.set(name, facets);
   if (!facets.length) return undefined;
   const query = queryOf(search, name, 0);
-  if (!search.photo) return (await ask({ ...query, facets, limit: 1 }, signal)).facets;
+  if (!search.photo || search.minScore !== undefined) {
+    return (await ask({ ...query, facets, limit: 1 }, signal)).facets;
+  }
   // What is counted depends on the filters only: the photo need not travel again.
   return countValues(answer.results[0].product_id, facets, query, signal);
 }
