@@ -1,0 +1,24 @@
+"""Client of the visual product search service: a photo in, the most alike products out."""
+
+from product_search.answers import Answer, Change, FacetValue, Product, ProductImage, Result
+from product_search.client import Client
+from product_search.errors import ProblemError, SearchError, UnreachableError
+from product_search.queries import Action, Operation, Parameters, Photo, Query
+
+__all__ = [
+    "Action",
+    "Answer",
+    "Change",
+    "Client",
+    "FacetValue",
+    "Operation",
+    "Parameters",
+    "Photo",
+    "ProblemError",
+    "Product",
+    "ProductImage",
+    "Query",
+    "Result",
+    "SearchError",
+    "UnreachableError",
+]

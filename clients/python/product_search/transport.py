@@ -1,0 +1,104 @@
+"""Requests to the service: sent, repeated while it is busy, and problems turned into errors."""
+
+import json
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.filepost import encode_multipart_formdata
+
+from product_search.errors import ProblemError, UnreachableError
+
+_BUSY = (429, 503)  # nothing was done: any request may be sent again
+_FIRST_WAIT_S = 0.5  # if a busy service does not say how long
+
+Fields = Sequence[tuple[str, str]]
+
+
+class Transport:
+    """Any number of threads may use one.
+
+    Args:
+        url: of the service.
+        key: an API key, if the service takes one.
+        timeout_s: for connecting, and for each wait for bytes.
+        retries: how often to repeat a request that met a busy service.
+        patience_s: the longest wait before one.
+    """
+
+    def __init__(
+        self, url: str, key: str | None, timeout_s: float, retries: int, patience_s: float
+    ) -> None:
+        self.base = url.rstrip("/") + "/"
+        self._retries = retries
+        self._patience_s = patience_s
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._pool = urllib3.PoolManager(headers=headers, timeout=timeout_s, maxsize=32)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def get(self, path: str, fields: Fields = ()) -> Any:
+        return self._ask("GET", _with(path, fields))
+
+    def send(self, method: str, path: str, document: Any = None, fields: Fields = ()) -> Any:
+        """Sends JSON, or nothing."""
+        if document is None:
+            return self._ask(method, _with(path, fields))
+        body = json.dumps(document).encode()
+        return self._ask(method, _with(path, fields), body, "application/json")
+
+    def upload(self, path: str, photos: Sequence[bytes], fields: Fields) -> Any:
+        """Sends photos as files, and fields, in a form."""
+        files = [("image", ("photo", photo, "application/octet-stream")) for photo in photos]
+        body, content_type = encode_multipart_formdata([*fields, *files])
+        return self._ask("POST", path, body, content_type)
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, content_type: str | None = None
+    ) -> Any:
+        for attempt in count():
+            try:
+                return self._once(method, path, body, content_type)
+            except ProblemError as problem:
+                wait = problem.retry_after
+                if wait is None:
+                    wait = _FIRST_WAIT_S * 2**attempt
+                hopeless = problem.status not in _BUSY or wait > self._patience_s
+                if hopeless or attempt >= self._retries:
+                    raise
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _once(self, method: str, path: str, body: bytes | None, content_type: str | None) -> Any:
+        headers = dict(self._pool.headers)
+        if content_type:
+            headers["Content-Type"] = content_type
+        try:
+            response = self._pool.request(
+                method, self.base + path, body=body, headers=headers, retries=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(f"{method} {self.base}{path}: {error}") from error
+        if response.status == 204:
+            return None
+        document = _parsed(response.data)
+        if response.status != 200 or document is None:
+            wait = response.headers.get("Retry-After", "")
+            seconds = float(wait) if wait.isdecimal() else None
+            raise ProblemError.of(response.status, document, seconds)
+        return document
+
+
+def _with(path: str, fields: Fields) -> str:
+    return f"{path}?{urlencode(fields)}" if fields else path
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
