@@ -80,6 +80,7 @@ export async function getAbilities() {
   return {
     filter: Boolean(described("filter")),
     facets: Boolean(described("facets")),
+    order: ["boost", "dedup", "diversify"].every(described),
     findsBox: JSON.stringify(described("box") ?? "").includes("auto"),
     explain: Boolean(paths["/v1/explain"]),
   };

@@ -8,7 +8,7 @@ import { countable } from "./refine.js";
 import { chosen } from "./readiness.js";
 import { boxFrom } from "./search.js";
 
-const NONE = { filter: false, facets: false, findsBox: false, explain: false };
+const NONE = { filter: false, facets: false, order: false, findsBox: false, explain: false };
 const counted = new Map(); // collection -> the attributes whose values are counted
 
 /** What the service can do; nothing but searching until, or unless, it says so. */
@@ -65,9 +65,10 @@ export function boxOf({ box, columns }) {
 
 /** A page of a search in a collection, as api.js takes it. */
 export function queryOf(search, name, offset) {
-  const { photo, product, filters, minScore, limit, box } = search;
+  const { photo, product, limit, box, filters, minScore, boost, dedup, diversify } = search;
   const facets = abilities.facets && !offset ? counted.get(name) : undefined;
-  return { photo, product, collection: name, filters, minScore, limit, offset, box, facets };
+  const conditions = { filters, minScore, boost, dedup, diversify };
+  return { photo, product, collection: name, limit, offset, box, facets, ...conditions };
 }
 
 async function subjectOf(search, signal) {

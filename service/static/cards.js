@@ -15,6 +15,7 @@ export function cardOf(result, { href, why, shared }) {
   item.querySelector(".facts").append(...factsOf(result.attributes, title));
   item.querySelector("data").value = result.score;
   item.querySelector("data").textContent = result.score.toFixed(3);
+  if (result.boost) item.querySelector(".score").append(` ${signed(result.boost)}`);
   const button = item.querySelector("button");
   button.hidden = !why;
   button.setAttribute("aria-label", `Why ${title}?`);
@@ -64,6 +65,10 @@ export function element(tag, className, text) {
 
 function isPicture(url) {
   return Boolean(url) && ["http:", "https:", "blob:"].includes(URL.parse(url, document.baseURI)?.protocol);
+}
+
+function signed(boost) {
+  return `${boost > 0 ? "+" : "−"} ${Math.abs(boost).toFixed(2)}`;
 }
 
 function priceOf({ price, regular_price: regular, currency }) {

@@ -14,7 +14,7 @@ const PRICE = { "price-from": "price>=", "price-to": "price<=" };
 
 let filters = [];
 
-/** Calls `change` with what changed: {filters}, {minScore} or {limit}. */
+/** Calls `change` with the settings that changed. */
 export function listenForRefinements(change) {
   const toggle = ({ target }) => {
     const button = target.closest("button[data-field]");
@@ -39,6 +39,10 @@ export function listenForRefinements(change) {
       if (target.checkValidity()) change({ filters: replaced(filters, start, target.value && start + target.value) });
     });
   }
+  $("dedup").addEventListener("change", ({ target }) => change({ dedup: target.checked || undefined }));
+  for (const name of ["boost", "diversify"]) {
+    $(name).addEventListener("change", ({ target }) => change({ [name]: target.value.trim() || undefined }));
+  }
   $("min-score").addEventListener("input", showScore);
   $("min-score").addEventListener("change", ({ target }) => change({ minScore: Number(target.value) || undefined }));
   $("limit").addEventListener("change", ({ target }) => change({ limit: Number(target.value) }));
@@ -52,20 +56,29 @@ export function showSettings(search, abilities) {
   for (const [id, start] of Object.entries(PRICE)) {
     $(id).value = filters.find((filter) => filter.startsWith(start))?.slice(start.length) ?? "";
   }
+  $("ordering").hidden = !abilities.order;
+  $("boost").value = search.boost ?? "";
+  $("dedup").checked = Boolean(search.dedup);
+  choose($("diversify"), search.diversify ?? "");
   $("min-score").value = search.minScore ?? 0;
   showScore();
-  if (![...$("limit").options].some(({ value }) => value === String(search.limit))) {
-    $("limit").append(new Option(search.limit));
-  }
-  $("limit").value = search.limit;
+  choose($("limit"), String(search.limit));
+}
+
+function choose(select, value) {
+  if (![...select.options].some((option) => option.value === value)) select.append(new Option(value));
+  select.value = value;
 }
 
 /** Shows the counted values of attributes, and the price if the products have one. */
 export function showFacets(facets = {}, results = []) {
   const focused = document.activeElement?.dataset;
   const opened = new Set([...$("facets").querySelectorAll("details[open]")].map(({ dataset }) => dataset.of));
+  const spread = $("diversify").value;
   const groups = Object.entries(facets).filter(([, counts]) => counts.length);
   $("facets").replaceChildren(...groups.map(([field, counts]) => groupOf(field, counts, opened.has(field))));
+  for (const [field] of groups) choose($("diversify"), field);
+  choose($("diversify"), spread);
   if (results.length) $("price").hidden = !results.some(({ attributes }) => typeof attributes?.price === "number");
   if (focused?.field !== undefined) focusAgain(focused);
 }

@@ -1,14 +1,14 @@
 // What is searched, as data: what goes into the URL, and what goes to the service.
 //
-// A search is {photo | product, collection, compare, filters, minScore, limit, box, ...}: `photo`
-// a File, `product` an id, `compare` a second collection, `box` "auto" or [x1, y1, x2, y2] as
-// fractions. What has been found out since is kept with it: see app.js.
+// A search is {photo | product, collection, compare, filters, minScore, limit, box, boost, dedup,
+// diversify, ...}: `photo` a File, `product` an id, `compare` a second collection, `box` "auto" or
+// [x1, y1, x2, y2] as fractions. What has been found out since is kept with it: see app.js.
 
 export const PAGE = 24;
 
 /** What a new search keeps of an earlier one. A box is of one photo, filters of one store. */
-export function settingsOf({ collection, compare, filters, minScore, limit }) {
-  return { collection, compare, filters, minScore, limit };
+export function settingsOf({ collection, compare, filters, minScore, limit, boost, dedup, diversify }) {
+  return { collection, compare, filters, minScore, limit, boost, dedup, diversify };
 }
 
 export function fromUrl(text) {
@@ -21,32 +21,33 @@ export function fromUrl(text) {
     filters: given.getAll("filter"),
     minScore: numberOr(undefined, given.get("min_score")),
     limit: numberOr(PAGE, given.get("limit")),
+    boost: given.get("boost") || undefined,
+    dedup: given.has("dedup") || undefined,
+    diversify: given.get("diversify") || undefined,
     box: box === "auto" ? box : boxFrom(box),
   };
 }
 
 /** The address of a search. A photo cannot be in it, everything else is. */
-export function urlOf({ product, collection, compare, filters, minScore, limit }) {
-  const parameters = new URLSearchParams();
-  if (product !== undefined) parameters.set("product", product);
-  if (collection) parameters.set("collection", collection);
-  if (compare) parameters.set("compare", compare);
-  for (const filter of filters) parameters.append("filter", filter);
-  if (minScore !== undefined) parameters.set("min_score", minScore);
-  if (limit !== PAGE) parameters.set("limit", limit);
-  return `?${parameters}`;
+export function urlOf({ product, collection, compare, limit, ...rest }) {
+  const own = { product, collection, compare, limit: limit === PAGE ? undefined : limit };
+  return `?${new URLSearchParams([...pairsOf(own), ...conditionsOf(rest)])}`;
 }
 
 /** The parameters of a search as the service takes them: pairs of name and value. */
-export function parametersOf({ collection, filters = [], minScore, limit, offset, box, facets }) {
-  const pairs = [["limit", limit]];
-  if (offset) pairs.push(["offset", offset]);
-  if (collection) pairs.push(["collection", collection]);
-  for (const filter of filters) pairs.push(["filter", filter]);
-  if (minScore !== undefined) pairs.push(["min_score", minScore]);
-  if (box) pairs.push(["box", box]);
-  if (facets?.length) pairs.push(["facets", facets.join(",")]);
-  return pairs.map(([name, value]) => [name, String(value)]);
+export function parametersOf({ limit, offset, collection, box, facets, ...rest }) {
+  const own = { limit, offset: offset || undefined, collection, box, facets: facets?.join(",") };
+  return [...pairsOf(own), ...conditionsOf(rest)];
+}
+
+function conditionsOf({ filters = [], minScore, boost, dedup, diversify }) {
+  const conditions = filters.map((filter) => ["filter", filter]);
+  return [...conditions, ...pairsOf({ min_score: minScore, boost, dedup, diversify })];
+}
+
+function pairsOf(named) {
+  const given = Object.entries(named).filter(([, value]) => value !== undefined && value !== "");
+  return given.map(([name, value]) => [name, String(value)]);
 }
 
 /** A box, from the text or the list that the service gives; undefined if it is none. */

@@ -158,7 +158,8 @@ def _result(product_id: str, score: float) -> dict[str, Any]:
 
 def offer_everything(page: Page) -> None:
     """Makes the service describe itself as one that can do all that the page knows of."""
-    taken = [{"name": "filter"}, {"name": "facets"}, {"name": "box", "description": "or auto"}]
+    names = ("filter", "facets", "boost", "dedup", "diversify")
+    taken = [*({"name": name} for name in names), {"name": "box", "description": "or auto"}]
     search = {"post": {"parameters": taken}}
     document = {"paths": {"/v1/search": search, "/v1/explain": {}}}
     page.route("**/openapi.json", answering(200, document))

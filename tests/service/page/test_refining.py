@@ -73,6 +73,21 @@ def test_a_price_range_is_two_conditions(counted: Page) -> None:
     expect(counted.locator("#chips li")).to_have_count(0)
 
 
+def test_the_order_can_be_changed_and_is_in_the_address(counted: Page) -> None:
+    counted.locator("#boost").fill("brand:acme^0.2")
+    counted.keyboard.press("Tab")
+    counted.get_by_label("Take turns by").select_option("color")
+    with counted.expect_request("**/v1/search") as request:
+        counted.get_by_label("Hide near-identical photos").check()
+    wanted = {"boost": ["brand:acme^0.2"], "diversify": ["color"], "dedup": ["true"]}
+    assert wanted.items() <= sent(request.value).items()
+    assert wanted.items() <= parameters(counted).items()
+    results(counted)
+    counted.go_back()
+    expect(counted.get_by_label("Hide near-identical photos")).not_to_be_checked()
+    expect(counted.get_by_label("Take turns by")).to_have_value("color")
+
+
 def test_a_condition_that_is_refused_says_why_and_can_be_taken_away(counted: Page) -> None:
     refusal = problem(400, "bad_filter", "received 'colr:red'; no product has an attribute 'colr'")
     counted.route("**/v1/search", answering(400, refusal))
