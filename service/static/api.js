@@ -39,9 +39,8 @@ export function search(query, signal) {
 
 /** The values of attributes among the products that may be found, counted, by any one of them. */
 export async function countValues(product, facets, { collection, filters }, signal) {
-  const body = JSON.stringify({ product_id: product, collection, filter: filters, facets, limit: 1 });
-  const headers = { "Content-Type": "application/json" };
-  return (await request("v1/search", { method: "POST", body, headers, signal })).facets;
+  const query = { product_id: product, collection, filter: filters, facets, limit: 1 };
+  return (await postJson("v1/search", query, signal)).facets;
 }
 
 /** Where products like a product are, with all parameters. */
@@ -57,19 +56,11 @@ export function getProduct(id, collection, signal) {
   return request(`v1/products/${encodeURIComponent(id)}${parameters}`, { signal });
 }
 
-/** Where a photo and a product look alike: two grids of heat. */
-export function explain(photo, result, { collection, box }, signal) {
-  const pairs = [["result", result]];
-  if (collection) pairs.push(["collection", collection]);
-  if (box) pairs.push(["box", String(box)]);
+/** Where the query, a photo or a product, and a result look alike: two grids of heat. */
+export function explain({ photo, product, collection, box }, result, signal) {
+  if (!photo) return postJson("v1/explain", { product_id: product, result, collection }, signal);
+  const pairs = [["result", result], ["collection", collection], ...(box ? [["box", box]] : [])];
   return request("v1/explain", { method: "POST", body: formOf(photo, pairs), signal });
-}
-
-/** A photo of the service itself, to search or explain with. */
-export async function getPhoto(url, signal) {
-  const response = await reach(url, { signal });
-  if (!response.ok) throw problemOf(response, await json(response));
-  return response.blob();
 }
 
 /** What this service can do, as its own description says. */
@@ -99,6 +90,11 @@ function formOf(photo, pairs) {
   form.append("image", photo);
   for (const [name, value] of pairs) form.append(name, value);
   return form;
+}
+
+function postJson(path, document, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return request(path, { method: "POST", body: JSON.stringify(document), headers, signal });
 }
 
 async function request(path, options) {

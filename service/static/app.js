@@ -139,13 +139,13 @@ function dressOf(search, column) {
   const ranks = ranksOf(other);
   return ({ product_id: product }) => ({
     href: addressOf({ ...settingsOf(search), ...settingsIn(search, name), product }),
-    why: abilities.explain && Boolean(search.photo ?? ownUrl(search.subject?.image_url)),
+    why: abilities.explain,
     shared: ranks.has(product) && `№ ${ranks.get(product)} in ${other.name}`,
   });
 }
 
-function announceCount({ columns }) {
-  view.announce(summaryOf(columns));
+function announceCount({ columns, box }) {
+  view.announce(summaryOf(columns, box));
   view.allowMore(columns.some((column) => column.answer && hasMore(column.answer)));
 }
 
@@ -239,14 +239,9 @@ function followResult(event) {
 
 function askWhy(event) {
   const { name, result } = resultOf(event);
-  const { photo, subject } = current;
-  const url = photo ? photoUrl : ownUrl(subject.image_url);
-  return showWhy({ photo, url, collection: name, box: photo && boxOf(current) }, result, titleOf(result));
-}
-
-/** The address of a picture if this service has it: those of others cannot be read here. */
-function ownUrl(url) {
-  return url && new URL(url, document.baseURI).origin === location.origin ? url : undefined;
+  const { photo, product, subject } = current;
+  const query = { photo, product, collection: name, box: photo && boxOf(current) };
+  return showWhy(query, photo ? photoUrl : subject.image_url, result);
 }
 
 function goHome(event) {

@@ -16,10 +16,12 @@ export function describe({ name, answer }) {
     .join(" · ");
 }
 
-export function summaryOf([{ answer }, other]) {
+/** What an answer is, in a sentence; `box`: the part of the photo that was asked for. */
+export function summaryOf([{ answer }, other], box) {
   const { results, total } = answer;
   if (!results.length) return "No product matches: fewer filters or a lower score may find some.";
-  return `${results.length} of ${total} products, the closest first${agreement(results, other)}`;
+  const whole = box === "auto" && !answer.box ? "; no one product stands out in the photo" : "";
+  return `${results.length} of ${total} products, the closest first${agreement(results, other)}${whole}`;
 }
 
 /** The heading of a search, and its fuller title in the browser's history. */

@@ -1,30 +1,31 @@
 // Why a product was found: where its photo and the query's are alike, as heat over both.
 
-import { explain, getPhoto } from "./api.js";
-import { stagedPicture } from "./cards.js";
+import { explain } from "./api.js";
+import { stagedPicture, titleOf } from "./cards.js";
 import { boxFrom } from "./search.js";
 
 const dialog = document.getElementById("why");
 const part = (selector) => dialog.querySelector(selector);
 let running = new AbortController();
 
-/** Shows it. `query`: {photo, url, collection, box}, with the photo's address for the reader. */
-export async function showWhy(query, result, title) {
+/** Shows it. `query`: {photo | product, collection, box}, `url`: of its picture. */
+export async function showWhy(query, url, result) {
+  const title = titleOf(result);
   part("h2").textContent = `Why ${title}?`;
   part(".score").textContent = result.score.toFixed(3);
   part("meter").value = Math.max(0, result.score);
-  stage(".of-query", query.url, "What you search with");
+  stage(".of-query", url, "What you search with");
   stage(".of-result", result.image_url, title);
   part(".said").textContent = "Looking closer…";
   dialog.showModal();
   running = new AbortController();
   const { signal } = running;
   try {
-    const photo = query.photo ?? (await getPhoto(query.url, signal));
-    const found = await explain(photo, result.product_id, query, signal);
-    stage(".of-result", found.result.image_url ?? result.image_url, title);
-    heat(".of-query", found.query.rows, boxFrom(found.query.box ?? found.box ?? query.box));
-    heat(".of-result", found.result.rows);
+    const found = await explain(query, result.product_id, signal);
+    if (!query.photo) stage(".of-query", found.query.image_url, "What you search with");
+    stage(".of-result", found.result.image_url, title);
+    heat(".of-query", found.query);
+    heat(".of-result", found.result);
     part(".said").textContent = "The warmer a place, the more it speaks for the likeness.";
   } catch (error) {
     if (!signal.aborted) part(".said").textContent = error.detail || error.message;
@@ -39,7 +40,8 @@ function stage(selector, url, alt) {
 }
 
 /** Draws a grid over a photo, or over the part of it that was searched. */
-function heat(selector, rows, [x1, y1, x2, y2] = [0, 0, 1, 1]) {
+function heat(selector, { rows, box }) {
+  const [x1, y1, x2, y2] = boxFrom(box) ?? [0, 0, 1, 1];
   const canvas = document.createElement("canvas");
   canvas.className = "heat";
   canvas.width = rows[0].length;

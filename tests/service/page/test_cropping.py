@@ -115,6 +115,16 @@ def test_the_service_finds_the_product_and_the_page_shows_where(page: Page, phot
     expect(page.locator("#stage")).to_be_visible()
 
 
+def test_no_product_may_stand_out(page: Page, photo: Path) -> None:
+    offer_everything(page)
+    page.route("**/v1/search", answering(200, answer("a", box=None)))
+    choose(page, photo)
+    results(page)
+    page.get_by_role("button", name="Find the product").click()
+    expect(page.get_by_role("status")).to_contain_text("no one product stands out")
+    expect(page.locator("#crop")).to_be_hidden()
+
+
 def test_another_photo_has_no_box(searched: Page, photo: Path) -> None:
     drag(searched, (0.2, 0.2), (0.8, 0.8))
     results(searched)

@@ -28,8 +28,8 @@ from tests.service.page.chromium import (
 
 HEAT = {
     "score": 0.9,
-    "query": {"rows": [[0, 1], [0.5, 0]]},
-    "result": {"image_url": "/static/icon.svg", "rows": [[1, 0], [0, 0.2]]},
+    "query": {"image_url": "/static/icon.svg", "box": [0, 0, 0.5, 1], "rows": [[0, 1], [0.5, 0]]},
+    "result": {"image_url": "/static/icon.svg", "box": None, "rows": [[1, 0], [0, 0.2]]},
 }
 
 
@@ -60,14 +60,15 @@ def test_why_shows_both_photos_with_heat_over_them(page: Page, photo: Path) -> N
     expect(page.get_by_role("button", name="Why ").nth(1)).to_be_focused()
 
 
-def test_why_of_a_product_sends_its_picture(page: Page) -> None:
+def test_why_of_a_product_names_it(page: Page) -> None:
     offer_everything(page)
     page.route("**/v1/explain", answering(200, HEAT))
     page.goto("/?product=hue%2F07")
-    results(page)
+    first = products(page)[0]
     with page.expect_request("**/v1/explain") as request:
         page.get_by_role("button", name="Why ").first.click()
-    assert b"PNG" in (request.value.post_data_buffer or b"")
+    asked = {"product_id": "hue/07", "result": first, "collection": "default"}
+    assert request.value.post_data_json == asked
     expect(page.get_by_role("dialog").locator("canvas")).to_have_count(2)
 
 
