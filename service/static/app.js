@@ -171,7 +171,7 @@ function showSubject({ photo, product, subject, box }) {
 
 function showCropping({ photo, box, columns }) {
   const shown = photo ? boxOf({ box, columns }) : undefined;
-  view.showCropping({ allowed: Boolean(photo), finds: abilities.findsBox, box: shown ?? box });
+  view.showCropping({ allowed: Boolean(photo), finds: abilities.findsBox, box: shown });
   showBox(shown);
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.service.page.chromium import find_chromium, launched, png
 
@@ -18,17 +18,24 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def page(browser: Browser, live_server: str) -> Iterator[Page]:
-    """The search page, open."""
+@pytest.fixture(scope="session")
+def context(browser: Browser, live_server: str) -> Iterator[BrowserContext]:
+    """What the tabs of all tests share, which is little: making one takes as long as a test."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, base_url=live_server)
     context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """The search page, open in a tab of its own."""
     page = context.new_page()
     # Playwright turns its file chooser on with the first listener, and does not wait for it.
     page.on("filechooser", lambda _: None)
     page.goto("/")
     yield page
-    context.close()
+    page.close()
 
 
 @pytest.fixture
