@@ -1,6 +1,7 @@
 """The command line: parse, call, print. `python -m indexer --help` lists the commands."""
 
 from indexer.cli.app import main
+from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
@@ -22,6 +23,7 @@ for command in (
     verify,
     snapshot,
     sample,
+    calibrate,
 ):
     main.add_command(command)
 
