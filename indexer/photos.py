@@ -7,6 +7,7 @@ from typing import Protocol
 from indexer.arrays import Vectors
 from indexer.embedding import Embedder
 from indexer.images import Box, ImageLimits, crop, decode
+from indexer.localisation import locate
 
 
 class PhotoVectors(Protocol):
@@ -22,6 +23,21 @@ class PhotoVectors(Protocol):
         Raises:
             ImageError: a photo cannot be used.
             BadParameterError: the box is none.
+        """
+        ...
+
+    def located(
+        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
+    ) -> Box | None:
+        """The part of a photo that shows a product; None for all of it.
+
+        Adds to `took_ms` as `vectors` does.
+
+        Args:
+            products: gives vectors (n, dimension) of what counts as one.
+
+        Raises:
+            ImageError: the photo cannot be used.
         """
         ...
 
@@ -50,3 +66,14 @@ class PlainPhotoVectors:
         took_ms["decode"] += 1000 * (decoded - start)
         took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
         return vectors
+
+    def located(
+        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
+    ) -> Box | None:
+        start = time.perf_counter()
+        image = decode(photo, self._limits)
+        decoded = time.perf_counter()
+        box = locate(image, self._embedder(), products())
+        took_ms["decode"] += 1000 * (decoded - start)
+        took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
+        return box

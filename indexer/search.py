@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.arrays import Vectors
@@ -16,6 +17,7 @@ from indexer.embedding import EmbeddingSpec
 from indexer.errors import BadParameterError, FingerprintMismatchError, UnknownProductError
 from indexer.images import Box
 from indexer.index import LiveView, View
+from indexer.localisation import AUTO, SAMPLE
 from indexer.photos import PhotoVectors
 
 # Candidates fetched at first, as a multiple of the products wanted: most have one or two photos.
@@ -40,8 +42,9 @@ class SearchParameters(BaseModel):
     box: Annotated[
         str | None,
         Field(
-            pattern=r"^[\d.]+(,[\d.]+){3}$",
-            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides.",
+            pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
+            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
+            " or auto to find the product in it.",
         ),
     ] = None
 
@@ -62,6 +65,7 @@ class Answer:
     collection: str
     seq: int = 0
     total: int = 0
+    box: Box | None = None  # the part of the first photo that was searched with
     matches: list[Match] = field(default_factory=list)
     took_ms: dict[str, float] = field(
         default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
@@ -75,6 +79,7 @@ class Answer:
             "collection": self.collection,
             "seq": self.seq,
             "total": self.total,
+            "box": self.box and [round(corner, 4) for corner in self.box],
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
             "results": [
                 {
@@ -148,10 +153,30 @@ class Searcher:
         with self.catalog.snapshot() as snapshot:
             self.require_photo_search(snapshot)
         answer = Answer(self.name)
-        box = None if parameters.box is None else _corners(parameters.box)
-        queries = self._photos.vectors(photos, box, answer.took_ms)
+        queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
         self._fill(answer, parameters, lambda _: queries)
         return answer
+
+    def vectors_of(
+        self, photos: Sequence[bytes], box: str | None, took_ms: dict[str, float]
+    ) -> tuple[Vectors, Box | None]:
+        """The vectors (n, dimension) of photos, and the part of the first that was taken.
+
+        Raises:
+            ImageError: a photo cannot be used.
+            BadParameterError: the box is none.
+        """
+        if box != AUTO:
+            corners = None if box is None else _corners(box)
+            return self._photos.vectors(photos, corners, took_ms), corners
+        boxes = [self._photos.located(photo, self._sample, took_ms) for photo in photos]
+        parts = zip(photos, boxes, strict=True)
+        vectors = [self._photos.vectors([photo], part, took_ms) for photo, part in parts]
+        return np.concatenate(vectors), boxes[0]
+
+    def _sample(self) -> Vectors:
+        with self.catalog.snapshot() as snapshot:
+            return (self._live.at(snapshot) or self.view).sample(SAMPLE)
 
     def by_product(
         self, product_id: str, parameters: SearchParameters, *, include_itself: bool

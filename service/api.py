@@ -14,6 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError
+from indexer.localisation import AUTO, PASSES
 from indexer.search import Answer, find_product, image_url
 from service import metrics
 from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
@@ -81,7 +82,8 @@ def similar(product_id: str) -> Response:
 def _by_photos(photos: list[bytes], parameters: Parameters) -> Response:
     service = _service()
     searcher = service.searcher(parameters.collection)
-    with service.admission.admitted(len(photos)):
+    passes = PASSES if parameters.box == AUTO else 1
+    with service.admission.admitted(len(photos) * passes):
         return _answer(searcher.by_photos(photos, parameters))
 
 

@@ -64,6 +64,9 @@ class SearchResponse(BaseModel):
     collection: str
     seq: int = Field(description="The state of the catalogue that was searched.")
     total: int = Field(description="Products in the whole ranking.")
+    box: tuple[float, float, float, float] | None = Field(
+        description="The part of the (first) photo that was searched with; null if it was all."
+    )
     took_ms: TookMs
     results: list[Result]
 
