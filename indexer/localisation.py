@@ -36,6 +36,7 @@ _GROWTH = 1.25  # windows are tight, photos of products are not
 # A part must make up for so much of what the whole photo lacks to the score 1. Most photos show
 # little but their product, and lose by being cut.
 _GAIN = 0.4
+_LEAST_GAIN = 0.02  # beyond what rounding does to a score that is nearly 1
 
 Boxes = NDArray[np.float64]  # (n, 4): x1, y1, x2, y2 as fractions of a picture's sides
 
@@ -54,7 +55,8 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
     vectors = embedder.embed([image, *(crop(image, box) for box in tried)])
     whole, *parts = (vectors @ products.T).max(axis=1).tolist()
     best = int(np.argmax(parts))
-    return tried[best] if parts[best] - whole > _GAIN * (1 - whole) else None
+    needed = max(_GAIN * (1 - whole), _LEAST_GAIN)
+    return tried[best] if parts[best] - whole > needed else None
 
 
 def _maps(image: Image.Image, embedder: Embedder, times: int) -> Maps:

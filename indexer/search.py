@@ -26,6 +26,16 @@ _FIRST_CANDIDATES = 64
 _GROWTH = 4
 
 
+BoxText = Annotated[
+    str | None,
+    Field(
+        pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
+        description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
+        " or auto to find the product in it.",
+    ),
+]
+
+
 class SearchParameters(BaseModel):
     """Which part of the ranking is wanted."""
 
@@ -39,14 +49,7 @@ class SearchParameters(BaseModel):
         float | None,
         Field(ge=-1, le=1, allow_inf_nan=False, description="Lowest score that counts as a match."),
     ] = None
-    box: Annotated[
-        str | None,
-        Field(
-            pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
-            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
-            " or auto to find the product in it.",
-        ),
-    ] = None
+    box: BoxText = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Answer:
     collection: str
     seq: int = 0
     total: int = 0
-    box: Box | None = None  # the part of the first photo that was searched with
+    has_box: bool = False  # whether a part of the photo was asked for
+    box: Box | None = None  # that of the first photo; None is all of it
     matches: list[Match] = field(default_factory=list)
     took_ms: dict[str, float] = field(
         default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
@@ -79,7 +83,7 @@ class Answer:
             "collection": self.collection,
             "seq": self.seq,
             "total": self.total,
-            "box": self.box and [round(corner, 4) for corner in self.box],
+            **({"box": self.box and [round(side, 4) for side in self.box]} if self.has_box else {}),
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
             "results": [
                 {
@@ -153,6 +157,7 @@ class Searcher:
         with self.catalog.snapshot() as snapshot:
             self.require_photo_search(snapshot)
         answer = Answer(self.name)
+        answer.has_box = parameters.box is not None
         queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
         self._fill(answer, parameters, lambda _: queries)
         return answer

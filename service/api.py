@@ -18,9 +18,17 @@ from indexer.localisation import AUTO, PASSES
 from indexer.search import Answer, find_product, image_url
 from service import metrics
 from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
+from service.explain import explain_photo, explain_product
 from service.lifecycle import stopping
 from service.openapi import document
-from service.schemas import MAX_PHOTOS, CollectionQuery, JsonQuery, Parameters
+from service.schemas import (
+    MAX_PHOTOS,
+    CollectionQuery,
+    ExplainParameters,
+    ExplainQuery,
+    JsonQuery,
+    Parameters,
+)
 from service.search import SearchService
 
 blueprint = Blueprint("api", __name__)
@@ -43,18 +51,33 @@ def search() -> Response:
 
 
 def _search_by_upload() -> Response:
-    if unknown := set(request.files) - {"image"}:
-        raise BadParameterError(f"received files {sorted(unknown)}; send photos as `image`")
-    photos = [file.read() for file in request.files.getlist("image")]
-    if not 1 <= len(photos) <= MAX_PHOTOS:
-        raise BadRequestError(
-            f"received {len(photos)} files named `image`; send 1 to {MAX_PHOTOS} photos"
-        )
+    photos = _uploaded(most=MAX_PHOTOS)
     parameters = _validated(Parameters, {**request.args, **request.form})
     return _by_photos(photos, parameters)
 
 
 def _search_by_json() -> Response:
+    query = _validated(JsonQuery, {**request.args, **_body()})
+    _require_one(query)
+    if query.product_id is not None:
+        return _by_product(query.product_id, query, include_itself=True)
+    return _by_photos([_decoded(query.image_base64 or "")], query)
+
+
+def _uploaded(most: int) -> list[bytes]:
+    """The photos that were sent as files."""
+    if unknown := set(request.files) - {"image"}:
+        raise BadParameterError(f"received files {sorted(unknown)}; send photos as `image`")
+    photos = [file.read() for file in request.files.getlist("image")]
+    if not 1 <= len(photos) <= most:
+        raise BadRequestError(
+            f"received {len(photos)} files named `image`; send 1 to {most} photos"
+        )
+    return photos
+
+
+def _body() -> dict[str, Any]:
+    """The JSON object that was sent."""
     # Werkzeug cuts a body without a length off at the limit and says nothing.
     if len(request.get_data()) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge
@@ -64,12 +87,27 @@ def _search_by_json() -> Response:
         raise BadRequestError("the JSON body is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequestError("the JSON body must be an object")
-    query = _validated(JsonQuery, {**request.args, **body})
+    return body
+
+
+def _require_one(query: JsonQuery | ExplainQuery) -> None:
     if (query.image_base64 is None) == (query.product_id is None):
         raise BadRequestError("send exactly one of image_base64 and product_id")
+
+
+@blueprint.post("/v1/explain")
+def explain() -> Response:
+    """Where a query and one of its results agree."""
+    service = _service()
+    service.admission.require_room(photos=1)  # before the body is read
+    if request.mimetype == "multipart/form-data":
+        (photo,) = _uploaded(most=1)
+        return jsonify(explain_photo(service, photo, _validated(ExplainParameters, request.form)))
+    query = _validated(ExplainQuery, _body())
+    _require_one(query)
     if query.product_id is not None:
-        return _by_product(query.product_id, query, include_itself=True)
-    return _by_photos([_decoded(query.image_base64 or "")], query)
+        return jsonify(explain_product(service, query.product_id, query))
+    return jsonify(explain_photo(service, _decoded(query.image_base64 or ""), query))
 
 
 @blueprint.get("/v1/products/<product_id:product_id>/similar")

@@ -29,6 +29,9 @@ _MODELS = (
     schemas.JsonQuery,
     schemas.CollectionQuery,
     schemas.SearchResponse,
+    schemas.ExplainParameters,
+    schemas.ExplainQuery,
+    schemas.ExplainResponse,
     schemas.ProductResponse,
     schemas.Health,
     schemas.Readiness,
@@ -81,6 +84,16 @@ def _paths() -> Json:
                 "parameters": _query(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
                 "responses": _responses(schemas.SearchResponse, search_errors),
+            }
+        },
+        "/v1/explain": {
+            "post": {
+                "operationId": "explain",
+                "summary": "Show where a query and one of its results agree.",
+                "requestBody": {"required": True, "content": _explain_bodies()},
+                "responses": _responses(
+                    schemas.ExplainResponse, (*search_errors, UnknownImageError)
+                ),
             }
         },
         "/v1/products/{product_id}": {
@@ -155,6 +168,20 @@ def _search_bodies() -> Json:
     return {
         "multipart/form-data": {"schema": upload},
         "application/json": {"schema": _ref(schemas.JsonQuery)},
+    }
+
+
+def _explain_bodies() -> Json:
+    fields = schemas.ExplainParameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary", "description": "The photo of the query."}
+    upload = {
+        "type": "object",
+        "required": ["image", "result"],
+        "properties": {"image": photo, **fields},
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": _ref(schemas.ExplainQuery)},
     }
 
 

@@ -40,11 +40,12 @@ class QueryPhotos:
 
     Attributes:
         lane: to the network.
+        limits: of a photo.
     """
 
     def __init__(self, lane: Lane, limits: ImageLimits, remembered: int, deadline_s: float) -> None:
         self.lane = lane
-        self._limits = limits
+        self.limits = limits
         self._deadline_s = deadline_s
         self._known = _Recent[Key, Vector](remembered)
         self._boxes = _Recent[tuple[bytes, Products], tuple[Box | None]](remembered)
@@ -88,7 +89,7 @@ class QueryPhotos:
         if known is None:
             with self.turn(took_ms) as embedder:
                 start = time.perf_counter()
-                image = decode(photo, self._limits)
+                image = decode(photo, self.limits)
                 decoded = time.perf_counter()
                 known = (locate(image, embedder, products()),)
             took_ms["decode"] += 1000 * (decoded - start)
@@ -162,7 +163,7 @@ class QueryPhotos:
             raise DeadlineError
         try:
             start = time.perf_counter()
-            image = decode(photo, self._limits)
+            image = decode(photo, self.limits)
             pixels = self.lane.embedder.prepare(image if box is None else crop(image, box))
         finally:
             self._decoders.release()

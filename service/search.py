@@ -94,6 +94,10 @@ class SearchService:
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
 
+    def photos(self, collection: str) -> QueryPhotos:
+        """The photos of queries to a collection that is ready."""
+        return self._photos[self._settings.embedding_of(collection)]
+
     def states(self) -> list[CollectionState]:
         """The state of every collection, by name."""
         return [self._state(name) for name in self._settings.collection_names()]
