@@ -6,52 +6,34 @@ Deep Similarity Networks", arXiv 1901.00536. Before the mean, the network takes 
 two places the larger value, channel by channel; that value is counted where it comes from.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.arrays import Vector
 from indexer.embedding import Embedder
-from indexer.embedding.base import Maps, unit_rows
+from indexer.embedding.base import CELL, Maps
 from indexer.embedding.resize import resize
 
-# Seen at its usual size a photo has too few places to point at anything. At twice the size
-# their similarity is about the same; beyond, the network sees less and less of the whole.
-_ENLARGED = 2
-# What explaining costs, in passes of the network over one photo.
-PASSES = 2 * _ENLARGED**2
+# At its usual size a photo of the fashion weights has 4 x 4 places that count. The more it is
+# enlarged, the less the network sees what it sees in a search: cosines of 79 pairs correlate
+# with those of the search by 0.99 at 1.2 times the size, 0.93 at 1.6 and 0.83 at 2.
+_ENLARGED = 1.6
+# What two grids cost, in passes of the network over one photo.
+PASSES = 6
 
 Grid = NDArray[np.float64]  # (height, width)
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What each place of two photos adds to `similarity`; either grid sums up to it.
+def explain(photo: Image.Image, other: Vector, embedder: Embedder) -> Grid:
+    """Where an RGB photo of any size agrees with another one, given by its vector.
 
-    Attributes:
-        similarity: of the enlarged photos.
+    The grid covers the whole photo and sums up to the cosine of the photo, enlarged, with `other`.
     """
-
-    similarity: float
-    query: Grid
-    result: Grid
-
-
-def explain(query: Image.Image, result: Image.Image, embedder: Embedder) -> Explanation:
-    """Where two RGB photos of any sizes agree; a grid covers the whole of its photo."""
-    side = _ENLARGED * embedder.spec.input_size
-    photos = np.stack([resize(photo, side, "bilinear") for photo in (query, result)])
-    query_maps, result_maps = embedder.activations(photos)
-    query_vector, result_vector = unit_rows(
-        np.stack([_placed(maps).sum(axis=(0, 1)) for maps in (query_maps, result_maps)])
-    )
-    return Explanation(
-        float(query_vector.astype(np.float64) @ result_vector),
-        contributions(query_maps, result_vector),
-        contributions(result_maps, query_vector),
-    )
+    # Even, because an odd last place is not looked at.
+    cells = 2 * max(1, round(_ENLARGED * embedder.spec.input_size / CELL / 2))
+    pixels = resize(photo, cells * CELL, "bilinear")
+    return contributions(embedder.activations(pixels[None])[0], other)
 
 
 def contributions(maps: Maps, other: Vector) -> Grid:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.arrays import Vectors, normalised
+from indexer.arrays import Scores, Vectors, normalised
 from indexer.embedding import Embedder
 from indexer.embedding.base import CELL, Maps
 from indexer.images import Box, crop
@@ -28,6 +28,7 @@ SAMPLE = 1024
 PASSES = 18
 
 _ENLARGED = (2, 3)
+_LARGEST = 512  # pixels of the longest side; the first maps of more would fill the memory
 _SIDES = (0.6, 0.8, 1.0, 1.2, 1.4)  # of a window, to the network's input
 _STEPS = 5  # of a window to its neighbour, per side of the network's input
 _TRIED = 4
@@ -49,7 +50,11 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
     """
     if not len(products):
         return None
-    found = [_windows(_maps(image, embedder, times), embedder, products) for times in _ENLARGED]
+    usual = embedder.spec.input_size
+    found = [
+        _windows(_maps(image, embedder, min(times * usual, _LARGEST)), usual, products)
+        for times in _ENLARGED
+    ]
     boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     tried = [_grown(box) for box in _apart(boxes, scores)]
     vectors = embedder.embed([image, *(crop(image, box) for box in tried)])
@@ -59,9 +64,9 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
     return tried[best] if parts[best] - whole > needed else None
 
 
-def _maps(image: Image.Image, embedder: Embedder, times: int) -> Maps:
+def _maps(image: Image.Image, embedder: Embedder, longest: int) -> Maps:
     """The last maps (height, width, channels) of the photo, its proportions kept."""
-    scale = times * embedder.spec.input_size / max(image.size)
+    scale = longest / max(image.size)
     # Two cells at least, because the pooling takes two by two.
     width, height = (max(2, round(side * scale / CELL)) * CELL for side in image.size)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
@@ -69,20 +74,18 @@ def _maps(image: Image.Image, embedder: Embedder, times: int) -> Maps:
     return maps
 
 
-def _windows(
-    maps: Maps, embedder: Embedder, products: Vectors
-) -> tuple[Boxes, NDArray[np.floating]]:
-    """Parts of the photo, and how near each comes to any of the products."""
+def _windows(maps: Maps, usual: int, products: Vectors) -> tuple[Boxes, Scores]:
+    """Parts of the photo about as large as the usual input, and how near each is to a product."""
     pooled = np.maximum(maps[:-1], maps[1:])
     pooled = np.maximum(pooled[:, :-1], pooled[:, 1:])
     height, width, channels = pooled.shape
     total = np.zeros((height + 1, width + 1, channels))
     total[1:, 1:] = pooled.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    rows = np.array(list(_places(height, width, embedder.spec.input_size // CELL)))
+    rows = np.array(list(_places(height, width, usual // CELL)))
     y1, x1, y2, x2 = rows.T
     sums = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
     sums[~sums.any(axis=1)] = 1  # nothing excites the network there
-    scores = (normalised(sums) @ products.T).max(axis=1)
+    scores = (normalised(sums) @ products.T).max(axis=1).astype(np.float64)
     # A pooled value stands for two cells.
     sides = np.array([width + 1, height + 1] * 2)
     return np.stack([x1, y1, x2 + 1, y2 + 1], axis=1) / sides, scores
@@ -98,7 +101,7 @@ def _places(height: int, width: int, cells: int) -> Iterator[tuple[int, int, int
             yield y, x, y + down, x + across
 
 
-def _apart(boxes: Boxes, scores: NDArray[np.floating]) -> Iterator[Boxes]:
+def _apart(boxes: Boxes, scores: Scores) -> Iterator[Boxes]:
     """The best boxes that are not of the same thing, best first."""
     for _ in range(_TRIED):
         if not len(boxes):

@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image as Picture
 
 from indexer import catalog, explain
-from indexer.arrays import Vectors
+from indexer.arrays import Vector, Vectors
 from indexer.catalog import CatalogSnapshot
 from indexer.errors import ImageError
-from indexer.images import Box, ImageLimits, crop, decode, read_photo
+from indexer.images import ImageLimits, crop, decode, read_photo
 from indexer.localisation import AUTO
 from indexer.localisation import PASSES as TO_LOCATE
 from indexer.search import find_product, image_url
@@ -40,11 +40,20 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
             images, vectors = _photos_of(snapshot, asked.result)
         took_ms = {"decode": 0.0, "queue": 0.0, "embed": 0.0}
         queries, box = searcher.vectors_of([photo], asked.box, took_ms)
-        _, best, score = _nearest(queries, vectors)
+        _, best = _nearest(queries, vectors)
         image = decode(photo, photos.limits)
-        query = {"image": None, "image_url": None, "box": box}
         part = image if box is None else crop(image, box)
-        return _explained(photos, asked.collection, score, (query, part), images[best])
+        return {
+            "collection": asked.collection,
+            "score": _score(queries[0], vectors[best]),
+            "query": {
+                "image": None,
+                "image_url": None,
+                "box": box,
+                "rows": _rows(photos, part, vectors[best]),
+            },
+            "result": _shown(photos, asked.collection, images[best], queries[0]),
+        }
 
 
 def explain_product(service: SearchService, product_id: str, asked: ExplainParameters) -> Json:
@@ -61,10 +70,13 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
             searcher.require_photo_search(snapshot)
             images, vectors = _photos_of(snapshot, asked.result)
             own_images, own_vectors = _photos_of(snapshot, product_id)
-        own, best, score = _nearest(own_vectors, vectors)
-        query = _named(asked.collection, own_images[own])
-        photo = _read(own_images[own], photos.limits)
-        return _explained(photos, asked.collection, score, (query, photo), images[best])
+        own, best = _nearest(own_vectors, vectors)
+        return {
+            "collection": asked.collection,
+            "score": _score(own_vectors[own], vectors[best]),
+            "query": _shown(photos, asked.collection, own_images[own], vectors[best]),
+            "result": _shown(photos, asked.collection, images[best], own_vectors[own]),
+        }
 
 
 def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[catalog.Image], Vectors]:
@@ -74,35 +86,30 @@ def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[catalog
     return [images[image_id] for image_id in ids.tolist()], vectors
 
 
-def _nearest(queries: Vectors, vectors: Vectors) -> tuple[int, int, float]:
-    """Which of each are nearest to one another, and their score."""
-    scores = queries.astype(np.float64) @ vectors.T
-    query, best = divmod(int(scores.argmax()), len(vectors))
-    return query, best, float(scores[query, best])
+def _nearest(queries: Vectors, vectors: Vectors) -> tuple[int, int]:
+    """Which of each are nearest to one another."""
+    return divmod(int((queries @ vectors.T).argmax()), len(vectors))
 
 
-def _explained(
-    photos: QueryPhotos,
-    collection: str,
-    score: float,
-    query: tuple[Json, Picture.Image],
-    result: catalog.Image,
-) -> Json:
-    described, photo = query
-    best = _read(result, photos.limits)
-    with photos.turn({"queue": 0.0}) as embedder:
-        found = explain.explain(photo, best, embedder)
+def _score(query: Vector, vector: Vector) -> float:
+    return round(float(query.astype(np.float64) @ vector), 7)
+
+
+def _shown(photos: QueryPhotos, collection: str, image: catalog.Image, other: Vector) -> Json:
     return {
-        "collection": collection,
-        "score": round(score, 7),
-        "query": {**described, "rows": _rows(found.query)},
-        "result": {**_named(collection, result), "rows": _rows(found.result)},
+        "image": image.uri,
+        "image_url": image_url(collection, image),
+        "box": None,
+        "rows": _rows(photos, _read(image, photos.limits), other),
     }
 
 
-def _named(collection: str, image: catalog.Image) -> Json:
-    box: Box | None = None
-    return {"image": image.uri, "image_url": image_url(collection, image), "box": box}
+def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list[float]]:
+    """Where a photo agrees with another one, given by its vector; the largest value is 1."""
+    with photos.turn({"queue": 0.0}) as embedder:
+        grid = explain.explain(photo, other, embedder)
+    rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()
+    return rows
 
 
 def _read(image: catalog.Image, limits: ImageLimits) -> Picture.Image:
@@ -114,9 +121,3 @@ def _read(image: catalog.Image, limits: ImageLimits) -> Picture.Image:
         return decode(read_photo(path, limits), limits)
     except ImageError as error:
         raise UnknownImageError(f"{image.uri!r} cannot be read any more: {error}") from error
-
-
-def _rows(grid: explain.Grid) -> list[list[float]]:
-    """The grid with its largest value as 1."""
-    rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()
-    return rows

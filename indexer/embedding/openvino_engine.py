@@ -45,7 +45,7 @@ class OpenVinoEmbedder(Embedder):
     ) -> None:
         self.spec = spec
         self.precision = precision
-        self.runs_on = f"openvino {precision if input_max is None else 'int8'}"
+        self.runs_on = f"openvino {'int8' if input_max else precision}"
         self._network = _Network(weights, input_max or {}, precision)
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -62,15 +62,23 @@ def test_equal_largest_values_are_counted_once(
     assert not grid[4].any()
 
 
-def test_both_grids_show_the_same_similarity_where_the_photos_agree() -> None:
-    query, result = (Image.new("RGB", (160, 160), colour) for colour in ("blue", "lime"))
-    query.paste("red", (0, 0, 80, 80))
-    result.paste("red", (80, 80, 160, 160))
-    found = explain(query, result, PoolingEmbedder())
-    assert found.query.sum() == pytest.approx(found.similarity)
-    assert found.result.sum() == pytest.approx(found.similarity)
-    assert found.query[:5, :5].mean() > 1.3 * found.query[5:, 5:].mean()
-    assert found.result[5:, 5:].mean() > 1.3 * found.result[:5, :5].mean()
+def test_a_photo_agrees_where_it_shows_what_the_other_does() -> None:
+    network = PoolingEmbedder()
+    photo = Image.new("RGB", (160, 120), "blue")
+    photo.paste("red", (0, 0, 80, 60))
+    red, blue = network.embed([Image.new("RGB", (80, 80), colour) for colour in ("red", "blue")])
+    grid = explain(photo, red, network)
+    assert grid.shape == (8, 8)
+    assert grid[:4, :4].mean() > 1.5 * grid[4:, 4:].mean()
+    grid = explain(photo, blue, network)
+    assert grid[4:, 4:].mean() > 1.5 * grid[:4, :4].mean()
+
+
+def test_any_size_of_the_network_gives_a_grid(untrained: Embedder) -> None:
+    photo = Image.new("RGB", (30, 90), "teal")
+    grid = explain(photo, untrained.embed([photo])[0], untrained)
+    assert grid.shape == (4, 4)
+    assert 0.5 < grid.sum() <= 1
 
 
 def test_a_photo_that_excites_nothing_agrees_nowhere() -> None:

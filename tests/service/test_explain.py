@@ -81,6 +81,7 @@ def test_the_photo_of_a_result_that_matched_best_is_explained(client: FlaskClien
     assert answer["result"]["image"] == result["image"] == "red-1.png"
     assert answer["result"]["image_url"] == result["image_url"]
     rows = np.array(answer["query"]["rows"])
+    assert rows.shape == (8, 8)
     assert rows[:4, :4].max() == 1 > rows[5:].max()
 
 
