@@ -19,6 +19,7 @@ ROOMS = {
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/catalog"],
+    "orjson": ["indexer/catalog"],
     "pyarrow": ["indexer/feed"],
     "urllib3": ["indexer/fetch"],
     "service": ["service"],

@@ -1,0 +1,127 @@
+"""What columns of attributes are made of: every product at once, or those that changed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from indexer.arrays import Ids
+from indexer.catalog.checksums import checksum, damaged
+from indexer.catalog.records import Attributes
+from indexer.catalog.snapshot import CatalogSnapshot
+
+_PER_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which product each image is of.
+
+    Args:
+        product_ids: of the products that have an image; a product's number is its place in here.
+        images: (n,) ids, ascending.
+        numbers: (n,) of their products.
+        covered: (products,) what the checksum of each product covers of its images.
+    """
+
+    product_ids: list[str]
+    images: Ids
+    numbers: Ids
+    covered: list[int]
+
+
+class _Numbers(dict[str, int]):
+    def __missing__(self, product_id: str) -> int:
+        number = self[product_id] = len(self)
+        return number
+
+
+def owners(snapshot: CatalogSnapshot) -> Owners:
+    """Read without comparing rows with their checksums: those of `all_attributes` cover them.
+
+    Raises:
+        DamagedError: an image is missing.
+    """
+    numbers, images, owner, sums = _Numbers(), [], [], []
+    rows = snapshot._db.execute(
+        "SELECT image_id, product_id, checksum FROM images ORDER BY image_id"
+    )
+    while chunk := rows.fetchmany(_PER_CHUNK):
+        ids, product_ids, checksums = zip(*chunk, strict=True)
+        images.append(np.array(ids, np.int64))
+        owner.append(np.array(list(map(numbers.__getitem__, product_ids)), np.int64))
+        sums.append(np.array(checksums, np.float64))  # their sums stay below 2**53
+    all_images, all_owners = _joined(images), _joined(owner)
+    snapshot._require_count("images", len(all_images), snapshot.counts()[1])
+    weights = np.concatenate(sums) if sums else np.empty(0)
+    covered = np.bincount(all_owners, weights, len(numbers)).astype(np.int64).tolist()
+    return Owners(list(numbers), all_images, all_owners, covered)
+
+
+def all_attributes(
+    snapshot: CatalogSnapshot, own: Owners
+) -> Iterator[tuple[list[int], list[Attributes]]]:
+    """The number and the attributes of every product that has an image, in chunks.
+
+    Raises:
+        DamagedError: a product, or an image of it, is not what was written.
+    """
+    number_of = {product_id: number for number, product_id in enumerate(own.product_ids)}
+    seen = with_images = 0
+    rows = snapshot._db.execute("SELECT product_id, attributes, checksum FROM products")
+    while chunk := rows.fetchmany(_PER_CHUNK):
+        numbers, texts = [], []
+        for product_id, text, stored in chunk:
+            number = number_of.get(product_id, -1)
+            covered = own.covered[number] if number >= 0 else 0
+            if checksum(product_id, text, covered) != stored:
+                raise damaged(snapshot._db, f"row {product_id!r} of table products or its images")
+            if number >= 0:
+                numbers.append(number)
+                texts.append(text)
+        seen += len(chunk)
+        with_images += len(numbers)
+        yield numbers, _parsed(texts)
+    snapshot._require_count("products", seen, snapshot.counts()[0])
+    snapshot._require_count("products", with_images, len(number_of))
+
+
+def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | None:
+    """The ids of products that were put or removed after `seq`.
+
+    None if numbers are missing in between, as after a restored snapshot: then read all again.
+
+    Raises:
+        DamagedError: the journal is not what was written.
+    """
+    chain = snapshot._chain_at(seq)
+    changed, number = set(), seq
+    for row in snapshot._db.execute(
+        "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
+        " WHERE seq > ? ORDER BY seq",
+        (seq,),
+    ):
+        own = checksum(chain, *row[:-1])
+        if own != row[-1]:
+            raise damaged(snapshot._db, f"row {row[0]} of table journal, or one before it,")
+        if row[0] != number + 1:
+            return None
+        number = row[0]
+        changed.add(row[3])
+        chain = chain if row[4] is None else own
+    return changed if number == snapshot.seq else None
+
+
+def _parsed(texts: list[str]) -> list[Attributes]:
+    whole = f"[{','.join(texts)}]"
+    try:
+        parsed = orjson.loads(whole)
+    except orjson.JSONDecodeError:  # it refuses NaN and very long numbers
+        parsed = json.loads(whole)
+    return parsed  # type: ignore[no-any-return]
+
+
+def _joined(parts: list[Ids]) -> Ids:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
