@@ -1,7 +1,5 @@
 """The endpoints: parse, call, answer."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
@@ -10,14 +8,28 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_file
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, ImageSearchError
 from indexer.search import Answer, find_product, image_url
-from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
+from service import queries
+from service.errors import (
+    BadRequestError,
+    UnknownImageError,
+    UnsupportedMediaTypeError,
+    problem_of,
+)
 from service.openapi import document
-from service.schemas import MAX_PHOTOS, CollectionQuery, JsonQuery, Parameters
+from service.schemas import (
+    MAX_PHOTOS,
+    REPEATABLE,
+    BatchQuery,
+    CollectionQuery,
+    JsonQuery,
+    Parameters,
+)
 from service.search import SearchService
 
 blueprint = Blueprint("api", __name__)
@@ -46,11 +58,36 @@ def _search_by_upload() -> Response:
         raise BadRequestError(
             f"received {len(photos)} files named `image`; send 1 to {MAX_PHOTOS} photos"
         )
-    parameters = _validated(Parameters, {**request.args, **request.form})
+    parameters = _validated(Parameters, request.args, request.form)
     return _answer(_service().searcher(parameters.collection).by_photos(photos, parameters))
 
 
 def _search_by_json() -> Response:
+    return _answer(queries.answer(_service(), _validated(JsonQuery, request.args, _body())))
+
+
+@blueprint.post("/v1/search/batch")
+def search_batch() -> Response:
+    """The answer, or the problem, of each of several queries."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaTypeError(
+            f"received content type {request.mimetype or 'none'!r}; send application/json"
+        )
+    batch = _validated(BatchQuery, request.args, _body())
+    return jsonify(answers=[_answer_or_problem(query) for query in batch.queries])
+
+
+def _answer_or_problem(query: object) -> dict[str, Any]:
+    try:
+        if not isinstance(query, dict):
+            raise BadRequestError(f"received {query!r:.200}; each of queries must be an object")
+        return queries.answer(_service(), _validated(JsonQuery, query)).document()
+    except ImageSearchError as error:
+        return problem_of(error)
+
+
+def _body() -> dict[str, Any]:
+    """The JSON object that was sent."""
     # Werkzeug cuts a body without a length off at the limit and says nothing.
     if len(request.get_data()) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge
@@ -60,13 +97,7 @@ def _search_by_json() -> Response:
         raise BadRequestError("the JSON body is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequestError("the JSON body must be an object")
-    query = _validated(JsonQuery, {**request.args, **body})
-    if (query.image_base64 is None) == (query.product_id is None):
-        raise BadRequestError("send exactly one of image_base64 and product_id")
-    searcher = _service().searcher(query.collection)
-    if query.product_id is not None:
-        return _answer(searcher.by_product(query.product_id, query, include_itself=True))
-    return _answer(searcher.by_photos([_decoded(query.image_base64 or "")], query))
+    return body
 
 
 @blueprint.get("/v1/products/<product_id:product_id>/similar")
@@ -144,24 +175,29 @@ def _answer(answer: Answer) -> Response:
     return jsonify(answer.document())
 
 
-def _validated(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
+def _validated(model: type[ModelT], *sources: Mapping[str, Any]) -> ModelT:
+    """The parameters; those of a later source replace those of an earlier one."""
+    values: dict[str, Any] = {}
+    for source in sources:
+        values |= _unrepeated(source) if isinstance(source, MultiDict) else source
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(values)
     except ValidationError as invalid:
         error = invalid.errors()[0]
         name = ".".join(map(str, error["loc"]))
         if error["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields)
             raise BadParameterError(f"unknown parameter {name!r}; known: {known}") from None
+        received = f"received {error['input']!r:.200}; " if name else ""
         raise BadParameterError(
-            f"{name}: received {error['input']!r}; {error['msg'].lower()}"
+            f"{name or 'parameters'}: {received}{error['msg'].lower()}"
         ) from None
 
 
-def _decoded(text: str) -> bytes:
-    # Browsers give data URLs; what is before the comma only names the type.
-    payload = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadParameterError(f"image_base64: not base64 ({error})") from None
+def _unrepeated(source: MultiDict[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, received in source.lists():
+        if name not in REPEATABLE and len(received) > 1:
+            raise BadParameterError(f"{name}: received {received!r:.200}; send it once")
+        values[name] = received if name in REPEATABLE else received[0]
+    return values

@@ -3,6 +3,7 @@
 import json
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -39,6 +40,12 @@ class UnsupportedMediaTypeError(ImageSearchError):
     code = "unsupported_media_type"
 
 
+class ImageUrlDisabledError(ImageSearchError):
+    """Photos are not fetched by address here."""
+
+    code = "image_url_disabled"
+
+
 class UnknownImageError(ImageSearchError):
     """There is no such photo, or its file is gone."""
 
@@ -58,6 +65,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     BadRequestError: HTTPStatus.BAD_REQUEST,
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
     UnknownImageError: HTTPStatus.NOT_FOUND,
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -85,13 +93,18 @@ def register(app: Flask) -> None:
 
 
 def _known(error: ImageSearchError) -> Response:
-    status = status_of(type(error))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
-        log.error("%s: %s", error.code, error)
-    response = problem(status, error.code, str(error))
+    response = _response(problem_of(error))
     if isinstance(error, NotReadyError):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def problem_of(error: ImageSearchError) -> dict[str, Any]:
+    """The problem document of an error; what is our fault is logged."""
+    status = status_of(type(error))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
+        log.error("%s: %s", error.code, error)
+    return _document(status, error.code, str(error))
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
@@ -122,12 +135,19 @@ def _unknown(error: Exception) -> Response:
 
 def problem(status: HTTPStatus, code: str, detail: str) -> Response:
     """A problem document. `code` is stable, `detail` is for people."""
-    document = {
+    return _response(_document(status, code, detail))
+
+
+def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": f"urn:image-search:problem:{code}",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
         "code": code,
     }
+
+
+def _response(document: dict[str, Any]) -> Response:
     body = json.dumps(document, ensure_ascii=False)
-    return Response(body, status=int(status), content_type="application/problem+json")
+    return Response(body, status=document["status"], content_type="application/problem+json")

@@ -13,6 +13,7 @@ from indexer.errors import ImageSearchError
 from service import schemas
 from service.errors import (
     BadRequestError,
+    ImageUrlDisabledError,
     NotReadyError,
     RequestTooLargeError,
     UnknownImageError,
@@ -25,6 +26,8 @@ Json = dict[str, Any]
 _MODELS = (
     schemas.Parameters,
     schemas.JsonQuery,
+    schemas.BatchQuery,
+    schemas.BatchResponse,
     schemas.CollectionQuery,
     schemas.SearchResponse,
     schemas.ProductResponse,
@@ -65,8 +68,11 @@ def _paths() -> Json:
     search_errors = (
         *_COLLECTION,
         *_PHOTO,
+        errors.BadFilterError,
+        errors.FetchError,
         errors.UnknownProductError,
         BadRequestError,
+        ImageUrlDisabledError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
     )
@@ -78,6 +84,26 @@ def _paths() -> Json:
                 "parameters": _query(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
                 "responses": _responses(schemas.SearchResponse, search_errors),
+            }
+        },
+        "/v1/search/batch": {
+            "post": {
+                "operationId": "searchBatch",
+                "summary": f"Answer up to {schemas.MAX_BATCH} searches; a problem of one stops"
+                " no other.",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _ref(schemas.BatchQuery)}},
+                },
+                "responses": _responses(
+                    schemas.BatchResponse,
+                    (
+                        errors.BadParameterError,
+                        BadRequestError,
+                        RequestTooLargeError,
+                        UnsupportedMediaTypeError,
+                    ),
+                ),
             }
         },
         "/v1/products/{product_id}": {
@@ -96,7 +122,8 @@ def _paths() -> Json:
                 "summary": "The products that look most like this one, itself excluded.",
                 "parameters": [_product_id(), *_query(schemas.Parameters)],
                 "responses": _responses(
-                    schemas.SearchResponse, (*_COLLECTION, errors.UnknownProductError)
+                    schemas.SearchResponse,
+                    (*_COLLECTION, errors.BadFilterError, errors.UnknownProductError),
                 ),
             }
         },

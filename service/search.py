@@ -9,14 +9,17 @@ from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, Settings
 from indexer.embedding import Embedder, load_embedder
 from indexer.errors import ImageSearchError
+from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
-from service.errors import NotReadyError
+from service.errors import ImageUrlDisabledError, NotReadyError
 
 log = logging.getLogger(__name__)
 
 # A change of the catalogue is visible within a second; asking for one takes microseconds.
 _REFRESH_INTERVAL_S = 0.2
+# A shopper waits for a photo that a query names, and a thread of the service with them.
+_PHOTO_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class SearchService:
         self._embedders: dict[EmbeddingSettings, Embedder] = {}
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, str] = {}
+        timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
+        self._photos = PhotoSource(
+            settings.images.limits(),
+            settings.fetch.model_copy(update={"timeout_s": timeout_s}),
+            only_hosts=settings.service.image_url_hosts,
+        )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
@@ -82,6 +91,20 @@ class SearchService:
             reason = self._failures.get(collection, "the model is being loaded; try again soon")
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
+
+    def photo_at(self, url: str) -> bytes:
+        """The photo at an address that a query names.
+
+        Raises:
+            ImageUrlDisabledError: no host is allowed.
+            FetchError: this one is not, or does not give a photo.
+        """
+        if not self._settings.service.image_url_hosts:
+            raise ImageUrlDisabledError(
+                "image_url is off; send the photo itself, or name the hosts of photos in"
+                " service.image_url_hosts"
+            )
+        return self._photos.read(url)
 
     def states(self) -> list[CollectionState]:
         """The state of every collection, by name."""
@@ -135,6 +158,13 @@ class SearchService:
             self._embedders[settings] = self._load(settings)
         embedder = self._embedders[settings]
         limits = self._settings.images.limits()
-        searcher = Searcher(name, catalog, embedder.spec, lambda: embedder, limits)
+        searcher = Searcher(
+            name,
+            catalog,
+            embedder.spec,
+            lambda: embedder,
+            limits,
+            hide_out_of_stock=self._settings.hides_out_of_stock(name),
+        )
         searcher.refresh()
         return searcher

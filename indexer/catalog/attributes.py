@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import orjson
@@ -76,7 +77,8 @@ def all_attributes(
         for product_id, text, stored in chunk:
             number = number_of.get(product_id, -1)
             covered = own.covered[number] if number >= 0 else 0
-            if checksum(product_id, text, covered) != stored:
+            # As `checksum(product_id, text, covered)`, but in one step.
+            if crc32(f"{product_id}\0{text}\0{covered}\0".encode()) != stored:
                 raise damaged(snapshot._db, f"row {product_id!r} of table products or its images")
             if number >= 0:
                 numbers.append(number)

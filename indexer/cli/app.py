@@ -84,6 +84,7 @@ class App:
             self.spec,
             self.embedder,
             self.settings.images.limits(),
+            hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
         )
 
 

@@ -141,6 +141,16 @@ class FetchSettings(Section):
         return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
+class SearchSettings(Section):
+    """What a search finds."""
+
+    hide_out_of_stock: bool = Field(
+        False,
+        description="Whether products with `in_stock` false are found only by queries that filter"
+        " by in_stock. A collection may set its own.",
+    )
+
+
 class ServiceSettings(Section):
     """The HTTP service."""
 
@@ -162,13 +172,26 @@ class ServiceSettings(Section):
     timeout_s: int = Field(
         30, ge=1, le=3600, description="Seconds that a stopping process waits for its requests."
     )
+    image_url_hosts: list[HostName] = Field(
+        [],
+        description="Hosts whose photos a query may name by address (`image_url`); none: queries"
+        " send photos themselves. What is private must be in fetch.allowed_hosts too.",
+    )
+
+    @field_validator("image_url_hosts", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
 class CollectionSettings(Section):
-    """A section of the store with a network of its own; what is absent comes from `embedding`."""
+    """A section of the store; what is absent comes from the settings above."""
 
     embedding: dict[str, Any] = Field(
         default_factory=dict, description="Settings of `embedding` that differ in this collection."
+    )
+    hide_out_of_stock: bool | None = Field(
+        None, description="As `search.hide_out_of_stock`, for this collection."
     )
 
 
@@ -180,6 +203,7 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     images: ImageSettings = ImageSettings()
     fetch: FetchSettings = FetchSettings()
+    search: SearchSettings = SearchSettings()
     service: ServiceSettings = ServiceSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
@@ -201,6 +225,11 @@ class Settings(Section):
             )
         own = self.collections.get(collection, CollectionSettings()).embedding
         return EmbeddingSettings.model_validate({**self.embedding.model_dump(), **own})
+
+    def hides_out_of_stock(self, collection: str) -> bool:
+        """Whether searches of a collection find what is out of stock only if asked to."""
+        own = self.collections.get(collection, CollectionSettings()).hide_out_of_stock
+        return self.search.hide_out_of_stock if own is None else own
 
     @property
     def photo_cache(self) -> Path:

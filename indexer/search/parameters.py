@@ -30,7 +30,10 @@ def _one_or_many(value: object) -> object:
 
 
 def _by_commas(value: object) -> object:
-    return re.split(r"\s*,\s*", value.strip()) if isinstance(value, str) else value
+    texts = _one_or_many(value)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return texts
+    return [part.strip() for text in texts for part in text.split(",")]
 
 
 def _threshold(value: object) -> object:
@@ -39,6 +42,7 @@ def _threshold(value: object) -> object:
     return None if value is False or value == "false" else value
 
 
+Cosine = Annotated[float, Field(ge=0.5, le=1)]
 Condition = Annotated[str, Field(min_length=1, max_length=2000)]
 ProductId = Annotated[str, Field(min_length=1)]
 ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max_length=50)]
@@ -98,16 +102,20 @@ class SearchParameters(BaseModel):
         ),
     ] = []
     dedup: Annotated[
-        float | None,
+        Cosine | None,
         BeforeValidator(_threshold),
         Field(
-            ge=0.5,
-            le=1,
             description="Show only the best of products whose photos are nearly identical:"
             f" `true` ({NEAR_IDENTICAL}), or the cosine from which on they are.",
         ),
         WithJsonSchema(
-            {"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0.5, "maximum": 1}]}
+            {
+                "anyOf": [
+                    {"type": "boolean"},
+                    {"type": "number", "minimum": 0.5, "maximum": 1},
+                    {"type": "null"},
+                ]
+            }
         ),
     ] = None
     diversify: Annotated[

@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.config import CollectionSettings, EmbeddingSettings, Settings, StorageSettings
+from indexer.config.settings import Section
 from indexer.embedding import Embedder
 from indexer.feed import FeedRow
 from service import create_app
@@ -45,14 +46,18 @@ def serving(
     *names: str,
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
     wait: bool = True,
+    **sections: Section,
 ) -> Iterator[FlaskClient]:
     """A client of a service over `default` and the collections of these names.
 
-    It is past its start, unless `wait` is off.
+    It is past its start, unless `wait` is off. Other settings come as sections.
     """
-    settings = Settings(
-        storage=StorageSettings(data_dir=data_dir),
-        collections={name: CollectionSettings() for name in names},
+    settings = Settings.model_validate(
+        {
+            "storage": StorageSettings(data_dir=data_dir),
+            "collections": {name: CollectionSettings() for name in names},
+            **sections,
+        }
     )
     service = SearchService(settings, load)
     app = create_app(settings, search=service)
