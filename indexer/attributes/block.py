@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids
-from indexer.attributes.column import Column, ColumnBuilder, Mask, Rows
+from indexer.attributes.column import Codes, Column, ColumnBuilder, Mask, Rows
 from indexer.catalog import Attributes, AttributeValue
 
 Offsets = NDArray[np.int64]
@@ -94,7 +94,7 @@ def merge(blocks: Sequence[Block], alive: Sequence[Mask]) -> Block:
 
 def _shapes(
     rows: list[int], chunk: list[Attributes]
-) -> Iterator[tuple[tuple[str, ...], list[int], list[tuple[AttributeValue, ...]]]]:
+) -> Iterator[tuple[tuple[str, ...], Codes, list[tuple[AttributeValue, ...]]]]:
     """Products of the same attributes together: names, rows and values.
 
     So the work goes with the number of values, however many attributes there are.
@@ -105,7 +105,7 @@ def _shapes(
         own.append(row)
         values.append(tuple(attributes.values()))
     for names, (own, values) in shapes.items():
-        yield names, own, values
+        yield names, np.array(own, np.int32), values
 
 
 def _block(

@@ -122,7 +122,7 @@ class ColumnBuilder:
         )
         self._known = _Known(self)
 
-    def extend(self, rows: Sequence[int], values: Sequence[AttributeValue]) -> None:
+    def extend(self, rows: Codes, values: Sequence[AttributeValue]) -> None:
         """Adds the values of some rows, each of which comes once."""
         many = None if self._labels is not None else quick(values)
         if many is not None:
@@ -135,7 +135,7 @@ class ColumnBuilder:
                 values = [(v,) if isinstance(v, bool) else v for v in values]  # type: ignore[misc]
             found = map(self._known.__getitem__, values)
             codes = np.fromiter(found, np.int32, len(values))
-        self._rows.append(np.array(rows, np.int32))
+        self._rows.append(rows)
         self._codes.append(codes)
         if len(self._known) > MOST_LABELS:
             self._known.clear()

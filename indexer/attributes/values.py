@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ Numbers = NDArray[np.float64]
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 # Text that starts otherwise is neither a number nor a list.
-_ODD = "[+-.0123456789"
+_ODD = frozenset("[+-.0123456789")
+_first_character = itemgetter(slice(1))
 
 
 def key(value: AttributeValue) -> int:
@@ -64,9 +66,10 @@ def quick(values: Sequence[AttributeValue]) -> tuple[Keys, Numbers] | None:
         return None
     texts: Sequence[str] = values  # type: ignore[assignment]
     numbers = np.full(len(texts), np.nan)
-    for i, text in enumerate(texts):
-        if text[:1] in _ODD:
-            if len(members(text)) > 1 or members(text)[0] is not text:
-                return None
-            numbers[i] = number(text)
+    if not _ODD.isdisjoint(map(_first_character, texts)):
+        for i, text in enumerate(texts):
+            if text[:1] in _ODD:
+                if members(text) != (text,):
+                    return None
+                numbers[i] = number(text)
     return np.array(list(map(hash, map(str.casefold, texts))), np.int64), numbers

@@ -73,19 +73,19 @@ def all_attributes(
     seen = with_images = 0
     rows = snapshot._db.execute("SELECT product_id, attributes, checksum FROM products")
     while chunk := rows.fetchmany(_PER_CHUNK):
-        numbers, texts = [], []
-        for product_id, text, stored in chunk:
-            number = number_of.get(product_id, -1)
-            covered = own.covered[number] if number >= 0 else 0
-            # As `checksum(product_id, text, covered)`, but in one step.
-            if crc32(f"{product_id}\0{text}\0{covered}\0".encode()) != stored:
-                raise damaged(snapshot._db, f"row {product_id!r} of table products or its images")
-            if number >= 0:
-                numbers.append(number)
-                texts.append(text)
+        product_ids, texts, stored = zip(*chunk, strict=True)
+        found = [number_of.get(product_id, -1) for product_id in product_ids]
+        sums = [crc32(_covered(own, *row)) for row in zip(product_ids, texts, found, strict=True)]
+        if sums != list(stored):
+            row = next(i for i, own_sum in enumerate(sums) if own_sum != stored[i])
+            what = f"row {product_ids[row]!r} of table products or its images"
+            raise damaged(snapshot._db, what)
         seen += len(chunk)
-        with_images += len(numbers)
-        yield numbers, _parsed(texts)
+        if -1 in found:
+            texts = tuple(text for text, number in zip(texts, found, strict=True) if number >= 0)
+            found = [number for number in found if number >= 0]
+        with_images += len(found)
+        yield found, _parsed(texts)
     snapshot._require_count("products", seen, snapshot.counts()[0])
     snapshot._require_count("products", with_images, len(number_of))
 
@@ -116,7 +116,13 @@ def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | No
     return changed if number == snapshot.seq else None
 
 
-def _parsed(texts: list[str]) -> list[Attributes]:
+def _covered(own: Owners, product_id: str, text: str, number: int) -> bytes:
+    """What `checksum` computes the checksum of a product from, in one piece."""
+    covered = own.covered[number] if number >= 0 else 0
+    return f"{product_id}\0{text}\0{covered}\0".encode()
+
+
+def _parsed(texts: tuple[str, ...]) -> list[Attributes]:
     whole = f"[{','.join(texts)}]"
     try:
         parsed = orjson.loads(whole)
