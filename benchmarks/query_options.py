@@ -112,7 +112,7 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     print(f", {anonymous_mib() - before:.0f} MiB")
     print(f"plain, attributes not read: {np.median(unread):.2f} ms")
     index = TimedIndex()
-    View.search = lambda *a: index.search(*a)  # type: ignore[method-assign,assignment]
+    View.search = lambda *a: index.search(*a)  # type: ignore[method-assign]
     spent = {name: np.empty((QUERIES, 2)) for name in OPTIONS}
     asked = {name: SearchParameters.model_validate(of) for name, of in OPTIONS.items()}
     for at, number in enumerate(_queries(size)):

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +70,36 @@ class Column:
 
     def counts(self, rows: Mask) -> Iterator[tuple[int, AttributeValue, int]]:
         """Key, label and number of products of each member, among some rows. Has labels."""
-        codes = self.codes[rows if self.rows is None else rows[self.rows]]
-        found = np.bincount(codes[codes >= 0], minlength=self.values)[self.owners]
-        for member in np.flatnonzero(found).tolist():
-            yield int(self.keys[member]), (self.labels or ())[member], int(found[member])
+        # Counted from 1 on, so that -1 is a number too.
+        found = np.bincount(self._among(rows) + 1, minlength=self.values + 1)[1:][self.owners]
+        members = np.flatnonzero(found)
+        labels = [(self.labels or ())[member] for member in members.tolist()]
+        return zip(self.keys[members].tolist(), labels, found[members].tolist(), strict=True)
 
     def first_keys(self, rows: Rows) -> tuple[Keys, Mask]:
         """The key of the first member of each row, and whether it has the attribute at all."""
         codes = self._codes_of(rows)
         return self.keys[np.searchsorted(self.owners, codes)], codes >= 0
+
+    def groups(self, rows: Mask) -> tuple[Keys, int]:
+        """The different first keys among some rows, and how many rows have none."""
+        codes = self._among(rows)
+        there = codes[codes >= 0]
+        keys, key_of_code = self._first_keys
+        found = np.zeros(len(keys), np.bool_)
+        found[key_of_code[there]] = True
+        return keys[found], int(np.count_nonzero(rows)) - len(there)
+
+    @cached_property
+    def _first_keys(self) -> tuple[Keys, Rows]:
+        """The different first keys, and which of them each code has."""
+        firsts = np.searchsorted(self.owners, np.arange(self.values))
+        keys, key_of_code = np.unique(self.keys[firsts], return_inverse=True)
+        return keys, key_of_code
+
+    def _among(self, rows: Mask) -> Codes:
+        # Four times as fast as indexing with the mask itself.
+        return self.codes[np.flatnonzero(rows if self.rows is None else rows[self.rows])]
 
     def _codes_of(self, rows: Rows) -> Codes:
         if self.rows is None:

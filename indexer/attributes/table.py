@@ -150,8 +150,12 @@ class Table:
 
     def distinct(self, name: str, rows: Mask) -> int:
         """How many groups the rows make by an attribute; one without it is a group of its own."""
-        keys, has = self.first_keys(name, np.flatnonzero(rows))
-        return len(np.unique(keys[has])) + int(np.count_nonzero(~has))
+        alone, keys = int(np.count_nonzero(rows)), []
+        for column, part in self._columns(name, rows):
+            own, without = column.groups(part)
+            alone -= int(np.count_nonzero(part)) - without
+            keys.append(own)
+        return alone + (len(keys[0]) if len(keys) == 1 else len(np.unique(_joined(keys))))
 
     def has(self, name: str) -> bool:
         """Whether any product has the attribute."""
@@ -233,6 +237,10 @@ class Table:
     def _joined(parts: Iterable[Mask]) -> Mask:
         masks = list(parts)
         return masks[0] if len(masks) == 1 else np.concatenate([np.empty(0, np.bool_), *masks])
+
+
+def _joined(keys: list[Keys]) -> Keys:
+    return np.concatenate([np.empty(0, np.int64), *keys])
 
 
 @contextmanager

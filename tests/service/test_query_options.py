@@ -40,7 +40,7 @@ def shop_client(store: Store) -> Iterator[FlaskClient]:
         yield client
 
 
-def post_form(client: FlaskClient, **fields: object) -> Any:
+def post_form(client: FlaskClient, **fields: Any) -> Any:
     return upload(client, png("red"), **fields)
 
 
@@ -113,7 +113,7 @@ def test_products_may_say_what_is_wanted_without_a_photo(shop_client: FlaskClien
     assert {"red", "navy"}.isdisjoint(ids(found))
 
 
-BAD: list[tuple[dict[str, object], str, str]] = [
+BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"filter": "colour:red"}, "bad_filter", "there are: brand, color, in_stock, price"),
     ({"filter": "price<=cheap"}, "bad_filter", "'price<=cheap'"),
     ({"filter": "red"}, "bad_filter", "field:value"),
@@ -131,7 +131,7 @@ BAD: list[tuple[dict[str, object], str, str]] = [
 
 @pytest.mark.parametrize(("options", "code", "detail"), BAD)
 def test_an_option_that_means_nothing_is_refused_with_what_is_allowed(
-    shop_client: FlaskClient, options: dict[str, object], code: str, detail: str
+    shop_client: FlaskClient, options: dict[str, Any], code: str, detail: str
 ) -> None:
     for response in (
         post_form(shop_client, **options),
