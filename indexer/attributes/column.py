@@ -1,7 +1,7 @@
 """One attribute of many products: a code per product, and what each code stands for."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -68,13 +68,12 @@ class Column:
         """The rows (size,) that have the attribute."""
         return self._spread(self.codes >= 0, size)
 
-    def counts(self, rows: Mask) -> Iterator[tuple[int, AttributeValue, int]]:
-        """Key, label and number of products of each member, among some rows. Has labels."""
+    def counts(self, rows: Mask) -> tuple[Rows, Rows]:
+        """The members that some rows have, and how many rows have each."""
         # Counted from 1 on, so that -1 is a number too.
         found = np.bincount(self._among(rows) + 1, minlength=self.values + 1)[1:][self.owners]
         members = np.flatnonzero(found)
-        labels = [(self.labels or ())[member] for member in members.tolist()]
-        return zip(self.keys[members].tolist(), labels, found[members].tolist(), strict=True)
+        return members, found[members]
 
     def first_keys(self, rows: Rows) -> tuple[Keys, Mask]:
         """The key of the first member of each row, and whether it has the attribute at all."""

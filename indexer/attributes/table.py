@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.attributes.block import Block, build, merge
@@ -115,24 +116,18 @@ class Table:
         Raises:
             BadParameterError: no product has the attribute, or its values are too many.
         """
-        spellings: dict[int, dict[AttributeValue, int]] = {}
+        keys, labels, counts = [], [], []
         for column, part in self._columns(name, rows):
             if column.labels is None:
                 raise BadParameterError(
                     f"facets: received {name!r}, which has too many different values to count;"
                     " choose an attribute whose values many products share"
                 )
-            for key, label, count in column.counts(part):
-                spelling = spellings.setdefault(key, {})
-                spelling[label] = spelling.get(label, 0) + count
-        counted = [
-            FacetCount(
-                min(same, key=lambda label: (-same[label], str(label))),
-                sum(same.values()),
-            )
-            for same in spellings.values()
-        ]
-        return sorted(counted, key=lambda facet: (-facet.count, str(facet.value)))[:most]
+            members, found = column.counts(part)
+            keys.append(column.keys[members])
+            counts.append(found)
+            labels += [column.labels[member] for member in members.tolist()]
+        return _most_frequent(_concatenated(keys), labels, _concatenated(counts), most)
 
     def first_keys(self, name: str, rows: Rows) -> tuple[Keys, Mask]:
         """A number for the first value that each product has of an attribute, and who has one.
@@ -155,7 +150,7 @@ class Table:
             own, without = column.groups(part)
             alone -= int(np.count_nonzero(part)) - without
             keys.append(own)
-        return alone + (len(keys[0]) if len(keys) == 1 else len(np.unique(_joined(keys))))
+        return alone + (len(keys[0]) if len(keys) == 1 else len(np.unique(_concatenated(keys))))
 
     def has(self, name: str) -> bool:
         """Whether any product has the attribute."""
@@ -239,8 +234,26 @@ class Table:
         return masks[0] if len(masks) == 1 else np.concatenate([np.empty(0, np.bool_), *masks])
 
 
-def _joined(keys: list[Keys]) -> Keys:
-    return np.concatenate([np.empty(0, np.int64), *keys])
+def _most_frequent(
+    keys: Keys, labels: Sequence[AttributeValue], counts: Rows, most: int
+) -> list[FacetCount]:
+    """The keys of the greatest sums of counts, each by the label that has most of it."""
+    _, group = np.unique(keys, return_inverse=True)
+    totals = np.bincount(group, counts).astype(np.int64)
+    least = np.partition(totals, -most)[-most] if len(totals) > most else 0
+    spellings: dict[int, dict[AttributeValue, int]] = {}
+    for at in np.flatnonzero(totals[group] >= least).tolist():
+        spelling = spellings.setdefault(int(group[at]), {})
+        spelling[labels[at]] = spelling.get(labels[at], 0) + int(counts[at])
+    shown = [
+        FacetCount(min(same, key=lambda label: (-same[label], str(label))), int(totals[at]))
+        for at, same in spellings.items()
+    ]
+    return sorted(shown, key=lambda facet: (-facet.count, str(facet.value)))[:most]
+
+
+def _concatenated(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
 @contextmanager

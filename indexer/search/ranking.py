@@ -84,10 +84,12 @@ class Ranking:
         floor = -2.0 if floor is None else floor
         unseen = -np.inf
         best: dict[str, Ranked] = {}
-        for boost, allowed in self.scope.strata:
-            hits = self.view.search(self.queries, k, allowed)
+        for boost, images, own in self.scope.strata:
+            hits = self.view.search(self.queries, k, images)
             if len(hits) == k and hits.scores[-1] >= floor:
                 unseen = max(unseen, hits.scores[-1] + boost)
+            if own is not None:
+                hits = Hits(hits.ids[own[hits.ids]], hits.scores[own[hits.ids]])
             self._collect(best, hits, boost, floor)
         ranked = sorted(best.values(), key=lambda row: (-row.rank, row.product_id))
         complete = unseen == -np.inf

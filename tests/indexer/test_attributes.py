@@ -152,3 +152,14 @@ def test_every_search_beside_changes_reads_one_state(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_the_most_frequent_values_are_counted_whatever_their_spelling(store: Store) -> None:
+    # Value v comes v times, the even ones in capitals half of the time.
+    values = [f"v{v}" if n % 2 or v % 2 else f"V{v}" for v in range(1, 40) for n in range(v)]
+    put(store, 0, len(values), color=lambda n: values[n])
+    table = table_of(store)
+    counts = table.facet("color", table.everything, 10)
+    assert [(str(f.value).lower(), f.count) for f in counts] == [
+        (f"v{v}", v) for v in range(39, 29, -1)
+    ]
