@@ -4,10 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder, load_embedder
+from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.errors import ImageSearchError
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
@@ -42,17 +43,20 @@ class SearchService:
 
     Args:
         settings: of storage and embedding.
-        load: makes an embedder; it is called once for collections of equal settings.
+        load: makes an embedder, by default on this process's share of the cores; it is called
+            once for collections of equal settings.
 
     Attributes:
         admission: whom to ask before a search.
     """
 
     def __init__(
-        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] = load_embedder
+        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
     ) -> None:
         self._settings = settings
-        self._load = load
+        # Processes that compute on every core each would only take turns.
+        threads = max(1, available_cores() // settings.service.workers)
+        self._load = load or partial(load_embedder, threads=threads)
         self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
         own = settings.service
         self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 ROOMS = {
     "tensorflow": ["indexer/embedding"],
     "keras": ["indexer/embedding"],
+    "openvino": ["indexer/embedding"],
     "faiss": ["indexer/index"],
     "flask": ["service"],
     "werkzeug": ["service"],

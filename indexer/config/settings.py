@@ -78,7 +78,7 @@ class EmbeddingSettings(Section):
         "fashion",
         description="`fashion` (bundled, for clothing and footwear), `imagenet` (downloaded once,"
         " general merchandise), `untrained` (seeded, for tests), or a path to"
-        " .h5, .keras, .weights.h5 or .npz.",
+        " .h5, .keras, .weights.h5, .npz or, from `calibrate`, .int8.",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",
@@ -90,7 +90,11 @@ class EmbeddingSettings(Section):
         description="`bilinear` (antialiased) reads most out of a photo, `nearest` matches vectors"
         " made by Keras's load_img, `letterbox` keeps the aspect ratio.",
     )
-    engine: Literal["tensorflow"] = Field("tensorflow", description="What computes the network.")
+    engine: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto",
+        description="What computes the network. `auto` takes `openvino`, the faster one, where"
+        " it is installed, and `tensorflow` elsewhere; the vectors are the same.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="`auto` takes bfloat16 where the processor computes in it (twice as fast,"
