@@ -28,6 +28,7 @@ from indexer.config import IndexSettings
 from indexer.features import read_features
 from indexer.images import ImageLimits
 from indexer.index import Hits, View
+from indexer.photos import PlainPhotoVectors
 from indexer.search import Searcher, SearchParameters
 from tests.fakes import FAKE_SPEC
 
@@ -104,7 +105,9 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     with catalog.snapshot() as snapshot:
         read = took_ms(LiveTable().at, snapshot)
     print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
-    searcher = Searcher("default", catalog, FAKE_SPEC, _no_network, ImageLimits())
+    searcher = Searcher(
+        "default", catalog, FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
+    )
     plain = SearchParameters()
     searcher.by_product("1", plain, include_itself=False)  # a command, which reads none
     unread = [_search(searcher, number, plain) for number in _queries(size)]

@@ -95,6 +95,12 @@ class UnsupportedPrecisionError(ImageSearchError):
     code = "unsupported_precision"
 
 
+class EngineUnavailableError(ImageSearchError):
+    """The runtime that the settings ask for or need is not installed, or ruled out by them."""
+
+    code = "engine_unavailable"
+
+
 class FingerprintMismatchError(ImageSearchError):
     """Embeddings of two kinds would meet in one ranking."""
 

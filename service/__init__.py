@@ -4,14 +4,16 @@ It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
 `api` no vectors, and `errors` is the only place where errors become answers.
 """
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from indexer.config import Settings
-from service import api, bodies, errors, headers, routing
-from service.search import SearchService
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from indexer.config import Settings
+    from service.search import SearchService
 
 
-def create_app(settings: Settings, *, search: SearchService | None = None) -> Flask:
+def create_app(settings: "Settings", *, search: "SearchService | None" = None) -> "Flask":
     """The WSGI application.
 
     Args:
@@ -19,6 +21,23 @@ def create_app(settings: Settings, *, search: SearchService | None = None) -> Fl
         search: answers the queries; by default a new one, whose models load in the background,
             so call this after the fork of a worker.
     """
+    # Here, because gunicorn's master reads parts of this package before it forks.
+    from flask import Flask
+
+    from service import (
+        access,
+        admin,
+        api,
+        bodies,
+        errors,
+        events,
+        headers,
+        logs,
+        metrics,
+        routing,
+    )
+    from service.search import SearchService
+
     app = Flask(__name__)
     # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
     most = settings.images.max_bytes * 4 // 3 + 65_536
@@ -27,10 +46,17 @@ def create_app(settings: Settings, *, search: SearchService | None = None) -> Fl
     app.url_map.merge_slashes = False  # its redirects would encode product ids twice
     app.url_map.converters["product_id"] = routing.ProductIdConverter
     app.wsgi_app = bodies.ReadWhole(  # type: ignore[method-assign]
-        routing.KeepEncodedSlashes(app.wsgi_app), most=4 * most
+        routing.KeepEncodedSlashes(app.wsgi_app),
+        most=4 * most,
+        timeout_s=settings.service.upload_timeout_s,
     )
     app.extensions["search"] = search or SearchService.started(settings)
+    logs.register(app)
+    metrics.register(app)
     app.register_blueprint(api.blueprint)
+    admin.register(app, settings)
+    events.register(app, settings)
     errors.register(app)
     headers.register(app)
+    access.register(app, settings)
     return app

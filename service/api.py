@@ -1,27 +1,25 @@
 """The endpoints: parse, call, answer."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_file
-from pydantic import BaseModel, ValidationError
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, send_file
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError, ImageSearchError
 from indexer.search import Answer, find_product, image_url
-from service import queries
+from service import events, metrics, queries
 from service.errors import (
     BadRequestError,
     UnknownImageError,
     UnsupportedMediaTypeError,
     problem_of,
 )
+from service.lifecycle import stopping
 from service.openapi import document
+from service.parsing import json_body, unrepeated, validated
 from service.schemas import (
     MAX_PHOTOS,
     REPEATABLE,
@@ -34,23 +32,22 @@ from service.search import SearchService
 
 blueprint = Blueprint("api", __name__)
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
 
 @blueprint.post("/v1/search")
 def search() -> Response:
     """The products that look most like a photo, or like a product."""
-    if request.mimetype == "multipart/form-data":
-        return _search_by_upload()
-    if request.mimetype == "application/json":
-        return _search_by_json()
+    with _service().admission.upload(request.content_length):
+        if request.mimetype == "multipart/form-data":
+            return jsonify(_noted(_by_upload()))
+        if request.mimetype == "application/json":
+            return jsonify(_noted(_by_json(_in_url(), json_body())))
     raise UnsupportedMediaTypeError(
         f"received content type {request.mimetype or 'none'!r}; send multipart/form-data with a"
         " file `image`, or application/json"
     )
 
 
-def _search_by_upload() -> Response:
+def _by_upload() -> Answer:
     if unknown := set(request.files) - {"image"}:
         raise BadParameterError(f"received files {sorted(unknown)}; send photos as `image`")
     photos = [file.read() for file in request.files.getlist("image")]
@@ -58,60 +55,42 @@ def _search_by_upload() -> Response:
         raise BadRequestError(
             f"received {len(photos)} files named `image`; send 1 to {MAX_PHOTOS} photos"
         )
-    parameters = _validated(Parameters, request.args, request.form)
-    return _answer(_service().searcher(parameters.collection).by_photos(photos, parameters))
+    parameters = validated(Parameters, _in_url(), unrepeated(request.form, REPEATABLE))
+    return queries.by_photos(_service(), photos, parameters)
 
 
-def _search_by_json() -> Response:
-    return _answer(queries.answer(_service(), _validated(JsonQuery, request.args, _body())))
+def _by_json(*sources: object) -> Answer:
+    return queries.answer(_service(), validated(JsonQuery, *sources))
 
 
 @blueprint.post("/v1/search/batch")
 def search_batch() -> Response:
     """The answer, or the problem, of each of several queries."""
-    if request.mimetype != "application/json":
-        raise UnsupportedMediaTypeError(
-            f"received content type {request.mimetype or 'none'!r}; send application/json"
-        )
-    batch = _validated(BatchQuery, request.args, _body())
-    return jsonify(answers=[_answer_or_problem(query) for query in batch.queries])
+    with _service().admission.upload(request.content_length):
+        batch = validated(BatchQuery, _in_url(), json_body())
+        return jsonify(answers=[_answer_or_problem(query) for query in batch.queries])
 
 
 def _answer_or_problem(query: object) -> dict[str, Any]:
     try:
         if not isinstance(query, dict):
             raise BadRequestError(f"received {query!r:.200}; each of queries must be an object")
-        return queries.answer(_service(), _validated(JsonQuery, query)).document()
+        return _noted(_by_json(query))
     except ImageSearchError as error:
         return problem_of(error)
-
-
-def _body() -> dict[str, Any]:
-    """The JSON object that was sent."""
-    # Werkzeug cuts a body without a length off at the limit and says nothing.
-    if len(request.get_data()) >= current_app.config["MAX_CONTENT_LENGTH"]:
-        raise RequestEntityTooLarge
-    try:
-        body = request.get_json()
-    except RecursionError:
-        raise BadRequestError("the JSON body is nested too deeply") from None
-    if not isinstance(body, dict):
-        raise BadRequestError("the JSON body must be an object")
-    return body
 
 
 @blueprint.get("/v1/products/<product_id:product_id>/similar")
 def similar(product_id: str) -> Response:
     """The products that look most like this one, itself excluded."""
-    parameters = _validated(Parameters, request.args)
-    searcher = _service().searcher(parameters.collection)
-    return _answer(searcher.by_product(product_id, parameters, include_itself=False))
+    parameters = validated(Parameters, _in_url())
+    return jsonify(_noted(queries.similar(_service(), product_id, parameters)))
 
 
 @blueprint.get("/v1/products/<product_id:product_id>")
 def product(product_id: str) -> Response:
     """A product, its attributes and photos."""
-    collection = _validated(CollectionQuery, request.args).collection
+    collection = validated(CollectionQuery, unrepeated(request.args)).collection
     with _service().searcher(collection).catalog.snapshot() as snapshot:
         found = find_product(snapshot, product_id)
     images = [
@@ -125,7 +104,7 @@ def product(product_id: str) -> Response:
 @blueprint.get("/v1/images/<int:image_id>")
 def image(image_id: int) -> WerkzeugResponse:
     """A photo of the catalogue."""
-    collection = _validated(CollectionQuery, request.args).collection
+    collection = validated(CollectionQuery, unrepeated(request.args)).collection
     with _service().searcher(collection).catalog.snapshot() as snapshot:
         found = snapshot.images([image_id]).get(image_id)
     if found is None:
@@ -149,6 +128,8 @@ def healthz() -> Response:
 def readyz() -> tuple[Response, HTTPStatus]:
     """Whether every collection can be searched; 503 until then."""
     states = _service().states()
+    if stopping.is_set():
+        states = [replace(state, status="stopping", detail="told to stop") for state in states]
     status = next((state.status for state in states if state.status != "ready"), "ready")
     code = HTTPStatus.OK if status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     return jsonify(status=status, collections=[asdict(state) for state in states]), code
@@ -171,33 +152,14 @@ def _service() -> SearchService:
     return service
 
 
-def _answer(answer: Answer) -> Response:
-    return jsonify(answer.document())
+def _in_url() -> dict[str, Any]:
+    return unrepeated(request.args, REPEATABLE)
 
 
-def _validated(model: type[ModelT], *sources: Mapping[str, Any]) -> ModelT:
-    """The parameters; those of a later source replace those of an earlier one."""
-    values: dict[str, Any] = {}
-    for source in sources:
-        values |= _unrepeated(source) if isinstance(source, MultiDict) else source
-    try:
-        return model.model_validate(values)
-    except ValidationError as invalid:
-        error = invalid.errors()[0]
-        name = ".".join(map(str, error["loc"]))
-        if error["type"] == "extra_forbidden":
-            known = ", ".join(model.model_fields)
-            raise BadParameterError(f"unknown parameter {name!r}; known: {known}") from None
-        received = f"received {error['input']!r:.200}; " if name else ""
-        raise BadParameterError(
-            f"{name or 'parameters'}: {received}{error['msg'].lower()}"
-        ) from None
-
-
-def _unrepeated(source: MultiDict[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, received in source.lists():
-        if name not in REPEATABLE and len(received) > 1:
-            raise BadParameterError(f"{name}: received {received!r:.200}; send it once")
-        values[name] = received if name in REPEATABLE else received[0]
-    return values
+def _noted(answer: Answer) -> dict[str, Any]:
+    """The document of an answer, which is counted and written down."""
+    events.note(answer)
+    metrics.note(answer)
+    document = answer.document()
+    g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
+    return document

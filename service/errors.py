@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
+from indexer.events import EventsError
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,25 @@ class NotReadyError(ImageSearchError):
     """The collection's model or view is still being loaded, or could not be."""
 
     code = "not_ready"
+
+
+class OverloadedError(ImageSearchError):
+    """So much is being answered that this would wait too long. Nothing was done."""
+
+    code = "overloaded"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many searches at once; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(ImageSearchError):
+    """The photo did not get its turn in time."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__(f"the photo did not get its turn in time; try again in {RETRY_AFTER_S} s")
 
 
 class BadRequestError(ImageSearchError):
@@ -52,6 +72,32 @@ class UnknownImageError(ImageSearchError):
     code = "unknown_image"
 
 
+class AccessError(ImageSearchError):
+    """Who sends the request may not, or not now. `headers` go with the answer."""
+
+    def __init__(self, text: str, headers: dict[str, str]) -> None:
+        super().__init__(text)
+        self.headers = headers
+
+
+class UnauthorizedError(AccessError):
+    """There is no key in the request, or none that is valid."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(AccessError):
+    """The key is valid, but for other things."""
+
+    code = "forbidden"
+
+
+class RateLimitedError(AccessError):
+    """More requests than this client may send."""
+
+    code = "rate_limited"
+
+
 # An error that is not named here takes the status of the nearest base class that is.
 _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.ImageError: HTTPStatus.BAD_REQUEST,
@@ -62,11 +108,17 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
     BadRequestError: HTTPStatus.BAD_REQUEST,
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
     UnknownImageError: HTTPStatus.NOT_FOUND,
+    EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -94,15 +146,17 @@ def register(app: Flask) -> None:
 
 def _known(error: ImageSearchError) -> Response:
     response = _response(problem_of(error))
-    if isinstance(error, NotReadyError):
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
+    if isinstance(error, AccessError):
+        response.headers.update(error.headers)
     return response
 
 
 def problem_of(error: ImageSearchError) -> dict[str, Any]:
     """The problem document of an error; what is our fault is logged."""
     status = status_of(type(error))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReadyError):
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, EventsError):
         log.error("%s: %s", error.code, error)
     return _document(status, error.code, str(error))
 

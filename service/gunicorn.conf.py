@@ -4,34 +4,66 @@ TensorFlow and FAISS hang when they are used before a fork, so nothing is preloa
 worker loads its own model. One worker with threads uses every core for one photo at a time.
 """
 
+import math
 import os
 import sys
+import tempfile
 from pathlib import Path
+from shutil import rmtree
 
 from indexer.config import load_settings
-from indexer.errors import ConfigError
+from indexer.errors import ImageSearchError
+from indexer.keys import require_protection
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
-    _service = load_settings(Path(_config) if _config else None).service
-except ConfigError as error:
+    _settings = load_settings(Path(_config) if _config else None)
+    require_protection(_settings)
+except ImageSearchError as error:
     sys.exit(f"error: {error}")
+
+# A search is too short to spread over cores, on which the network computes anyway. FAISS's
+# library reads this when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where the workers write what they count; read when prometheus_client is imported.
+_counts = None
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    _counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="image-search-")
+
+from prometheus_client import multiprocess  # noqa: E402
+
+from service.logs import configuration  # noqa: E402
+from service.worker import DrainingWorker  # noqa: E402
+
+_service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"
 workers = _service.workers
-worker_class = "gthread"
-threads = _service.threads
+DrainingWorker.drain_s = _service.drain_s
+worker_class = DrainingWorker
+# Half of them may wait for the network; the others say that there are too many.
+threads = 2 * _service.max_in_flight
 preload_app = False
-graceful_timeout = _service.timeout_s
+graceful_timeout = math.ceil(_service.drain_s) + _service.timeout_s
 # Of a worker that no longer answers the master; a slow request does not count.
 timeout = 120
 keepalive = 30
 # An id of 512 characters, percent-encoded, with room for parameters.
 limit_request_line = 8190
 control_socket_disable = True
+logconfig_dict = configuration(_service.log_format, _service.log_level)
 
 
 def when_ready(server: object) -> None:
     address = server.LISTENERS[0].sock.getsockname()  # type: ignore[attr-defined]
     print(f"Search page: http://{_host}:{address[1]}/", file=sys.stderr, flush=True)
+
+
+def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]
+
+
+def on_exit(server: object) -> None:  # noqa: ARG001
+    if _counts is not None:
+        rmtree(_counts, ignore_errors=True)

@@ -1,12 +1,9 @@
 """Answering one query as JSON; knows no Flask."""
 
-import base64
-import binascii
-
-from indexer.errors import BadParameterError
 from indexer.search import Answer
 from service.errors import BadRequestError
-from service.schemas import JsonQuery
+from service.parsing import decoded
+from service.schemas import JsonQuery, Parameters
 from service.search import SearchService
 
 _SOURCES = ("image_base64", "image_url", "product_id")
@@ -23,21 +20,33 @@ def answer(service: SearchService, query: JsonQuery) -> Answer:
             f"received {' and '.join(sent) or 'none of them'}; send exactly one of"
             f" {', '.join(_SOURCES)}, or more_like alone"
         )
-    searcher = service.searcher(query.collection)
     if query.product_id is not None:
-        return searcher.by_product(query.product_id, query, include_itself=True)
+        searcher = service.searcher(query.collection)
+        with service.admission.admitted():
+            return searcher.by_product(query.product_id, query, include_itself=True)
     photos = []
     if query.image_base64 is not None:
-        photos = [_decoded(query.image_base64)]
+        photos = [decoded(query.image_base64, "image_base64")]
     if query.image_url is not None:
         photos = [service.photo_at(query.image_url)]
-    return searcher.by_photos(photos, query)
+    return by_photos(service, photos, query)
 
 
-def _decoded(text: str) -> bytes:
-    # Browsers give data URLs; what is before the comma only names the type.
-    payload = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadParameterError(f"image_base64: not base64 ({error})") from None
+def by_photos(service: SearchService, photos: list[bytes], parameters: Parameters) -> Answer:
+    """
+    Raises:
+        ImageSearchError: the query cannot be answered.
+    """
+    searcher = service.searcher(parameters.collection)
+    with service.admission.admitted(len(photos)):
+        return searcher.by_photos(photos, parameters)
+
+
+def similar(service: SearchService, product_id: str, parameters: Parameters) -> Answer:
+    """
+    Raises:
+        ImageSearchError: the query cannot be answered.
+    """
+    searcher = service.searcher(parameters.collection)
+    with service.admission.admitted():
+        return searcher.by_product(product_id, parameters, include_itself=False)

@@ -66,6 +66,7 @@ class TookMs(BaseModel):
     """Milliseconds per stage."""
 
     decode: float
+    queue: float = Field(description="Waiting for the network.")
     embed: float
     search: float
 
@@ -130,7 +131,10 @@ class Health(BaseModel):
 
 
 class CollectionReadiness(BaseModel):
-    """`ready`, `starting`, `failed` or `mismatch`; `detail` explains all but the first."""
+    """`detail` explains every status but the first.
+
+    `ready`, `starting`, `failed`, `mismatch` or `stopping`.
+    """
 
     name: str
     status: str

@@ -4,15 +4,20 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder, load_embedder
+from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
+from service import metrics
+from service.admission import Admission
 from service.errors import ImageUrlDisabledError, NotReadyError
+from service.lane import Lane
+from service.photos import QueryPhotos
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +46,27 @@ class SearchService:
 
     Args:
         settings: of storage and embedding.
-        load: makes an embedder; it is called once for collections of equal settings.
+        load: makes an embedder, by default on this process's share of the cores; it is called
+            once for collections of equal settings.
+
+    Attributes:
+        admission: whom to ask before a search.
     """
 
     def __init__(
-        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] = load_embedder
+        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
     ) -> None:
         self._settings = settings
-        self._load = load
-        self._embedders: dict[EmbeddingSettings, Embedder] = {}
+        # Processes that compute on every core each would only take turns.
+        threads = max(1, available_cores() // settings.service.workers)
+        self._load = load or partial(load_embedder, threads=threads)
+        self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
+        own = settings.service
+        self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, str] = {}
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
-        self._photos = PhotoSource(
+        self._addresses = PhotoSource(
             settings.images.limits(),
             settings.fetch.model_copy(update={"timeout_s": timeout_s}),
             only_hosts=settings.service.image_url_hosts,
@@ -76,6 +89,8 @@ class SearchService:
         """Ends the background work and closes the catalogues."""
         self._stopped.set()
         self._thread.join()
+        for photos in self._photos.values():
+            photos.lane.stop()
         for searcher in self._searchers.values():
             searcher.catalog.close()
 
@@ -104,7 +119,7 @@ class SearchService:
                 "image_url is off; send the photo itself, or name the hosts of photos in"
                 " service.image_url_hosts"
             )
-        return self._photos.read(url)
+        return self._addresses.read(url)
 
     def states(self) -> list[CollectionState]:
         """The state of every collection, by name."""
@@ -128,7 +143,7 @@ class SearchService:
             "ready" if fits else "mismatch",
             "" if fits else f"its vectors are of {weights}, the settings say {own.weights}",
             products=products,
-            seq=searcher.seq,
+            seq=searcher.view.seq,
             weights=weights,
             trained=own.trained,
             photo_search=fingerprint == own.fingerprint,
@@ -145,26 +160,42 @@ class SearchService:
                 log.exception("collection %s cannot be opened", name)
                 self._failures[name] = "an unexpected error; it was logged"
         while not self._stopped.wait(_REFRESH_INTERVAL_S):
-            for name, searcher in self._searchers.items():
+            for searcher in self._searchers.values():
                 try:
-                    searcher.refresh()
+                    self._refresh(searcher)
                 except Exception:  # the next change may be a good one
-                    log.exception("collection %s cannot be refreshed", name)
+                    log.exception("collection %s cannot be refreshed", searcher.name)
 
     def _open(self, name: str) -> Searcher:
-        settings = self._settings.embedding_of(name)
         catalog = Catalog(self._settings.folder_of(name), create=True)
-        if settings not in self._embedders:
-            self._embedders[settings] = self._load(settings)
-        embedder = self._embedders[settings]
-        limits = self._settings.images.limits()
-        searcher = Searcher(
-            name,
-            catalog,
-            embedder.spec,
-            lambda: embedder,
-            limits,
-            hide_out_of_stock=self._settings.hides_out_of_stock(name),
-        )
-        searcher.refresh()
+        photos = self._photos_of(self._settings.embedding_of(name))
+        embedder = photos.lane.embedder
+        hides = self._settings.hides_out_of_stock(name)
+        searcher = Searcher(name, catalog, embedder.spec, photos, hide_out_of_stock=hides)
+        self._refresh(searcher)
+        searcher.warm_up()
+        own = embedder.spec
+        metrics.MODEL.labels(name, own.fingerprint, own.weights, embedder.runs_on).set(1)
         return searcher
+
+    def _photos_of(self, settings: EmbeddingSettings) -> QueryPhotos:
+        if settings not in self._photos:
+            own = self._settings.service
+            self._photos[settings] = QueryPhotos(
+                Lane(self._load(settings)),
+                self._settings.images.limits(),
+                remembered=own.cached_photos,
+                deadline_s=own.deadline_s,
+            )
+        return self._photos[settings]
+
+    def _refresh(self, searcher: Searcher) -> None:
+        searcher.refresh()
+        view = searcher.view
+        metrics.VIEW_SEQ.labels(searcher.name).set(view.seq)
+        metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
+        for part, images in view.sizes().items():
+            metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
+
+    def _seconds_per_photo(self) -> float:
+        return max((photos.lane.seconds_per_photo for photos in self._photos.values()), default=0)

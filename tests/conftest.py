@@ -14,6 +14,7 @@ from indexer.config import FetchSettings
 from indexer.feed import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
+from indexer.photos import PlainPhotoVectors
 from indexer.search import Searcher
 from indexer.sync import Indexer, Report
 from tests.fakes import FakeEmbedder
@@ -57,9 +58,8 @@ class Store:
         self.photos.mkdir(parents=True)
         self.catalog = Catalog(folder / "data" / "default", create=True)
         self.embedder = FakeEmbedder()
-        self.searcher = Searcher(
-            "default", self.catalog, self.embedder.spec, lambda: self.embedder, ImageLimits()
-        )
+        photos = PlainPhotoVectors(lambda: self.embedder, ImageLimits())
+        self.searcher = Searcher("default", self.catalog, self.embedder.spec, photos)
 
     @property
     def indexer(self) -> Indexer:

@@ -34,6 +34,7 @@ UNTRAINED = {
     "IMAGE_SEARCH_EMBEDDING_WEIGHTS": "untrained",
     "IMAGE_SEARCH_EMBEDDING_INPUT_SIZE": "32",
 }
+FAKE = "tests.processes:fake_app()"  # the service with a network that needs no TensorFlow
 _LISTENING = re.compile(r"Search page: (http://\S+)/")
 
 
@@ -115,9 +116,15 @@ class Service:
 
 
 @contextmanager
-def gunicorn(data_dir: Path, log: Path, app: str = "service.wsgi:app") -> Iterator[Service]:
+def gunicorn(
+    data_dir: Path,
+    log: Path,
+    app: str = "service.wsgi:app",
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Service]:
     """The service over `data_dir`, ready; stopped at the end."""
-    settings = {**UNTRAINED, "IMAGE_SEARCH_SERVICE_PORT": "0"}
+    short = {"IMAGE_SEARCH_SERVICE_PORT": "0", "IMAGE_SEARCH_SERVICE_DRAIN_S": "0.1"}
+    settings = {**UNTRAINED, **short, **(settings or {})}
     command = ["gunicorn", "--config", "service/gunicorn.conf.py", app]
     with log.open("wb") as stderr:
         process = start("-m", *command, data_dir=data_dir, settings=settings, stderr=stderr)

@@ -19,6 +19,7 @@ from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
+from indexer.photos import PlainPhotoVectors
 from indexer.search import Searcher
 
 P = ParamSpec("P")
@@ -82,8 +83,7 @@ class App:
             self.collection,
             self.catalog(),
             self.spec,
-            self.embedder,
-            self.settings.images.limits(),
+            PlainPhotoVectors(self.embedder, self.settings.images.limits()),
             hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
         )
 

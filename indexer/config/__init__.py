@@ -8,20 +8,26 @@ relative to the file; those in the environment, to the working directory.
 from indexer.config.loading import Setting, load_settings, table
 from indexer.config.settings import (
     DEFAULT_COLLECTION,
+    AccessSettings,
     CollectionSettings,
     EmbeddingSettings,
+    EventsSettings,
     FetchSettings,
     IndexSettings,
+    ServiceSettings,
     Settings,
     StorageSettings,
 )
 
 __all__ = [
     "DEFAULT_COLLECTION",
+    "AccessSettings",
     "CollectionSettings",
     "EmbeddingSettings",
+    "EventsSettings",
     "FetchSettings",
     "IndexSettings",
+    "ServiceSettings",
     "Setting",
     "Settings",
     "StorageSettings",

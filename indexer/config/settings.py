@@ -27,6 +27,20 @@ FactoryString = Annotated[
         examples=["IVF1024,Flat", "SQ8", "IVF1024,SQfp16"],
     ),
 ]
+RateLimit = Annotated[
+    str,
+    Field(
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",
+        examples=["600/minute", "20/second"],
+    ),
+]
+Origin = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$",
+        examples=["https://shop.example", "http://localhost:3000"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -64,7 +78,7 @@ class EmbeddingSettings(Section):
         "fashion",
         description="`fashion` (bundled, for clothing and footwear), `imagenet` (downloaded once,"
         " general merchandise), `untrained` (seeded, for tests), or a path to"
-        " .h5, .keras, .weights.h5 or .npz.",
+        " .h5, .keras, .weights.h5, .npz or, from `calibrate`, .int8.",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",
@@ -76,7 +90,11 @@ class EmbeddingSettings(Section):
         description="`bilinear` (antialiased) reads most out of a photo, `nearest` matches vectors"
         " made by Keras's load_img, `letterbox` keeps the aspect ratio.",
     )
-    engine: Literal["tensorflow"] = Field("tensorflow", description="What computes the network.")
+    engine: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto",
+        description="What computes the network. `auto` takes `openvino`, the faster one, where"
+        " it is installed, and `tensorflow` elsewhere; the vectors are the same.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="`auto` takes bfloat16 where the processor computes in it (twice as fast,"
@@ -163,14 +181,51 @@ class ServiceSettings(Section):
         description="Processes. Each holds the network; one computes on every core, so more"
         " pay only on many cores.",
     )
-    threads: int = Field(
-        8,
+    max_in_flight: int = Field(
+        32,
         ge=1,
         le=256,
-        description="Requests that one process decodes, embeds and searches at once.",
+        description="Searches that one process answers at once; to others it says 503 at once."
+        " It has twice as many threads, so that one is free to say so.",
+    )
+    max_wait_s: float = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="A photo is answered with 503 at once if those before it will keep the network"
+        " busy for more seconds than this.",
+    )
+    deadline_s: float = Field(
+        10.0,
+        gt=0,
+        le=600,
+        description="Seconds after which a photo that has not had its turn is given up with 503.",
+    )
+    upload_timeout_s: float = Field(
+        10.0, gt=0, le=3600, description="Seconds for which a client may send nothing of its photo."
+    )
+    cached_photos: int = Field(
+        10_000,
+        ge=0,
+        le=10_000_000,
+        description="Photos of queries whose vectors a process remembers, 2 KB each: a photo that"
+        " comes again is not embedded again.",
+    )
+    drain_s: float = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="Seconds between SIGTERM, when /readyz begins to say 503, and the moment from"
+        " which no new connections are taken.",
     )
     timeout_s: int = Field(
-        30, ge=1, le=3600, description="Seconds that a stopping process waits for its requests."
+        25, ge=1, le=3600, description="Seconds that a stopping process waits for its requests."
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="One JSON object per line, or lines for people."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="`info` has a line for each request."
     )
     image_url_hosts: list[HostName] = Field(
         [],
@@ -182,6 +237,53 @@ class ServiceSettings(Section):
     @classmethod
     def _commas_separate(cls, value: object) -> object:
         return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
+
+
+class AccessSettings(Section):
+    """Who may use the service, and how much."""
+
+    open: bool = Field(
+        False,
+        description="Let everyone search and report events without a key, even from a network."
+        " Changing products takes an admin key all the same.",
+    )
+    rate_limit_per_key: Literal["none"] | RateLimit = Field(
+        "none",
+        description="Requests of one key; more are answered with 429 for a while. Each process"
+        " counts for itself and grants its share.",
+    )
+    rate_limit_per_address: Literal["none"] | RateLimit = Field(
+        "none",
+        description="The same for one client address (IPv6: one /64 network). Photos, the search"
+        " page and health checks do not count.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies in front of the service that add the client's address to"
+        " X-Forwarded-For; 0 ignores that header.",
+    )
+    cors_origins: list[Origin] = Field(
+        [],
+        description="Web pages of these origins may call the service from a browser.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
+
+
+class EventsSettings(Section):
+    """What is kept of searches and of what shoppers did with the results."""
+
+    keep_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description="Days that `report` can look back; 0 records nothing.",
+    )
 
 
 class CollectionSettings(Section):
@@ -205,6 +307,8 @@ class Settings(Section):
     fetch: FetchSettings = FetchSettings()
     search: SearchSettings = SearchSettings()
     service: ServiceSettings = ServiceSettings()
+    access: AccessSettings = AccessSettings()
+    events: EventsSettings = EventsSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
         description="Further collections by name; `default` always exists.",

@@ -47,6 +47,14 @@ class View:
     def __len__(self) -> int:
         return sum(len(index.ids) for index in self._indexes) - len(self.gone)
 
+    def sizes(self) -> dict[str, int]:
+        """Images in the segment, added since, and gone since."""
+        return {
+            "segment": 0 if self.base is None else len(self.base.ids),
+            "added": sum(len(part.ids) for part in self.parts),
+            "gone": len(self.gone),
+        }
+
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Hits:
         """The k best images, each by its best cosine to any of the queries.
 

@@ -1,6 +1,9 @@
 """What a search answers, and how that is given out."""
 
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -32,9 +35,18 @@ class Answer:
     matches: list[Match] = field(default_factory=list)
     facets: dict[str, list[FacetCount]] = field(default_factory=dict)
     took_ms: dict[str, float] = field(
-        default_factory=lambda: {"decode": 0.0, "embed": 0.0, "search": 0.0}
+        default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
     )
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    kind: str = "product"  # what was searched with: a photo, or a product
+    offset: int = 0  # products of the ranking before the page
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time of a block to a stage."""
+        start = time.perf_counter()
+        yield
+        self.took_ms[stage] += 1000 * (time.perf_counter() - start)
 
     def document(self) -> dict[str, Any]:
         """The answer as the HTTP service and the CLI give it out.

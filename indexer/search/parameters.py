@@ -14,7 +14,8 @@ from pydantic import (
 )
 
 from indexer.attributes import Clause, parse
-from indexer.errors import BadFilterError
+from indexer.errors import BadFilterError, BadParameterError
+from indexer.images import Box
 
 # Above it, two photos are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995
@@ -157,6 +158,20 @@ class SearchParameters(BaseModel):
     def _conditions_can_be_read(self) -> Self:
         self.conditions(), self.boosts()
         return self
+
+    def corners(self) -> Box | None:
+        """The box as numbers.
+
+        Raises:
+            BadParameterError: it is none.
+        """
+        if self.box is None:
+            return None
+        try:
+            x1, y1, x2, y2 = map(float, self.box.split(","))
+        except ValueError:
+            raise BadParameterError(f"box: received {self.box!r}; send x1,y1,x2,y2") from None
+        return x1, y1, x2, y2
 
     def conditions(self) -> list[Clause]:
         """

@@ -7,15 +7,14 @@ import numpy as np
 from indexer.arrays import Ids, Vectors
 from indexer.attributes import LiveTable, Table
 from indexer.catalog import Catalog, CatalogSnapshot, Product
-from indexer.embedding import Embedder, EmbeddingSpec
+from indexer.embedding import EmbeddingSpec
 from indexer.errors import BadParameterError, FingerprintMismatchError
-from indexer.images import ImageLimits
 from indexer.index import LiveView, View
+from indexer.photos import PhotoVectors
 from indexer.search.aim import aim, find_products, vectors_of
 from indexer.search.answer import Answer, Match
 from indexer.search.arrange import Ranked
 from indexer.search.parameters import SearchParameters
-from indexer.search.photos import PhotoVectors, timed
 from indexer.search.ranking import Ranking
 from indexer.search.scope import Scope, everything, narrowed, stocked
 
@@ -29,8 +28,7 @@ class Searcher:
         name: of the collection.
         catalog: its catalogue.
         spec: of the vectors that photos become.
-        embedder: called when a photo is to be embedded.
-        limits: what a photo may cost.
+        photos: makes them.
         hide_out_of_stock: products with in_stock false are found only by a filter on in_stock.
     """
 
@@ -39,23 +37,22 @@ class Searcher:
         name: str,
         catalog: Catalog,
         spec: EmbeddingSpec,
-        embedder: Callable[[], Embedder],
-        limits: ImageLimits,
+        photos: PhotoVectors,
         *,
         hide_out_of_stock: bool = False,
     ) -> None:
         self.name = name
         self.catalog = catalog
         self.spec = spec
-        self._photos = PhotoVectors(embedder, limits)
+        self._photos = photos
         self._hide_out_of_stock = hide_out_of_stock
         self._live = LiveView()
         self._attributes = LiveTable()
 
     @property
-    def seq(self) -> int:
-        """The `seq` that a search reads at least."""
-        return self._live.current.seq
+    def view(self) -> View:
+        """What a search reads at least."""
+        return self._live.current
 
     def refresh(self) -> None:
         """Brings view and attributes up to date, so that no search has to.
@@ -66,6 +63,13 @@ class Searcher:
         with self.catalog.snapshot() as snapshot:
             self._live.refresh(snapshot)
             self._attributes.at(snapshot)
+
+    def warm_up(self) -> None:
+        """Searches by any product, so that the next search finds files and code in memory."""
+        with self.catalog.snapshot() as snapshot:
+            first = next(snapshot.product_ids(), None)
+        if first is not None:
+            self.by_product(first, SearchParameters(), include_itself=True)
 
     def by_photos(self, photos: Sequence[bytes], parameters: SearchParameters) -> Answer:
         """The products that look most like any of the photos, given as the bytes of their files.
@@ -78,12 +82,12 @@ class Searcher:
             FingerprintMismatchError: the catalogue holds vectors of another network.
             UnknownProductError: `more_like` or `less_like` names no product.
         """
-        answer = Answer(self.name)
+        answer = Answer(self.name, kind="photo" if photos else "product")
         queries: Vectors | None = None
         if photos:
             with self.catalog.snapshot() as snapshot:
                 self.require_photo_search(snapshot)
-            queries = self._photos.vectors(photos, parameters.box, answer.took_ms)
+            queries = self._photos.vectors(photos, parameters.corners(), answer.took_ms)
         elif not parameters.more_like:
             raise BadParameterError("send a photo, a product or more_like")
         self._fill(answer, parameters, lambda _: queries)
@@ -106,6 +110,14 @@ class Searcher:
         self._fill(answer, parameters, its_vectors, () if include_itself else (product_id,))
         return answer
 
+    def vectors(self, photos: Sequence[bytes]) -> Vectors:
+        """Photos, given as the bytes of their files, as vectors of this collection.
+
+        Raises:
+            ImageError: a photo cannot be used.
+        """
+        return self._photos.vectors(photos, None, Answer(self.name).took_ms)
+
     def require_photo_search(self, snapshot: CatalogSnapshot) -> None:
         """
         Raises:
@@ -126,7 +138,8 @@ class Searcher:
         excluded: Sequence[str] = (),
     ) -> None:
         more, less = parameters.more_like, parameters.less_like
-        with timed(answer.took_ms, "search"):
+        answer.offset = parameters.offset
+        with answer.timed("search"):
             for snapshot, view, table in self._in_step(parameters):
                 queries = aim(snapshot, own_queries(snapshot), more, less)
                 hidden = frozenset((*excluded, *more, *less))

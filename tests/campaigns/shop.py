@@ -18,6 +18,7 @@ from indexer.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
 from indexer.config import IndexSettings
 from indexer.embedding import Embedder
 from indexer.images import ImageLimits
+from indexer.photos import PlainPhotoVectors
 from indexer.restore import restore
 from indexer.search import Answer, Searcher, SearchParameters
 from indexer.snapshot import Snapshots
@@ -66,7 +67,9 @@ class Shop:
 
     @cached_property
     def searcher(self) -> Searcher:
-        return Searcher("shop", self.catalog, FAKE_SPEC, _no_network, ImageLimits())
+        return Searcher(
+            "shop", self.catalog, FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
+        )
 
     def close(self) -> None:
         """Until it is used again."""

@@ -24,9 +24,9 @@ def test_without_a_file_every_setting_has_its_default(
 
 
 def test_the_file_overrides_the_default_and_the_environment_the_file(tmp_path: Path) -> None:
-    text = "service: {port: 9000, threads: 3}"
+    text = "service: {port: 9000, workers: 3}"
     settings = settings_of(tmp_path, text, {"IMAGE_SEARCH_SERVICE_PORT": "9001"})
-    assert (settings.service.port, settings.service.threads) == (9001, 3)
+    assert (settings.service.port, settings.service.workers) == (9001, 3)
 
 
 def test_relative_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.config import CollectionSettings, EmbeddingSettings, Settings, StorageSettings
+from indexer.config import (
+    CollectionSettings,
+    EmbeddingSettings,
+    ServiceSettings,
+    Settings,
+    StorageSettings,
+)
 from indexer.config.settings import Section
 from indexer.embedding import Embedder
 from indexer.feed import FeedRow
@@ -16,7 +22,7 @@ from service import create_app
 from service.search import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
-from tests.processes import Service, address_of, gunicorn, wait_for
+from tests.processes import FAKE, Service, address_of, gunicorn, wait_for
 from tests.service.contract import DocumentedClient
 
 MOST_BYTES = 20 * 1024 * 1024 * 4 // 3 + 65_536  # of the body of a request
@@ -32,6 +38,7 @@ COLOURS: Mapping[str, tuple[str, ...]] = {
     "twin-b": ("gold",),
     "twin-a": ("gold",),
 }
+DEFAULT = ServiceSettings()
 TITLES = {"red": "Red shoe", "two-tone": "White and blue"}
 
 
@@ -45,6 +52,7 @@ def serving(
     data_dir: Path,
     *names: str,
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
+    own: ServiceSettings = DEFAULT,
     wait: bool = True,
     **sections: Section,
 ) -> Iterator[FlaskClient]:
@@ -55,6 +63,7 @@ def serving(
     settings = Settings.model_validate(
         {
             "storage": StorageSettings(data_dir=data_dir),
+            "service": own,
             "collections": {name: CollectionSettings() for name in names},
             **sections,
         }
@@ -94,7 +103,7 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.add(*(_hue(store, number) for number in range(72)))
     store.catalog.close()
     log = store.photos.parent / "log"
-    with gunicorn(store.catalog.folder.parent, log, "tests.processes:fake_app()") as service:
+    with gunicorn(store.catalog.folder.parent, log, FAKE) as service:
         _, port = address_of(service.url)
         yield f"http://localhost:{port}"  # the name by which browsers call it secure
 

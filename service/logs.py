@@ -1,0 +1,77 @@
+"""One line per request, and an id by which a client's report is found in it.
+
+A client, or a proxy before us, may send the id as X-Request-ID; every answer carries it.
+"""
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from flask import Flask, Response, g, has_request_context, request
+
+HEADER = "X-Request-ID"
+_USABLE = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+# Asked every few seconds by machines.
+_QUIET = {"/healthz", "/readyz", "/metrics"}
+
+log = logging.getLogger("service.requests")
+
+
+def configuration(form: str, level: str) -> dict[str, Any]:
+    """For `logging.config.dictConfig`: everything on stderr, as `json` or `text`."""
+    formatters = {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+        "text": {"format": "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"},
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": formatters,
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {
+            "gunicorn.error": {"propagate": True},
+            "faiss.loader": {"level": "WARNING"},  # it names every file that is not there
+        },
+    }
+
+
+def register(app: Flask) -> None:
+    """Gives every request an id and a line in the log."""
+    factory = logging.getLogRecordFactory()
+
+    def record_of_a_request(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = factory(*args, **kwargs)
+        if has_request_context() and "request_id" in g:
+            record.request_id = g.request_id
+        return record
+
+    logging.setLogRecordFactory(record_of_a_request)
+
+    @app.before_request
+    def begin() -> None:
+        sent = request.headers.get(HEADER, "")
+        g.request_id = sent if _USABLE.fullmatch(sent) else uuid.uuid4().hex
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers[HEADER] = g.request_id
+        ms = round(1000 * (time.perf_counter() - g.began), 3)
+        level = logging.DEBUG if request.path in _QUIET else logging.INFO
+        line = "%s %s %s in %s ms"
+        fields = {
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "ms": ms,
+            **g.get("log_fields", {}),
+        }
+        log.log(level, line, *list(fields.values())[:4], extra=fields)
+        return response

@@ -1,0 +1,105 @@
+"""What `/metrics` tells Prometheus, summed over the processes of the service.
+
+Under gunicorn each process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, which
+`gunicorn.conf.py` makes; whichever process is asked adds them up.
+"""
+
+import os
+import time
+
+from flask import Blueprint, Flask, Response, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from indexer.search import Answer
+
+# From a product id answered from memory to a photo that waited for its turn.
+_SECONDS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+REQUESTS = Counter("image_search_requests", "Requests answered.", ["endpoint", "status"])
+REQUEST_SECONDS = Histogram(
+    "image_search_request_seconds",
+    "From a request's head to its answer.",
+    ["endpoint"],
+    buckets=_SECONDS,
+)
+STAGE_SECONDS = Histogram(
+    "image_search_stage_seconds",
+    "Time of a search by stage: queue, decode, embed, search.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+IN_FLIGHT = Gauge("image_search_in_flight", "Searches being answered.", multiprocess_mode="livesum")
+REFUSED = Counter(
+    "image_search_refused",
+    "Searches refused because of load: in_flight, wait, deadline.",
+    ["reason"],
+)
+EMBEDDING_CACHE = Counter(
+    "image_search_embedding_cache",
+    "Photos of queries: known (hit), being embedded for another query (joined), or new (miss).",
+    ["result"],
+)
+VIEW_SEQ = Gauge(
+    "image_search_view_seq",
+    "The seq of the catalogue that the slowest process serves.",
+    ["collection"],
+    multiprocess_mode="livemin",
+)
+VIEW_CURRENT = Gauge(
+    "image_search_view_current_timestamp_seconds",
+    "When a process last found its view to be that of the catalogue; its age is time() - this.",
+    ["collection"],
+    multiprocess_mode="livemin",
+)
+VIEW_IMAGES = Gauge(
+    "image_search_view_images",
+    "Images that searches read: in the segment, added since, gone since.",
+    ["collection", "part"],
+    multiprocess_mode="livemax",
+)
+MODEL = Gauge(
+    "image_search_model_info",
+    "The network of a collection; always 1.",
+    ["collection", "fingerprint", "weights", "runs_on"],
+    multiprocess_mode="livemax",
+)
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def show() -> Response:
+    """Everything above in Prometheus's text format."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def note(answer: Answer) -> None:
+    """Counts the stages of a search."""
+    for stage, ms in answer.took_ms.items():
+        STAGE_SECONDS.labels(stage).observe(ms / 1000)
+
+
+def register(app: Flask) -> None:
+    """Makes the application count its requests, once `logs` notes when they begin."""
+    app.register_blueprint(blueprint)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        # Names of endpoints, not paths: those are as many as there are products.
+        endpoint = (request.endpoint or "none").rpartition(".")[2]
+        REQUESTS.labels(endpoint, response.status_code).inc()
+        REQUEST_SECONDS.labels(endpoint).observe(time.perf_counter() - g.began)
+        return response

@@ -1,0 +1,134 @@
+"""What operators see of the service: numbers, lines and ids."""
+
+import json
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import Store, png
+from tests.fakes import FAKE_SPEC
+from tests.processes import FAKE, ask, gunicorn, wait_for
+from tests.service.conftest import rows
+from tests.service.test_api import upload
+
+Sample = tuple[str, frozenset[tuple[str, str]]]
+
+
+def samples(text: str) -> dict[Sample, float]:
+    """Every value by its name and labels."""
+    return {
+        (sample.name.removeprefix("image_search_"), frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def named(name: str, **labels: str) -> Sample:
+    return name, frozenset(labels.items())
+
+
+def test_requests_stages_and_known_photos_are_counted(client: FlaskClient) -> None:
+    before = samples(client.get("/metrics").text)
+    for _ in range(2):
+        assert upload(client, png((1, 2, 3))).status_code == 200
+    assert upload(client, b"no photo").status_code == 415
+    after = samples(client.get("/metrics").text)
+    risen = {key: value - before.get(key, 0) for key, value in after.items()}
+    assert risen[named("requests_total", endpoint="search", status="200")] == 2
+    assert risen[named("requests_total", endpoint="search", status="415")] == 1
+    assert risen[named("request_seconds_count", endpoint="search")] == 3
+    for stage in ("decode", "queue", "embed", "search"):
+        assert risen[named("stage_seconds_count", stage=stage)] == 2
+    assert risen[named("embedding_cache_total", result="miss")] == 2
+    assert risen[named("embedding_cache_total", result="hit")] == 1
+    assert after[named("in_flight")] == 0
+
+
+def test_the_view_and_the_network_are_told(client: FlaskClient) -> None:
+    state = client.get("/readyz").get_json()["collections"][0]
+    told = samples(client.get("/metrics").text)
+    assert told[named("view_seq", collection="default")] == state["seq"]
+    images = [
+        told[named("view_images", collection="default", part=part)]
+        for part in ("segment", "added", "gone")
+    ]
+    assert images == [0, 9, 0]
+    assert told[named("view_current_timestamp_seconds", collection="default")] > 0
+    of_the_network = {
+        "collection": "default",
+        "fingerprint": FAKE_SPEC.fingerprint,
+        "weights": "fake",
+        "runs_on": "nothing",
+    }
+    assert told[named("model_info", **of_the_network)] == 1
+
+
+def test_paths_and_methods_that_clients_invent_make_no_new_series(client: FlaskClient) -> None:
+    client.get("/nothing")
+    before = len(samples(client.get("/metrics").text))
+    for number in range(20):
+        client.get(f"/nothing/{number}")
+        client.get(f"/v1/products/none-{number}")
+        client.open("/nothing", method=f"M{number}")
+    assert len(samples(client.get("/metrics").text)) < before + 40
+
+
+def test_an_id_that_is_sent_comes_back_and_is_in_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = client.get("/v1/products/red/similar", headers={"X-Request-ID": "order:1/2"})
+    assert answer.headers["X-Request-ID"] == "order:1/2"
+    line = next(record for record in caplog.records if record.name == "service.requests")
+    fields = vars(line)
+    assert fields["request_id"] == "order:1/2"
+    assert (fields["method"], fields["status"]) == ("GET", 200)
+    assert fields["query_id"] == answer.get_json()["query_id"]
+
+
+@pytest.mark.parametrize("sent", ["", "two words", "a" * 129, "Ünicode", 'quo"te'])
+def test_an_id_that_might_break_a_log_is_replaced(client: FlaskClient, sent: str) -> None:
+    received = client.get("/healthz", headers={"X-Request-ID": sent}).headers["X-Request-ID"]
+    assert received != sent
+    assert len(received) == 32
+
+
+def test_every_request_has_an_id_of_its_own(client: FlaskClient) -> None:
+    ids = {client.get(path).headers["X-Request-ID"] for path in ("/healthz", "/nothing", "/")}
+    assert len(ids) == 3
+
+
+def requests_in(log: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["logger"] == "service.requests"]
+
+
+def test_several_workers_count_together_and_log_json_and_say_that_they_stop(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(*rows(store))
+    settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "IMAGE_SEARCH_SERVICE_DRAIN_S": "3"}
+    with gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service:
+        sent = 0
+        while len({line["process"] for line in requests_in(service.log)}) < 2:
+            sent += 1
+            assert ask(service.url, "/v1/products/red/similar").status == 200
+            assert sent < 10_000
+        told = samples(ask(service.url, "/metrics").body.decode())
+        assert told[named("requests_total", endpoint="similar", status="200")] == sent
+        assert told[named("view_seq", collection="default")] > 0
+        service.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: ask(service.url, "/readyz").status == 503, "readiness dropping", 2)
+        assert ask(service.url, "/readyz").json["status"] == "stopping"
+        assert ask(service.url, "/v1/products/red/similar").status == 200
+        assert service.process.wait(timeout=20) == 0
+    assert all(
+        line["request_id"] and line["took_ms"]["search"] > 0
+        for line in requests_in(service.log)
+        if line["status"] == 200
+    )

@@ -1,0 +1,71 @@
+"""Beyond what it can answer the service says so at once, and loses nothing it has taken."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.config import ServiceSettings
+from tests.conftest import Store, png
+from tests.processes import wait_for
+from tests.service.conftest import serving
+from tests.service.test_api import upload
+from tests.service.test_photos import GatedEmbedder
+from tests.service.test_problems import check_problem
+
+
+def search(client: FlaskClient, colour: str) -> int:
+    return int(upload(client, png(colour)).status_code)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [ServiceSettings(max_in_flight=1), ServiceSettings(max_wait_s=1e-9)],
+    ids=["in flight", "wait"],
+)
+def test_a_photo_beyond_the_limit_is_refused_while_those_before_it_are_answered(
+    store: Store, own: ServiceSettings
+) -> None:
+    store.add(store.row("red", "red"))
+    embedder = GatedEmbedder()
+    with (
+        serving(store.catalog.folder.parent, load=lambda _: embedder, own=own) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        taken = pool.submit(search, client.application.test_client(), "red")
+        wait_for(lambda: embedder.waiting, "reaching the network")
+        refused = upload(client, png("green"))
+        assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
+        check_problem(refused.json)
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert client.get("/healthz").status_code == 200
+        embedder.gate.set()
+        assert taken.result() == 200
+        assert search(client, "green") == 200
+
+
+def test_products_are_found_while_the_network_is_busy(store: Store) -> None:
+    store.add(store.row("red", "red"), store.row("salmon", "salmon"))
+    embedder = GatedEmbedder()
+    own = ServiceSettings(max_wait_s=1e-9)
+    with (
+        serving(store.catalog.folder.parent, load=lambda _: embedder, own=own) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        taken = pool.submit(search, client.application.test_client(), "red")
+        wait_for(lambda: embedder.waiting, "reaching the network")
+        found = client.get("/v1/products/red/similar").get_json()
+        assert [result["product_id"] for result in found["results"]] == ["salmon"]
+        embedder.gate.set()
+        assert taken.result() == 200
+
+
+def test_a_photo_that_does_not_get_its_turn_in_time_is_given_up(store: Store) -> None:
+    embedder = GatedEmbedder()
+    own = ServiceSettings(deadline_s=0.05)
+    with serving(store.catalog.folder.parent, load=lambda _: embedder, own=own) as client:
+        late = upload(client, png("red"))
+        assert (late.status_code, late.json["code"]) == (503, "deadline_exceeded")
+        assert int(late.headers["Retry-After"]) >= 1
+        embedder.gate.set()
+        assert search(client, "red") == 200
