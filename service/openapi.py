@@ -99,6 +99,7 @@ def _paths() -> Json:
         *_PHOTO,
         errors.FetchError,
         BadRequestError,
+        ForbiddenError,
         ImageUrlDisabledError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
@@ -127,6 +128,7 @@ def _paths() -> Json:
                     (
                         errors.BadParameterError,
                         BadRequestError,
+                        OverloadedError,
                         RequestTooLargeError,
                         UnsupportedMediaTypeError,
                     ),
@@ -259,7 +261,8 @@ def _guarded(paths: Json) -> Json:
             if scope := scope_of(method.upper(), path):
                 operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
                 operation["security"] = [{name: []} for name in _KEY]
-                responses = {**operation["responses"], **_problems(_ACCESS)}
+                # An operation that has further codes for a status names these, too.
+                responses = {**_problems(_ACCESS), **operation["responses"]}
                 operation["responses"] = dict(sorted(responses.items()))
     return paths
 
