@@ -146,8 +146,9 @@ class Searcher:
                 scope = self._scope(snapshot, table, parameters, hidden)
                 ranking = Ranking(view, queries, scope, parameters, _owners(table, snapshot), table)
                 answer.seq = snapshot.seq
-                answer.matches = _matches(snapshot, ranking.page(), boosted=bool(parameters.boost))
-                _count(answer, ranking)
+                matching, page = ranking.found()
+                answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
+                _count(answer, ranking, matching)
 
     def _in_step(
         self, parameters: SearchParameters
@@ -222,15 +223,15 @@ def _matches(snapshot: CatalogSnapshot, page: Sequence[Ranked], *, boosted: bool
     ]
 
 
-def _count(answer: Answer, ranking: Ranking) -> None:
+def _count(answer: Answer, ranking: Ranking, matching: Sequence[Ranked]) -> None:
     """Fills in the total and the facets."""
     parameters, scope, table = ranking.parameters, ranking.scope, ranking.table
     rows, answer.total = scope.rows, scope.total
     if parameters.min_score is not None:
-        answer.total = len(ranking.matching)
+        answer.total = len(matching)
         if table is not None and rows is not None:
             rows = np.zeros(len(rows), np.bool_)
-            rows[table.find([row.product_id for row in ranking.matching])] = True
+            rows[table.find([row.product_id for row in matching])] = True
     if table is not None and rows is not None:
         if parameters.group_by:
             answer.total = table.distinct(parameters.group_by, rows)
