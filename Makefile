@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := $(notdir $(basename $(wildcard benchmarks/*.py)))
+BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benchmarks/*.py))))
 
 .PHONY: run serve index test lint format bench docs setup
 

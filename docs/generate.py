@@ -72,12 +72,14 @@ def _configuration() -> Iterator[str]:
     yield "## Collections"
     yield ""
     yield "`collections` names further sections of the store. Each has a catalogue of its own and,"
-    yield f"under `embedding`, those of {own} that differ:"
+    yield f"under `embedding`, those of {own} that differ; and `hide_out_of_stock`, if it differs"
+    yield "from that of `search`:"
     yield ""
     yield "```yaml"
     yield "collections:"
     yield "  shoes:"
     yield "    embedding: {weights: models/shoes.npz, input_size: 96}"
+    yield "    hide_out_of_stock: true"
     yield "```"
 
 
@@ -111,6 +113,8 @@ def _api() -> Iterator[str]:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             yield from ("", f"## {method.upper()} {path}", "", operation["summary"], "")
+            if "description" in operation:
+                yield from (operation["description"], "")
             yield from _parameters(operation)
             yield from _bodies(operation)
             yield from _answers(operation)

@@ -65,6 +65,12 @@ class BadParameterError(ImageSearchError):
     code = "bad_parameter"
 
 
+class BadFilterError(BadParameterError):
+    """A condition on attributes cannot be read, or names an attribute that no product has."""
+
+    code = "bad_filter"
+
+
 class FeedError(ImageSearchError):
     """A feed cannot be read at all; a bad row is a `Rejection`, not an error."""
 

@@ -1,12 +1,12 @@
 """From feed rows to a catalogue: read photos, embed the new ones, commit batch by batch.
 
-Every batch is a transaction, so an interrupted run has lost at most one batch of work,
-and the next run finds what is done by its content hash.
+Three things go on at a time: threads read the photos of the next batches, the caller's thread
+embeds one, and a thread commits the one before. Every batch is a transaction, so an interrupted
+run has lost at most two batches of work, and the next run finds what is done by its content hash.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from indexer.arrays import Vector, batched
 from indexer.catalog import (
     Catalog,
-    CatalogSnapshot,
     CatalogWriter,
     NewImage,
     Outcome,
@@ -25,19 +24,20 @@ from indexer.catalog import (
     outcome,
 )
 from indexer.embedding import Embedder, EmbeddingSpec
-from indexer.embedding.resize import resize
 from indexer.errors import ImageError, MassRemovalError
 from indexer.feed import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
-from indexer.images import decode
+from indexer.photos import prepare
+from indexer.pipeline import ahead, threads
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
 BATCH = 32
 # Products whose photos are read ahead of the network, so that it never waits for a disk.
 _AHEAD = 2 * BATCH
 _READERS = 4
-# Photos per pass: time per photo is flat from 1 to 8 on a processor, memory is not.
-_EMBED_BATCH = 8
+# Pixels per pass of the network: 32 photos of side 80, 4 of side 224. Fewer take longer each,
+# more take memory.
+_PASS_PIXELS = 32 * 80 * 80
 MASS_REMOVAL_FRACTION = 0.2
 
 Progress = Callable[[int], None]
@@ -156,13 +156,15 @@ class Indexer:
         """
         report = Report(removed=self._surplus(feed(), allow_mass_removal))
         new: set[str] = set()
-        for batch in batched(self._prepared(feed(), report), BATCH):
-            with self._catalog.snapshot() as snapshot:
-                stored = snapshot.products(prepared.row.product_id for prepared in batch)
-                new.update(self._new_photos(snapshot, batch))
-            for prepared in batch:
-                product_id = prepared.row.product_id
-                report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
+        with threads(_READERS) as readers:
+            for batch in batched(self._prepared(feed(), report, readers), BATCH):
+                photos = {photo.content_hash for prepared in batch for photo in prepared.photos}
+                with self._catalog.snapshot() as snapshot:
+                    stored = snapshot.products(prepared.row.product_id for prepared in batch)
+                    new |= photos - snapshot.known_photos(photos).keys()
+                for prepared in batch:
+                    product_id = prepared.row.product_id
+                    report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
         report.embedded = len(new)
         return report
 
@@ -191,36 +193,49 @@ class Indexer:
     def _put_all(
         self, writer: CatalogWriter, rows: Iterable[FeedRow | Rejection], report: Report
     ) -> None:
-        for batch in batched(self._prepared(rows, report), BATCH):
-            vectors = self._vectors(batch, report)
-            puts = [prepared.put(vectors) for prepared in batch]
-            for put, result in zip(puts, writer.put(puts), strict=True):
-                report.note(put.product_id, result)
-            self._progress(len(batch))
+        def commit(puts: list[PutProduct]) -> list[tuple[PutProduct, Outcome]]:
+            return list(zip(puts, writer.put(puts), strict=True))
 
-    def _vectors(self, batch: Sequence[_Prepared], report: Report) -> dict[str, Vector]:
-        """The vector of every photo of the batch, by content hash."""
+        # Whatever ends the run: what is read is dropped, what is embedded is committed.
+        with threads(_READERS) as readers, ThreadPoolExecutor(1) as committer:
+            puts = self._embedded(self._prepared(rows, report, readers), report)
+            # One ahead: a batch is committed while the next is embedded, and before that is.
+            for done in ahead(committer, commit, puts, 1):
+                for put, result in done:
+                    report.note(put.product_id, result)
+                self._progress(len(done))
+
+    def _embedded(
+        self, prepared: Iterable[_Prepared], report: Report
+    ) -> Iterator[list[PutProduct]]:
+        """Batches to commit. The one before may not be in the catalogue yet."""
+        vectors: dict[str, Vector] = {}
+        for batch in batched(prepared, BATCH):
+            vectors = self._vectors(batch, vectors, report)
+            yield [each.put(vectors) for each in batch]
+
+    def _vectors(
+        self, batch: Sequence[_Prepared], before: dict[str, Vector], report: Report
+    ) -> dict[str, Vector]:
+        """The vector of every photo of the batch, by content hash.
+
+        Args:
+            before: those of the batch before.
+        """
+        photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
+        vectors = {key: before[key] for key in photos if key in before}
         with self._catalog.snapshot() as snapshot:
-            new = self._new_photos(snapshot, batch)
-            known = snapshot.known_photos(
-                photo.content_hash for prepared in batch for photo in prepared.photos
-            )
+            known = snapshot.known_photos(photos.keys() - vectors)
             ids, stored = snapshot.vectors(list(known.values()))
         by_id = dict(zip(ids.tolist(), stored, strict=True))
-        vectors = {content_hash: by_id[image_id] for content_hash, image_id in known.items()}
-        for chunk in batched(new.values(), _EMBED_BATCH):
+        vectors |= {content_hash: by_id[image_id] for content_hash, image_id in known.items()}
+        new = [photo for key, photo in photos.items() if key not in vectors]
+        for chunk in batched(new, max(1, _PASS_PIXELS // self._spec.input_size**2)):
             pixels = np.stack([self._pixels(photo) for photo in chunk])
             embedded = self._embedder().embed_batch(pixels)
             vectors |= {p.content_hash: v for p, v in zip(chunk, embedded, strict=True)}
         report.embedded += len(new)
         return vectors
-
-    def _new_photos(
-        self, snapshot: CatalogSnapshot, batch: Sequence[_Prepared]
-    ) -> dict[str, _Photo]:
-        photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
-        known = snapshot.known_photos(photos)
-        return {key: photo for key, photo in photos.items() if key not in known}
 
     def _pixels(self, photo: _Photo) -> NDArray[np.uint8]:
         if photo.pixels is not None:
@@ -228,31 +243,24 @@ class Indexer:
         # Known when it was read, but an earlier batch has replaced the only product with it.
         return self._prepare_pixels(self._photos.read(photo.ref.location))
 
-    def _prepared(self, rows: Iterable[FeedRow | Rejection], report: Report) -> Iterator[_Prepared]:
-        """Rows with at least one good photo, in order, read ahead of their use by threads."""
-        with ThreadPoolExecutor(_READERS) as pool:
-            pending: deque[Future[_Prepared]] = deque()
-            try:
-                for row in rows:
-                    if isinstance(row, Rejection):
-                        report.rejected.append(row)
-                        self._progress(1)
-                        continue
-                    pending.append(pool.submit(self._prepare, row))
-                    if len(pending) > _AHEAD:
-                        yield from self._usable(pending.popleft().result(), report)
-                while pending:
-                    yield from self._usable(pending.popleft().result(), report)
-            finally:
-                for future in pending:
-                    future.cancel()
+    def _prepared(
+        self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Executor
+    ) -> Iterator[_Prepared]:
+        """Rows with at least one good photo, in order."""
+        for prepared in ahead(readers, self._prepare, self._good(rows, report), _AHEAD):
+            report.rejected += prepared.rejections
+            if prepared.photos:
+                yield prepared
+            else:
+                self._progress(1)
 
-    def _usable(self, prepared: _Prepared, report: Report) -> Iterator[_Prepared]:
-        report.rejected += prepared.rejections
-        if prepared.photos:
-            yield prepared
-        else:
-            self._progress(1)
+    def _good(self, rows: Iterable[FeedRow | Rejection], report: Report) -> Iterator[FeedRow]:
+        for row in rows:
+            if isinstance(row, FeedRow):
+                yield row
+            else:
+                report.rejected.append(row)
+                self._progress(1)
 
     def _prepare(self, row: FeedRow) -> _Prepared:
         photos, rejections = [], []
@@ -270,4 +278,4 @@ class Indexer:
         return _Prepared(row, photos, rejections)
 
     def _prepare_pixels(self, data: bytes) -> NDArray[np.uint8]:
-        return resize(decode(data, self._photos.limits), self._spec.input_size, self._spec.resize)
+        return prepare(data, self._photos.limits, self._spec)

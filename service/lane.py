@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.arrays import Vector
 from indexer.embedding import Embedder
+from indexer.embedding.base import Pixels
 from service.errors import DeadlineError
 
 # Photos per pass. A pass of four small ones takes a tenth less per photo than four passes;
@@ -35,7 +35,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class _Job:
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     deadline: float
     done: Future[Embedded]
 
@@ -56,7 +56,7 @@ class Lane:
         self._thread = threading.Thread(target=self._run, name="embedding", daemon=True)
         self._thread.start()
 
-    def submit(self, pixels: NDArray[np.uint8], deadline: float, done: "Future[Embedded]") -> None:
+    def submit(self, pixels: Pixels, deadline: float, done: "Future[Embedded]") -> None:
         """Queues a prepared photo (side, side, 3), whose vector is the result of `done`.
 
         It is a DeadlineError if its turn comes after `deadline` (`time.perf_counter`).

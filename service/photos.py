@@ -1,6 +1,5 @@
 """Photos of queries as vectors: a photo is decoded and embedded once, however often it comes."""
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -12,12 +11,13 @@ from hashlib import sha256
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.arrays import Vector, Vectors
-from indexer.embedding import Embedder
-from indexer.images import Box, ImageLimits, crop, decode
+from indexer.embedding import Embedder, available_cores
+from indexer.embedding.base import Pixels
+from indexer.images import Box, ImageLimits, decode
 from indexer.localisation import locate
+from indexer.photos import prepare
 from service import metrics
 from service.errors import DeadlineError
 from service.lane import Embedded, Lane
@@ -53,7 +53,7 @@ class QueryPhotos:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         # More decoders than cores would only slow each other, and the network.
-        self._decoders = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._decoders = threading.BoundedSemaphore(available_cores())
 
     def vectors(
         self, photos: Sequence[bytes], box: Box | None, took_ms: dict[str, float]
@@ -157,14 +157,13 @@ class QueryPhotos:
 
     def _decoded(
         self, photo: bytes, box: Box | None, deadline: float, took_ms: dict[str, float]
-    ) -> NDArray[np.uint8]:
+    ) -> Pixels:
         began = time.perf_counter()
         if not self._decoders.acquire(timeout=max(0, deadline - began)):
             raise DeadlineError
         try:
             start = time.perf_counter()
-            image = decode(photo, self.limits)
-            pixels = self.lane.embedder.prepare(image if box is None else crop(image, box))
+            pixels = prepare(photo, self.limits, self.lane.embedder.spec, box)
         finally:
             self._decoders.release()
         took_ms["queue"] += 1000 * (start - began)

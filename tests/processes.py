@@ -34,6 +34,7 @@ UNTRAINED = {
     "IMAGE_SEARCH_EMBEDDING_WEIGHTS": "untrained",
     "IMAGE_SEARCH_EMBEDDING_INPUT_SIZE": "32",
 }
+FAKE = "tests.processes:fake_app()"  # the service with a network that needs no TensorFlow
 _LISTENING = re.compile(r"Search page: (http://\S+)/")
 
 

@@ -20,8 +20,10 @@ ROOMS = {
     "prometheus_client": ["service"],
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
-    "sqlite3": ["indexer/catalog"],
+    "sqlite3": ["indexer/catalog", "indexer/events"],
+    "orjson": ["indexer/catalog"],
     "pyarrow": ["indexer/feed"],
+    "limits": ["service"],
     "urllib3": ["indexer/fetch"],
     "service": ["service"],
 }

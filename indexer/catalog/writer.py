@@ -78,7 +78,7 @@ class CatalogWriter:
                     for product_id, product in other.products(batch).items()
                     if outcome(product, stored.get(product_id)) != "unchanged"
                 ]
-                for put in _as_puts(other, differing):
+                for put in as_puts(other, differing):
                     self._put(put, stored.get(put.product_id))
 
     def skip(self, mark: Mark) -> None:
@@ -178,7 +178,8 @@ class CatalogWriter:
         self._mark.write(Mark(self._end.seq, self._end.image_id))
 
 
-def _as_puts(other: CatalogSnapshot, products: list[Product]) -> list[PutProduct]:
+def as_puts(other: CatalogSnapshot, products: list[Product]) -> list[PutProduct]:
+    """Products of another catalogue with their vectors, to put into this one."""
     ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
     vector_of = dict(zip(ids.tolist(), vectors, strict=True))
     return [

@@ -3,16 +3,19 @@
 from indexer.cli.app import main
 from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
+from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
+from indexer.cli.report import report
 from indexer.cli.sample import sample
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
-from indexer.cli.write import add, remove, sync
+from indexer.cli.write import add, merge, remove, sync
 
 for command in (
     sync,
     add,
+    merge,
     remove,
     search,
     status,
@@ -23,6 +26,8 @@ for command in (
     verify,
     snapshot,
     sample,
+    keys,
+    report,
     calibrate,
 ):
     main.add_command(command)

@@ -1,8 +1,8 @@
-"""Commands that change a catalogue from feeds: sync, add, remove."""
+"""Commands that change a catalogue from feeds and other catalogues: sync, add, merge, remove."""
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, fields
 from itertools import chain
 from pathlib import Path
@@ -20,11 +20,15 @@ from rich.progress import (
 )
 
 from indexer.arrays import batched
+from indexer.catalog import Catalog
+from indexer.catalog.catalog import FILE_NAME
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, SOME_REJECTED
 from indexer.compaction import compact_when_due
 from indexer.errors import BadParameterError, FeedError, ImageSearchError
-from indexer.feed import Rejection, read_feed
+from indexer.feed import FeedRow, Rejection, read_feed
+from indexer.merge import merge as run_merge
+from indexer.shards import Shard
 from indexer.sync import BATCH, Indexer, Report
 
 _SAMPLES = 10
@@ -52,7 +56,8 @@ def sync(
     FEED is a folder of photos, a CSV, TSV, JSON Lines, Parquet or Google Merchant XML file.
     Photos that are indexed already are not embedded again.
     """
-    with _indexer(app, (feed,)) as indexer:
+    read_feed(feed)  # says at once what is no feed, before there is a catalogue
+    with _indexer(app, lambda: read_feed(feed)) as indexer:
         run = indexer.plan if dry_run else indexer.sync
         report = run(lambda: read_feed(feed), allow_mass_removal=allow_mass_removal)
     return _output(report, rejected, dry_run=dry_run)
@@ -62,16 +67,59 @@ def sync(
 @click.argument(
     "feeds", metavar="FEED_OR_IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
+@click.option(
+    "--shard",
+    metavar="PART/PARTS",
+    help="Take one part of the products only, as 2/8: see the command merge.",
+)
 @_rejected
 @reporting
-def add(app: App, feeds: tuple[Path, ...], rejected: Path | None) -> Output:
+def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | None) -> Output:
     """Add or update the products of feeds, folders or photos; remove nothing.
 
     The product id of a photo is its path below the folder that was named, without extension.
     """
-    with _indexer(app, feeds) as indexer:
-        report = indexer.add(chain.from_iterable(read_feed(feed) for feed in feeds))
+    part = Shard.parse(shard) if shard is not None else None
+    for feed in feeds:
+        read_feed(feed)  # says at once what is no feed, before there is a catalogue
+
+    def rows() -> Iterator[FeedRow | Rejection]:
+        found = chain.from_iterable(read_feed(feed) for feed in feeds)
+        return part.of(found) if part else found
+
+    with _indexer(app, rows) as indexer:
+        report = indexer.add(rows())
     return _output(report, rejected)
+
+
+@click.command()
+@click.argument(
+    "folders",
+    metavar="FOLDER...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+@reporting
+def merge(app: App, folders: tuple[Path, ...]) -> Output:
+    """Add or update the products of other catalogues, with their vectors; embed nothing.
+
+    FOLDER is the storage.data_dir that another run wrote to, or the folder of a collection in it.
+    To index a feed on three machines, run `add FEED --shard 1/3`, 2/3 and 3/3 on them, copy their
+    data_dirs to one, and merge them there. Of a product that several FOLDERs have, the last one
+    counts. All must have been made with the same embedding settings.
+    """
+    with ExitStack() as opened:
+        sources = [
+            opened.enter_context(closing(Catalog(_collection_in(app, folder))))
+            for folder in folders
+        ]
+        total = sum(map(_products, sources))
+        catalog = app.catalog(create=True)
+        with _progress("merging", lambda: total) as advance:
+            report = run_merge(catalog, sources, app.spec, advance)
+        compact_when_due(catalog, app.settings.index)
+    return _output(report, None)
 
 
 @click.command()
@@ -107,9 +155,29 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None) -> Out
     )
 
 
+def _collection_in(app: App, folder: Path) -> Path:
+    """The folder itself where it has a catalogue, or else that of the collection in it."""
+    inside = folder / app.folder().name
+    return next((each for each in (folder, inside) if (each / FILE_NAME).is_file()), inside)
+
+
+def _products(catalog: Catalog) -> int:
+    with catalog.snapshot() as snapshot:
+        return snapshot.counts()[0]
+
+
 @contextmanager
-def _indexer(app: App, feeds: tuple[Path, ...]) -> Iterator[Indexer]:
-    """An indexer that shows its progress over the feeds."""
+def _indexer(app: App, rows: Callable[[], Iterator[FeedRow | Rejection]]) -> Iterator[Indexer]:
+    """An indexer that shows its progress over the rows."""
+    catalog = app.catalog(create=True)
+    with _progress("indexing", lambda: sum(1 for _ in rows())) as advance:
+        yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
+    compact_when_due(catalog, app.settings.index)
+
+
+@contextmanager
+def _progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; calls tell how much more is done."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,24 +186,19 @@ def _indexer(app: App, feeds: tuple[Path, ...]) -> Iterator[Indexer]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    for feed in feeds:
-        read_feed(feed)  # says at once what is no feed, before there is a catalogue
-    catalog = app.catalog(create=True)
     with Progress(*columns, console=log) as progress:
-        task = progress.add_task("indexing", total=None, rate="")
+        task = progress.add_task(what, total=None, rate="")
 
-        def count() -> None:
-            with suppress(FeedError):  # the indexer meets it as well, and reports it
-                rows = sum(1 for _ in chain.from_iterable(read_feed(feed) for feed in feeds))
-                progress.update(task, total=rows)
+        def set_total() -> None:
+            with suppress(FeedError):  # the work meets it as well, and reports it
+                progress.update(task, total=count())
 
         def advance(count: int) -> None:
             speed = progress.tasks[task].speed
             progress.update(task, advance=count, rate=f"{speed:.0f}/s" if speed else "")
 
-        Thread(target=count, daemon=True).start()  # beside the work, which need not wait for it
-        yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
-    compact_when_due(catalog, app.settings.index)
+        Thread(target=set_total, daemon=True).start()  # beside the work, which need not wait
+        yield advance
 
 
 def _output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> Output:

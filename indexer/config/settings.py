@@ -27,6 +27,20 @@ FactoryString = Annotated[
         examples=["IVF1024,Flat", "SQ8", "IVF1024,SQfp16"],
     ),
 ]
+RateLimit = Annotated[
+    str,
+    Field(
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",
+        examples=["600/minute", "20/second"],
+    ),
+]
+Origin = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$",
+        examples=["https://shop.example", "http://localhost:3000"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -145,6 +159,16 @@ class FetchSettings(Section):
         return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
+class SearchSettings(Section):
+    """What a search finds."""
+
+    hide_out_of_stock: bool = Field(
+        False,
+        description="Whether products with `in_stock` false are found only by queries that filter"
+        " by in_stock. A collection may set its own.",
+    )
+
+
 class ServiceSettings(Section):
     """The HTTP service."""
 
@@ -203,13 +227,73 @@ class ServiceSettings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`info` has a line for each request."
     )
+    image_url_hosts: list[HostName] = Field(
+        [],
+        description="Hosts whose photos a query may name by address (`image_url`); none: queries"
+        " send photos themselves. What is private must be in fetch.allowed_hosts too.",
+    )
+
+    @field_validator("image_url_hosts", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
+
+
+class AccessSettings(Section):
+    """Who may use the service, and how much."""
+
+    open: bool = Field(
+        False,
+        description="Let everyone search and report events without a key, even from a network."
+        " Changing products takes an admin key all the same.",
+    )
+    rate_limit_per_key: Literal["none"] | RateLimit = Field(
+        "none",
+        description="Requests of one key; more are answered with 429 for a while. Each process"
+        " counts for itself and grants its share.",
+    )
+    rate_limit_per_address: Literal["none"] | RateLimit = Field(
+        "none",
+        description="The same for one client address (IPv6: one /64 network). Photos, the search"
+        " page and health checks do not count.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies in front of the service that add the client's address to"
+        " X-Forwarded-For; 0 ignores that header.",
+    )
+    cors_origins: list[Origin] = Field(
+        [],
+        description="Web pages of these origins may call the service from a browser.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
+
+
+class EventsSettings(Section):
+    """What is kept of searches and of what shoppers did with the results."""
+
+    keep_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description="Days that `report` can look back; 0 records nothing.",
+    )
 
 
 class CollectionSettings(Section):
-    """A section of the store with a network of its own; what is absent comes from `embedding`."""
+    """A section of the store; what is absent comes from the settings above."""
 
     embedding: dict[str, Any] = Field(
         default_factory=dict, description="Settings of `embedding` that differ in this collection."
+    )
+    hide_out_of_stock: bool | None = Field(
+        None, description="As `search.hide_out_of_stock`, for this collection."
     )
 
 
@@ -221,7 +305,10 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     images: ImageSettings = ImageSettings()
     fetch: FetchSettings = FetchSettings()
+    search: SearchSettings = SearchSettings()
     service: ServiceSettings = ServiceSettings()
+    access: AccessSettings = AccessSettings()
+    events: EventsSettings = EventsSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
         description="Further collections by name; `default` always exists.",
@@ -242,6 +329,11 @@ class Settings(Section):
             )
         own = self.collections.get(collection, CollectionSettings()).embedding
         return EmbeddingSettings.model_validate({**self.embedding.model_dump(), **own})
+
+    def hides_out_of_stock(self, collection: str) -> bool:
+        """Whether searches of a collection find what is out of stock only if asked to."""
+        own = self.collections.get(collection, CollectionSettings()).hide_out_of_stock
+        return self.search.hide_out_of_stock if own is None else own
 
     @property
     def photo_cache(self) -> Path:

@@ -6,9 +6,10 @@ OpenVINO or TensorFlow comes with the first `load_embedder`.
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
+from indexer.embedding.engine import available_cores
 from indexer.embedding.spec import EmbeddingSpec, resolve_spec
 
-__all__ = ["Embedder", "EmbeddingSpec", "load_embedder", "resolve_spec"]
+__all__ = ["Embedder", "EmbeddingSpec", "available_cores", "load_embedder", "resolve_spec"]
 
 
 def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Embedder:

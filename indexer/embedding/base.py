@@ -12,6 +12,7 @@ from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import WeightsError
 
+Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
 Maps = NDArray[np.float32]  # (n, height / 16, width / 16, 512)
 

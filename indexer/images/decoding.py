@@ -65,11 +65,14 @@ class ImageLimits:
     max_pixels: int = 52_000_000
 
 
-def decode(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Image:
+def decode(
+    data: bytes, limits: ImageLimits = ImageLimits(), enough: int | None = None
+) -> Image.Image:
     """The photo in `data` as an upright RGB image on white, without metadata.
 
     Of an animation the first frame. Photos of more than `FULL_PIXELS` pixels come
-    out smaller by a whole factor. Waits while other threads' decodes fill `MEMORY`.
+    out smaller by a whole factor; others too, if no side is shorter than `enough` pixels then,
+    which is faster. Waits while other threads' decodes fill `MEMORY`.
 
     Raises EmptyImageError, UnsupportedFormatError, TruncatedImageError,
     CorruptImageError or ImageTooLargeError, and nothing else.
@@ -83,7 +86,7 @@ def decode(data: bytes, limits: ImageLimits = ImageLimits()) -> Image.Image:
         with gate.hold(_TO_OPEN.get(form, 0)):
             needed = _memory_needed(form, data, limits)
         with gate.hold(needed):
-            return _render(form, data)
+            return _render(form, data, enough)
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError):
@@ -194,13 +197,13 @@ def _jpeg_memory(image: JpegImageFile, scans: int) -> int:
     return 2 * pixels * sum(across * down for across, down in sampling) // whole
 
 
-def _render(form: str, data: bytes) -> Image.Image:
+def _render(form: str, data: bytes, enough: int | None) -> Image.Image:
     with Image.open(BytesIO(data), formats=[form]) as image:
-        factor = _reduction(image)
+        factor = _reduction(image, enough)
         if factor > 1:
             image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
         image.load()
-        result = _flattened(image, _reduction(image))
+        result = _flattened(image, _reduction(image, enough))
         try:
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
         except Exception:  # damaged metadata does not spoil the picture
@@ -210,15 +213,21 @@ def _render(form: str, data: bytes) -> Image.Image:
     return result
 
 
-def _reduction(image: Image.Image) -> int:
+def _reduction(image: Image.Image, enough: int | None) -> int:
     factor = 1
     while -(-image.width // factor) * -(-image.height // factor) > FULL_PIXELS:
+        factor *= 2
+    while enough is not None and min(image.size) >= 2 * factor * enough:
         factor *= 2
     return factor
 
 
 def _flattened(image: Image.Image, factor: int) -> Image.Image:
     """`image` as RGB on white, `factor` times smaller; by strips, so that memory stays small."""
+    if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
+        result = image.copy()
+        result.info = {}
+        return result
     width, height = image.size
     result = Image.new("RGB", (-(-width // factor), -(-height // factor)), "white")
     step = factor * max(1, _STRIP_PIXELS // (width * factor))

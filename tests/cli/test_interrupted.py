@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from indexer.catalog import Catalog
+from indexer.catalog import Catalog, Product
 from indexer.sync import BATCH
 from tests.cli.conftest import grey
 from tests.conftest import png
 from tests.processes import Finished, cli, start, wait_for
 
 PRODUCTS = 60
-STALLS_AFTER = 40  # photos, in the second batch
+STALLS_AFTER = BATCH  # photos: before the second batch
 FAKE = "tests.processes"
 
 
@@ -41,7 +41,7 @@ class Shop:
 
     @contextmanager
     def adding(self, data: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A process that has embedded some photos, and waits before the next."""
+        """A process that has committed a batch, and waits before it embeds the next."""
         marker = self.folder / f"{data} stalls"
         process = start(
             "-m",
@@ -56,19 +56,21 @@ class Shop:
         )
         try:
             wait_for(marker.exists, "embedding")
+            # A batch is committed while the next one is embedded.
+            wait_for(lambda: len(self.contents(data)[0]) == BATCH, "the commit")
             yield process
         finally:
             process.kill()
             process.communicate()
 
-    def contents(self, data: str) -> list[object]:
+    def contents(self, data: str) -> tuple[dict[str, Product], list[tuple[list[int], bytes]]]:
         """Everything in a catalogue that can be searched or shown, image ids included."""
         catalog = Catalog(self.folder / data / "default")
         with catalog.snapshot() as snapshot:
             products = snapshot.products(snapshot.product_ids())
             chunks = [(ids.tolist(), vectors.tobytes()) for ids, vectors in snapshot.all_vectors()]
         catalog.close()
-        return [products, chunks]
+        return products, chunks
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +83,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def whole(shop: Shop) -> list[object]:
+def whole(shop: Shop) -> object:
     """What a run that nobody interrupts leaves."""
     assert shop.add("whole")["embedded"] == PRODUCTS
     return shop.contents("whole")
 
 
-def _goes_on(shop: Shop, data: str, whole: list[object]) -> None:
+def _goes_on(shop: Shop, data: str, whole: object) -> None:
     report = shop.add(data)
     left = PRODUCTS - BATCH
     assert (report["unchanged"], report["added"], report["embedded"]) == (BATCH, left, left)
@@ -95,7 +97,7 @@ def _goes_on(shop: Shop, data: str, whole: list[object]) -> None:
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was_and_embeds_nothing_twice(
-    shop: Shop, whole: list[object]
+    shop: Shop, whole: object
 ) -> None:
     with shop.adding("killed") as process:
         process.kill()
@@ -103,9 +105,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was_and_embeds_nothing_twice(
     _goes_on(shop, "killed", whole)
 
 
-def test_ctrl_c_ends_a_run_at_once_with_130_and_the_next_goes_on(
-    shop: Shop, whole: list[object]
-) -> None:
+def test_ctrl_c_ends_a_run_at_once_with_130_and_the_next_goes_on(shop: Shop, whole: object) -> None:
     with shop.adding("interrupted") as process:
         process.send_signal(signal.SIGINT)
         started = time.monotonic()

@@ -215,3 +215,46 @@ def test_a_second_writer_is_refused_at_once_with_the_pid_of_the_first(shop: Shop
     done.set()
     thread.join()
     assert shop.run("remove", "a").code == 0
+
+
+def test_a_feed_indexed_in_parts_and_merged_needs_no_more_embedding(shop: Shop) -> None:
+    feed = shop.feed({f"p{number:02}": grey(number) for number in range(MANY)})
+    folders = [shop.folder / f"machine{part}" for part in (1, 2, 3)]
+    added = [
+        shop.run(
+            "add",
+            feed,
+            "--shard",
+            f"{part}/3",
+            "--json",
+            IMAGE_SEARCH_STORAGE_DATA_DIR=str(folder),
+        ).json["added"]
+        for part, folder in enumerate(folders, 1)
+    ]
+    assert sum(added) == shop.embedder.images_seen == MANY
+    assert all(added)
+    # A data_dir, or the folder of the collection in it.
+    merged = shop.run("merge", folders[0], folders[1] / "default", folders[2], "--json")
+    assert (merged.code, merged.json["added"], merged.json["embedded"]) == (0, MANY, 0)
+    again = shop.run("merge", *folders, "--json").json
+    assert (again["unchanged"], again["added"], again["updated"]) == (MANY, 0, 0)
+    synced = shop.run("sync", feed, "--json").json
+    assert (synced["unchanged"], synced["embedded"]) == (MANY, 0)
+    assert shop.embedder.images_seen == MANY
+
+
+@pytest.mark.parametrize("shard", ["9/8", "0/8", "", "two"])
+def test_a_part_that_is_none_is_wrong_usage(shop: Shop, shard: str) -> None:
+    ran = shop.run("add", shop.feed({"a": "red"}), "--shard", shard)
+    assert ran.code == 2
+    assert f"received {shard!r}" in ran.err
+    assert "2/8" in ran.err
+    assert not shop.data_dir.exists()
+
+
+def test_merging_a_folder_without_a_catalogue_fails_and_makes_none(shop: Shop) -> None:
+    (shop.folder / "nothing").mkdir()
+    ran = shop.run("merge", "nothing")
+    assert ran.code == 1
+    assert str(Path("nothing/default/catalog.db")) in ran.err
+    assert not shop.data_dir.exists()

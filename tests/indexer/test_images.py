@@ -262,6 +262,31 @@ def test_a_photo_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
         read_photo(tmp_path / "empty.jpg", ImageLimits())
 
 
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    enough=st.integers(1, 400),
+    form=st.sampled_from(["JPEG", "PNG", "WEBP"]),
+)
+def test_a_photo_is_made_smaller_by_halves_as_long_as_enough_is_left(
+    width: int, height: int, enough: int, form: str
+) -> None:
+    received = decode(saved(photo(size=(width, height)), form), enough=enough).size
+    factor = 1
+    while min(width, height) // (2 * factor) >= enough:
+        factor *= 2
+    assert received == (-(-width // factor), -(-height // factor))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_photo_made_smaller_looks_the_same(form: str) -> None:
+    data = saved(photo(size=(640, 480)), form)
+    small, whole = decode(data, enough=100), decode(data)
+    assert small.size == (160, 120)
+    difference = pixels(whole.reduce(4)).astype(int) - pixels(small)
+    assert np.abs(difference).mean() < 2
+
+
 def test_a_crop_takes_the_fractions_asked_for() -> None:
     image = photo(size=(100, 50))
     assert crop(image, (0.25, 0.2, 0.75, 1)).size == (50, 40)

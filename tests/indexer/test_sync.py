@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from indexer.errors import FingerprintMismatchError, MassRemovalError
+from indexer.arrays import Vectors
+from indexer.config import FetchSettings
+from indexer.embedding.base import Photos
+from indexer.errors import FingerprintMismatchError, MassRemovalError, WeightsError
 from indexer.feed import FeedRow, ImageRef, Rejection
-from indexer.sync import BATCH, Report
+from indexer.fetch import PhotoSource
+from indexer.images import ImageLimits
+from indexer.sync import BATCH, Indexer, Report
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 
@@ -175,3 +180,41 @@ def test_an_interrupted_run_keeps_its_batches_and_goes_on_from_there(store: Stor
     assert len(store.product_ids()) == len(rows)
     # Photos of a batch that was not committed may be embedded again, those of others are not.
     assert store.embedder.images_seen <= len(rows) + BATCH
+
+
+def test_a_photo_of_many_products_is_embedded_once_however_many_batches_are_on_their_way(
+    store: Store,
+) -> None:
+    shared = store.photo("shared.png", "red")
+    rows = [FeedRow(f"p{n:03}", {}, (shared,), n, "feed") for n in range(4 * BATCH)]
+    report = store.add(*rows)
+    assert (len(report.added), report.embedded, store.embedder.images_seen) == (4 * BATCH, 1, 1)
+
+
+def test_what_is_told_to_be_done_is_in_the_catalogue(store: Store) -> None:
+    rows = [store.row(f"p{n:02}", colour) for n, colour in enumerate(COLOURS)]
+    told = 0
+
+    def progress(count: int) -> None:
+        nonlocal told
+        told += count
+        assert len(store.product_ids()) >= told
+
+    photos = PhotoSource(ImageLimits(), FetchSettings())
+    Indexer(store.catalog, FAKE_SPEC, lambda: store.embedder, photos, progress).add(rows)
+    assert told == len(rows)
+
+
+def test_a_network_that_fails_ends_the_run_with_the_batches_before_it_kept(store: Store) -> None:
+    class Failing(FakeEmbedder):
+        def embed_batch(self, images: Photos) -> Vectors:
+            if self.images_seen >= BATCH:
+                raise WeightsError("damaged")
+            return super().embed_batch(images)
+
+    store.embedder = Failing()
+    with pytest.raises(WeightsError, match="damaged"):
+        store.add(*(store.row(f"p{n:02}", colour) for n, colour in enumerate(COLOURS)))
+    assert store.product_ids() == [f"p{n:02}" for n in range(BATCH)]
+    with store.catalog.writer():  # no thread still writes, and the lock is free
+        pass

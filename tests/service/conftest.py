@@ -15,13 +15,14 @@ from indexer.config import (
     Settings,
     StorageSettings,
 )
+from indexer.config.settings import Section
 from indexer.embedding import Embedder
 from indexer.feed import FeedRow
 from service import create_app
 from service.search import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
-from tests.processes import Service, address_of, gunicorn, wait_for
+from tests.processes import FAKE, Service, address_of, gunicorn, wait_for
 from tests.service.contract import DocumentedClient
 
 MOST_BYTES = 20 * 1024 * 1024 * 4 // 3 + 65_536  # of the body of a request
@@ -53,15 +54,19 @@ def serving(
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
     own: ServiceSettings = DEFAULT,
     wait: bool = True,
+    **sections: Section,
 ) -> Iterator[FlaskClient]:
     """A client of a service over `default` and the collections of these names.
 
-    It is past its start, unless `wait` is off.
+    It is past its start, unless `wait` is off. Other settings come as sections.
     """
-    settings = Settings(
-        storage=StorageSettings(data_dir=data_dir),
-        service=own,
-        collections={name: CollectionSettings() for name in names},
+    settings = Settings.model_validate(
+        {
+            "storage": StorageSettings(data_dir=data_dir),
+            "service": own,
+            "collections": {name: CollectionSettings() for name in names},
+            **sections,
+        }
     )
     service = SearchService(settings, load)
     app = create_app(settings, search=service)
@@ -98,7 +103,7 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store.add(*(_hue(store, number) for number in range(72)))
     store.catalog.close()
     log = store.photos.parent / "log"
-    with gunicorn(store.catalog.folder.parent, log, "tests.processes:fake_app()") as service:
+    with gunicorn(store.catalog.folder.parent, log, FAKE) as service:
         _, port = address_of(service.url)
         yield f"http://localhost:{port}"  # the name by which browsers call it secure
 

@@ -120,7 +120,7 @@ def test_a_query_may_be_a_product_or_a_photo_in_json(client: FlaskClient) -> Non
         ({"image_base64": "AAAA", "result": "red"}, 415, "unsupported_format"),
         ({"product_id": "red", "result": "red", "limit": 3}, 400, "bad_parameter"),
         ({"product_id": "red", "result": "red", "collection": "b"}, 404, "unknown_collection"),
-        ([], 400, "bad_request"),
+        ([], 400, "bad_parameter"),
     ],
 )
 def test_what_cannot_be_explained_is_a_problem(

@@ -3,12 +3,13 @@
 import base64
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
 from tests.bad_files import ODD_FILES, OddFile
 from tests.conftest import png
-from tests.processes import Service, address_of, ask, upload
+from tests.processes import FAKE, Service, address_of, ask, gunicorn, upload
 from tests.service.conftest import MOST_BYTES
 
 
@@ -77,6 +78,20 @@ def test_a_chunked_body_within_the_limit_is_taken(gunicorn_service: Service) -> 
 def test_the_longest_ids_fit_into_a_url(gunicorn_service: Service, length: int) -> None:
     reply = ask(gunicorn_service.url, f"/v1/products/{'%F0%9F%91%9F' * length}/similar?limit=200")
     assert (reply.status, reply.json["code"]) == (404, "unknown_product")
+
+
+def test_a_client_that_stops_sending_is_told_so_and_holds_nobody_up(tmp_path: Path) -> None:
+    settings = {"IMAGE_SEARCH_SERVICE_UPLOAD_TIMEOUT_S": "0.2"}
+    with (
+        gunicorn(tmp_path / "data", tmp_path / "log", FAKE, settings) as service,
+        socket.create_connection(address_of(service.url), timeout=20) as connection,
+    ):
+        head = "POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert "stopped coming" not in service.log.read_text()  # no fault of ours
+        assert upload(service.url, png("red")).status == 200
 
 
 def test_no_request_of_this_module_killed_a_worker_or_was_logged_as_a_fault(

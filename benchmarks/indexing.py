@@ -1,0 +1,134 @@
+"""How fast a folder of photos is indexed: against the network alone, and the proof of concept.
+
+    python -m benchmarks.indexing [--photos 1529] [--side 80]
+
+Over the clothing photos of the test data (IMAGE_SEARCH_TEST_DATA). "The network alone" gets the
+same pixels, decoded before, in batches of several sizes; it and `add` into an empty catalogue take
+turns, so that whatever else the machine does meets both; the medians count. The proof of concept's
+loop (Keras's `load_img`, `model.predict` photo by photo, a pickle at the end) does the first photos
+only. CPU is of all threads; what `add` takes beyond the network is reading, decoding and storing.
+"""
+
+import argparse
+import os
+import pickle
+import resource
+import sys
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from benchmarks.embedding import proof_of_concept
+from indexer.catalog import Catalog
+from indexer.config import EmbeddingSettings, FetchSettings
+from indexer.embedding import Embedder, load_embedder
+from indexer.embedding.base import Photos
+from indexer.feed import FeedRow, read_feed
+from indexer.fetch import PhotoSource
+from indexer.images import ImageLimits, read_photo
+from indexer.photos import prepare
+from indexer.sync import Indexer
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT / "../shared/data")) / "clothing"
+BATCHES = (1, 4, 8, 32)
+_POC_PHOTOS = 40
+
+
+def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
+    """Rows of the folder, and their photos as the network takes them."""
+    found = (row for row in read_feed(DATA) if isinstance(row, FeedRow))
+    rows = list(islice(found, count))
+    limits = ImageLimits()
+    files = (Path(row.images[0].location) for row in rows)
+    return rows, np.stack([prepare(read_photo(f, limits), limits, embedder.spec) for f in files])
+
+
+def bare(embedder: Embedder, pixels: Photos, batch: int) -> None:
+    for start in range(0, len(pixels), batch):
+        embedder.embed_batch(pixels[start : start + batch])
+
+
+def index(embedder: Embedder, rows: list[FeedRow], folder: Path) -> None:
+    """As `add`, or as `sync` where the catalogue is there: both read every photo."""
+    catalog = Catalog(folder, create=True)
+    photos = PhotoSource(ImageLimits(), FetchSettings())
+    indexer = Indexer(catalog, embedder.spec, lambda: embedder, photos, lambda _: None)
+    indexer.sync(lambda: rows, allow_mass_removal=False)
+    catalog.close()
+
+
+def loop_of_the_proof_of_concept(rows: list[FeedRow], folder: Path) -> Callable[[], None]:
+    import keras
+
+    features = proof_of_concept()
+
+    def run() -> None:
+        listed = []
+        for row in rows:
+            image = keras.utils.load_img(row.images[0].location, target_size=(224, 224))
+            listed.append(features(np.array(image)[None])[0])
+        with (folder / "features.pkl").open("wb") as file:
+            pickle.dump(listed, file)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=1529, help="how many")
+    parser.add_argument("--side", type=int, help="of the network's input  [default: the weights']")
+    parser.add_argument("--turns", type=int, default=3, help="of each row; the median counts")
+    options = parser.parse_args()
+    if not DATA.is_dir():
+        sys.exit(f"no photos at {DATA}; set IMAGE_SEARCH_TEST_DATA")
+    embedder = load_embedder(EmbeddingSettings(input_size=options.side or "auto"))
+    rows, pixels = read(options.photos, embedder)
+    with TemporaryDirectory() as name:
+        measure(embedder, rows, pixels, Path(name), options.turns)
+
+
+def measure(
+    embedder: Embedder, rows: list[FeedRow], pixels: Photos, folder: Path, turns: int
+) -> None:
+    works: dict[str, Callable[[int], None]] = {
+        f"the network alone, {batch} at a time": lambda _, batch=batch: bare(  # type: ignore[misc]
+            embedder, pixels, batch
+        )
+        for batch in BATCHES
+    }
+    works["add into an empty catalogue"] = lambda turn: index(embedder, rows, folder / str(turn))
+    works["sync, nothing new"] = lambda turn: index(embedder, rows, folder / str(turn))
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    index(embedder, rows, folder / "first")  # before larger batches than it uses itself
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for turn in range(turns):
+        for name, work in works.items():
+            times[name].append(timed(lambda work=work, turn=turn: work(turn), len(rows)))  # type: ignore[misc]
+    few = rows[:_POC_PHOTOS]
+    peer = loop_of_the_proof_of_concept(few, folder)
+    times["proof of concept's loop, side 224"] = [timed(peer, len(few)) for _ in range(2)][1:]
+
+    best = min(median(wall for wall, _ in times[name]) for name in times if "alone" in name)
+    print(f"{len(rows)} photos at side {embedder.spec.input_size}")
+    print(f"{'':<36} {'images/s':>9} {'of the best alone':>18} {'CPU ms/image':>13}")
+    for name, taken in times.items():
+        wall, cpu = (median(column) for column in zip(*taken, strict=True))
+        print(f"{name:<36} {1 / wall:>9.1f} {best / wall:>18.2f} {cpu * 1e3:>13.2f}")
+    print(f"peak memory of a process that has loaded, decoded and added them: {peak:.0f} MiB")
+
+
+def timed(work: Callable[[], None], photos: int) -> tuple[float, float]:
+    """Seconds per photo: on the clock, and of all processors."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return (time.perf_counter() - wall) / photos, (time.process_time() - cpu) / photos
+
+
+if __name__ == "__main__":
+    main()

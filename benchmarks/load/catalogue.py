@@ -1,0 +1,138 @@
+"""What the load is put on: a catalogue, and photos that no cache has seen.
+
+Both are made once and kept in the folder of the benchmark; delete it after a change of formats.
+"""
+
+import io
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.index_scale import DATA, mixtures
+from indexer.arrays import Vectors, batched, normalised
+from indexer.catalog import Catalog, NewImage, PutProduct
+from indexer.compaction import rebuild
+from indexer.config import DEFAULT_COLLECTION, load_settings
+from indexer.embedding import resolve_spec
+from indexer.features import read_features
+from indexer.sample import draw_sample_catalog
+
+DIMENSION = 512
+PHOTOS = 24
+PHOTO_BYTES = 300_000
+_LONG_SIDE = 1600  # as messengers and shops' pages send photos of phones
+_QUALITIES = (98, 95, 92, 88, 84, 80, 75)
+_BATCH = 2000
+_BRANDS = ("Marlow & Finch", "Oudrey", "Nordvane", "Plumo", "Cottonwick")
+_COLORS = ("black", "white", "navy", "red", "olive", "beige")
+_KINDS = ("Shoes > Boots", "Shoes > Sneakers", "Clothing > Dresses", "Clothing > Shirts")
+
+
+def vectors(folder: Path, products: int) -> Path:
+    """A file of `products` vectors: mixtures of real ones, or of seeded ones without test data."""
+    path = folder / f"vectors-{products}.npy"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(1)
+        real = DATA / "feature_vector_store.p"
+        corners = (
+            normalised(read_features(real))
+            if real.is_file()
+            else normalised(rng.gamma(0.5, size=(1000, DIMENSION)))
+        )
+        made = np.concatenate(
+            [
+                mixtures(corners, min(_BATCH, products - start), rng)
+                for start in range(0, products, _BATCH)
+            ]
+        )
+        _write_whole(path, made)
+    return path
+
+
+def fill(products: int, environ: Mapping[str, str], folder: Path) -> None:
+    """Makes the catalogue that `environ` configures, unless it is there; vectors from `folder`."""
+    settings = load_settings(environ=environ)
+    spec = resolve_spec(settings.embedding)
+    done = settings.storage.data_dir / "made-of"
+    if done.is_file() and done.read_text() == spec.fingerprint:
+        return
+    rows = np.load(vectors(folder, products), mmap_mode="r")
+    catalog = Catalog(settings.folder_of(DEFAULT_COLLECTION), create=True)
+    with catalog.writer() as writer:
+        writer.bind(fingerprint=spec.fingerprint, weights=spec.weights, dimension=DIMENSION)
+        for numbers in batched(range(products), _BATCH):
+            writer.put(_product(number, rows[number]) for number in numbers)
+    rebuild(catalog, settings.index)
+    catalog.close()
+    done.write_text(spec.fingerprint)
+
+
+def product_id(number: int) -> str:
+    return f"product-{number}"
+
+
+def _product(number: int, vector: Vectors) -> PutProduct:
+    name, kind = f"photos/{product_id(number)}.jpg", _KINDS[number % len(_KINDS)]
+    attributes: dict[str, str | float | bool] = {
+        "title": f"{kind.split()[-1]} number {number} of the autumn range, with pockets",
+        "category": kind,
+        "price": 10 + number % 190 + 0.9,
+        "currency": "EUR",
+        "in_stock": number % 10 != 7,
+        "brand": _BRANDS[number % len(_BRANDS)],
+        "color": _COLORS[number % len(_COLORS)],
+        "link": f"https://shop.example/{product_id(number)}",
+    }
+    image = NewImage(name, name, f"made:{number}", vector)
+    return PutProduct(product_id(number), attributes, (image,))
+
+
+def photos(folder: Path) -> list[bytes]:
+    """JPEG files of about 300 KB and 2 megapixels: clothing of the test data, or drawn."""
+    kept = folder / f"photos-{PHOTOS}"
+    if not (kept / "done").is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        found = sorted((DATA.parent / "clothing/images").glob("*.jpg"))
+        if not found:
+            draw_sample_catalog(folder / "drawn", products=PHOTOS)
+            found = sorted((folder / "drawn/photos").glob("*.jpg"))
+        for number, path in enumerate(found[:: max(1, len(found) // PHOTOS)][:PHOTOS]):
+            (kept / f"{number}.jpg").write_bytes(_enlarged(path))
+        (kept / "done").touch()
+    return [path.read_bytes() for path in sorted(kept.glob("*.jpg"))]
+
+
+def _enlarged(path: Path) -> bytes:
+    """The photo as a JPEG of the long side of a phone's, not much larger than wanted."""
+    with Image.open(path) as photo:
+        scale = _LONG_SIDE / max(photo.size)
+        size = round(photo.width * scale), round(photo.height * scale)
+        large = photo.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    for quality in _QUALITIES:
+        file = io.BytesIO()
+        large.save(file, "JPEG", quality=quality)
+        if file.tell() <= PHOTO_BYTES * 1.1:
+            break
+    return file.getvalue()
+
+
+def unique(photos: list[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """The photos in turn, without end, in pieces; a JPEG comment makes each file a new one.
+
+    What a service keeps by the hash of a file does not help it here.
+    """
+    for number, photo in enumerate(itertools.cycle(photos)):
+        comment = f"photo {number:>12}".encode()
+        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        yield photo[:2] + segment, photo[2:]
+
+
+def _write_whole(path: Path, array: Vectors) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.save(file, array)
+    part.replace(path)

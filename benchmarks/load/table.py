@@ -1,0 +1,62 @@
+"""Rows of a table with a target each, printed as they are found."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """`most` and `least` are targets; without any the row is only told."""
+
+    what: str
+    found: float
+    unit: str = ""
+    most: float | None = None
+    least: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`ok` or `below` the target; nan meets none."""
+        if self.most is None and self.least is None:
+            return ""
+        low = self.least is None or self.found >= self.least
+        high = self.most is None or self.found <= self.most
+        return "ok" if low and high else "below"
+
+    @property
+    def target(self) -> str:
+        bounds = (("<=", self.most), (">=", self.least))
+        return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+
+
+class Table:
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def heading(self, text: str) -> None:
+        print(f"\n{text:<58} {'found':>16} {'target':>12}", flush=True)
+
+    def add(
+        self,
+        what: str,
+        found: float,
+        unit: str = "",
+        *,
+        most: float | None = None,
+        least: float | None = None,
+    ) -> None:
+        row = Row(what, found, unit, most, least)
+        self.rows.append(row)
+        value = f"{found:,.{0 if float(found).is_integer() or abs(found) >= 1000 else 2}f} {unit}"
+        print(f"{what:<58} {value:>16} {row.target:>12} {row.verdict}", flush=True)
+
+    def write(self, path: Path, **conditions: object) -> None:
+        """All rows and what they were found under, as JSON."""
+        document = {
+            "machine": platform.platform(),
+            **conditions,
+            "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows],
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n")

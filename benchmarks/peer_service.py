@@ -1,0 +1,43 @@
+"""The peer: the proof of concept as a team would deploy it, for `benchmarks.service_load`.
+
+    PEER_VECTORS=vectors.npy gunicorn -k gthread 'benchmarks.peer_service:create_app()'
+
+Keras's VGG16 by `model.predict` at batch 1, scikit-learn's nearest neighbours by brute force.
+"""
+
+import io
+import os
+
+import keras
+import numpy as np
+from flask import Flask, Response, jsonify, request
+from sklearn.neighbors import NearestNeighbors
+
+_SIDE = 224
+
+
+def create_app() -> Flask:
+    """Warm when it returns. Random weights cost what trained ones do."""
+    vgg16 = keras.applications.vgg16
+    model = vgg16.VGG16(
+        weights=None, include_top=False, pooling="avg", input_shape=(_SIDE, _SIDE, 3)
+    )
+    vectors = np.load(os.environ["PEER_VECTORS"])
+    neighbours = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(vectors)
+    model.predict(np.zeros((1, _SIDE, _SIDE, 3), np.float32), verbose=0)
+    app = Flask(__name__)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.post("/v1/search")
+    def search() -> Response:
+        file = io.BytesIO(request.files["image"].read())
+        photo = keras.utils.img_to_array(keras.utils.load_img(file, target_size=(_SIDE, _SIDE)))
+        features = model.predict(vgg16.preprocess_input(photo[None]), verbose=0)
+        distances, rows = neighbours.kneighbors(features)
+        pairs = zip(rows[0].tolist(), distances[0].tolist(), strict=True)
+        return jsonify(results=[{"product_id": row, "distance": far} for row, far in pairs])
+
+    return app
