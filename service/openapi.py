@@ -18,6 +18,7 @@ from service.errors import (
     BadRequestError,
     DeadlineError,
     ForbiddenError,
+    ImageUrlDisabledError,
     NotReadyError,
     OverloadedError,
     RateLimitedError,
@@ -27,15 +28,20 @@ from service.errors import (
     UnsupportedMediaTypeError,
     status_of,
 )
-from service.json_bodies import LINES
+from service.parsing import LINES
 
 Json = dict[str, Any]
 
 _MODELS = (
     schemas.Parameters,
     schemas.JsonQuery,
+    schemas.BatchQuery,
+    schemas.BatchResponse,
     schemas.CollectionQuery,
     schemas.SearchResponse,
+    schemas.ExplainParameters,
+    schemas.ExplainQuery,
+    schemas.ExplainResponse,
     schemas.ProductResponse,
     schemas.Health,
     schemas.Readiness,
@@ -49,7 +55,12 @@ _MODELS = (
     events.EventsBody,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
-_SEARCH = (*_COLLECTION, errors.UnknownProductError, OverloadedError)
+_SEARCH = (
+    *_COLLECTION,
+    errors.BadFilterError,
+    errors.UnknownProductError,
+    OverloadedError,
+)
 _PHOTO = (
     DeadlineError,
     errors.EmptyImageError,
@@ -89,7 +100,10 @@ def _paths() -> Json:
     search_errors = (
         *_SEARCH,
         *_PHOTO,
+        errors.FetchError,
         BadRequestError,
+        ForbiddenError,
+        ImageUrlDisabledError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
     )
@@ -101,6 +115,37 @@ def _paths() -> Json:
                 "parameters": _query(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
                 "responses": _responses(schemas.SearchResponse, search_errors),
+            }
+        },
+        "/v1/search/batch": {
+            "post": {
+                "operationId": "searchBatch",
+                "summary": f"Answer up to {schemas.MAX_BATCH} searches; a problem of one stops"
+                " no other.",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _ref(schemas.BatchQuery)}},
+                },
+                "responses": _responses(
+                    schemas.BatchResponse,
+                    (
+                        errors.BadParameterError,
+                        BadRequestError,
+                        OverloadedError,
+                        RequestTooLargeError,
+                        UnsupportedMediaTypeError,
+                    ),
+                ),
+            }
+        },
+        "/v1/explain": {
+            "post": {
+                "operationId": "explain",
+                "summary": "Show where a query and one of its results agree.",
+                "requestBody": {"required": True, "content": _explain_bodies()},
+                "responses": _responses(
+                    schemas.ExplainResponse, (*search_errors, UnknownImageError)
+                ),
             }
         },
         "/v1/products/{product_id}": {
@@ -229,7 +274,8 @@ def _guarded(paths: Json) -> Json:
             if scope := scope_of(method.upper(), path):
                 operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
                 operation["security"] = [{name: []} for name in _KEY]
-                responses = {**operation["responses"], **_problems(_ACCESS)}
+                # An operation that has further codes for a status names these, too.
+                responses = {**_problems(_ACCESS), **operation["responses"]}
                 operation["responses"] = dict(sorted(responses.items()))
     return paths
 
@@ -254,6 +300,20 @@ def _search_bodies() -> Json:
     return {
         "multipart/form-data": {"schema": upload},
         "application/json": {"schema": _ref(schemas.JsonQuery)},
+    }
+
+
+def _explain_bodies() -> Json:
+    fields = schemas.ExplainParameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary", "description": "The photo of the query."}
+    upload = {
+        "type": "object",
+        "required": ["image", "result"],
+        "properties": {"image": photo, **fields},
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": _ref(schemas.ExplainQuery)},
     }
 
 

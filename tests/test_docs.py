@@ -1,12 +1,17 @@
 """What is written about the software is what the software does."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from docs.generate import pages
 from indexer import __version__
+from service.schemas import REPEATABLE, BatchQuery, JsonQuery, Parameters
 from tests.conftest import ROOT
+
+QUERIES = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/queries.md").read_text(), re.M | re.S)
 
 
 @pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
@@ -17,3 +22,22 @@ def test_a_generated_page_is_up_to_date(file: Path) -> None:
 def test_the_changelog_and_the_package_name_the_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("command", QUERIES)
+def test_the_queries_that_are_shown_can_be_read(command: str) -> None:
+    if body := re.search(r"-d '(.*)'", command):
+        sent = json.loads(body[1])
+        for query in BatchQuery(**sent).queries if "queries" in sent else [sent]:
+            assert JsonQuery.model_validate(query)
+    fields = re.findall(r"(?:-F|--data-urlencode) '?(\w+)=([^' ]+)", command)
+    values = {name: [value] if name in REPEATABLE else value for name, value in fields}
+    values.pop("image", None)
+    assert values or "-d '" in command or "image=" in command
+    assert Parameters.model_validate(values)
+
+
+@pytest.mark.parametrize("option", Parameters.model_fields)
+def test_every_option_of_a_query_is_explained(option: str) -> None:
+    text = (ROOT / "docs/queries.md").read_text()
+    assert option in text or option in {"limit", "offset", "box", "collection"}
