@@ -1,4 +1,6 @@
 # Build: docker build -t product-search .
+# Key:   docker run --rm -v product-search:/data product-search \
+#            python -m indexer keys create --scope search --scope events
 # Run:   docker run -p 8000:8000 -v product-search:/data product-search
 FROM python:3.11-slim AS build
 RUN python -m venv /venv

@@ -111,6 +111,8 @@ def _api() -> Iterator[str]:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             yield from ("", f"## {method.upper()} {path}", "", operation["summary"], "")
+            if "description" in operation:
+                yield from (operation["description"], "")
             yield from _parameters(operation)
             yield from _bodies(operation)
             yield from _answers(operation)

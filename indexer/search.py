@@ -67,6 +67,8 @@ class Answer:
         default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
     )
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    kind: str = "product"  # what was searched with: a photo, or a product
+    offset: int = 0  # products of the ranking before the page
 
     def document(self) -> dict[str, Any]:
         """The answer as the HTTP service and the CLI give it out."""
@@ -148,6 +150,7 @@ class Searcher:
         with self.catalog.snapshot() as snapshot:
             self.require_photo_search(snapshot)
         answer = Answer(self.name)
+        answer.kind = "photo"
         box = None if parameters.box is None else _corners(parameters.box)
         queries = self._photos.vectors(photos, box, answer.took_ms)
         self._fill(answer, parameters, lambda _: queries)
@@ -182,6 +185,14 @@ class Searcher:
                 " made the vectors"
             )
 
+    def vectors(self, photos: Sequence[bytes]) -> Vectors:
+        """Photos, given as the bytes of their files, as vectors of this collection.
+
+        Raises:
+            ImageError: a photo cannot be used.
+        """
+        return self._photos.vectors(photos, None, Answer(self.name).took_ms)
+
     def _fill(
         self,
         answer: Answer,
@@ -189,6 +200,7 @@ class Searcher:
         queries: Callable[[CatalogSnapshot], Vectors],
         excluded: str | None = None,
     ) -> None:
+        answer.offset = parameters.offset
         with _timed(answer, "search"):
             while True:  # until the view and the snapshot are of the same seq
                 with self.catalog.snapshot() as snapshot:

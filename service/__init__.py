@@ -24,7 +24,18 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     # Here, because gunicorn's master reads parts of this package before it forks.
     from flask import Flask
 
-    from service import api, bodies, errors, headers, logs, metrics, routing
+    from service import (
+        access,
+        admin,
+        api,
+        bodies,
+        errors,
+        events,
+        headers,
+        logs,
+        metrics,
+        routing,
+    )
     from service.search import SearchService
 
     app = Flask(__name__)
@@ -43,6 +54,9 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     logs.register(app)
     metrics.register(app)
     app.register_blueprint(api.blueprint)
+    admin.register(app, settings)
+    events.register(app, settings)
     errors.register(app)
     headers.register(app)
+    access.register(app, settings)
     return app

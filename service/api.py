@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError
 from indexer.search import Answer, find_product, image_url
-from service import metrics
+from service import events, metrics
 from service.errors import BadRequestError, UnknownImageError, UnsupportedMediaTypeError
 from service.lifecycle import stopping
 from service.openapi import document
@@ -158,6 +158,7 @@ def _service() -> SearchService:
 
 
 def _answer(answer: Answer) -> Response:
+    events.note(answer)
     metrics.note(answer)
     document = answer.document()
     g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}

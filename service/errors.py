@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
+from indexer.events import EventsError
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,32 @@ class UnknownImageError(ImageSearchError):
     code = "unknown_image"
 
 
+class AccessError(ImageSearchError):
+    """Who sends the request may not, or not now. `headers` go with the answer."""
+
+    def __init__(self, text: str, headers: dict[str, str]) -> None:
+        super().__init__(text)
+        self.headers = headers
+
+
+class UnauthorizedError(AccessError):
+    """There is no key in the request, or none that is valid."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(AccessError):
+    """The key is valid, but for other things."""
+
+    code = "forbidden"
+
+
+class RateLimitedError(AccessError):
+    """More requests than this client may send."""
+
+    code = "rate_limited"
+
+
 # An error that is not named here takes the status of the nearest base class that is.
 _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.ImageError: HTTPStatus.BAD_REQUEST,
@@ -80,6 +107,10 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UnknownImageError: HTTPStatus.NOT_FOUND,
+    EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -112,6 +143,8 @@ def _known(error: ImageSearchError) -> Response:
     response = problem(status, error.code, str(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
+    if isinstance(error, AccessError):
+        response.headers.update(error.headers)
     return response
 
 

@@ -12,7 +12,15 @@ from pathlib import Path
 from shutil import rmtree
 
 from indexer.config import load_settings
-from indexer.errors import ConfigError
+from indexer.errors import ImageSearchError
+from indexer.keys import require_protection
+
+_config = os.environ.get("IMAGE_SEARCH_CONFIG")
+try:
+    _settings = load_settings(Path(_config) if _config else None)
+    require_protection(_settings)
+except ImageSearchError as error:
+    sys.exit(f"error: {error}")
 
 # A search is too short to spread over cores, on which the network computes anyway. FAISS's
 # library reads this when it is loaded.
@@ -27,11 +35,7 @@ from prometheus_client import multiprocess  # noqa: E402
 from service.logs import configuration  # noqa: E402
 from service.worker import DrainingWorker  # noqa: E402
 
-_config = os.environ.get("IMAGE_SEARCH_CONFIG")
-try:
-    _service = load_settings(Path(_config) if _config else None).service
-except ConfigError as error:
-    sys.exit(f"error: {error}")
+_service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"

@@ -10,17 +10,24 @@ from pydantic.json_schema import models_json_schema
 
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
-from service import schemas
+from indexer.events import EventsError
+from service import admin, events, schemas
+from service.access.scopes import scope_of
+from service.admin import WriterBusyError
 from service.errors import (
     BadRequestError,
     DeadlineError,
+    ForbiddenError,
     NotReadyError,
     OverloadedError,
+    RateLimitedError,
     RequestTooLargeError,
+    UnauthorizedError,
     UnknownImageError,
     UnsupportedMediaTypeError,
     status_of,
 )
+from service.json_bodies import LINES
 
 Json = dict[str, Any]
 
@@ -33,6 +40,13 @@ _MODELS = (
     schemas.Health,
     schemas.Readiness,
     schemas.Problem,
+    admin.ProductBody,
+    admin.AttributesBody,
+    admin.Operation,
+    admin.ChangeResponse,
+    admin.BulkResponse,
+    events.EventBody,
+    events.EventsBody,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
 _SEARCH = (*_COLLECTION, errors.UnknownProductError, OverloadedError)
@@ -45,6 +59,12 @@ _PHOTO = (
     errors.ImageTooLargeError,
     errors.FingerprintMismatchError,
 )
+_KEY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_BODY = (BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError)
+_ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 
 @cache
@@ -60,8 +80,8 @@ def document() -> Json:
             "version": __version__,
             "description": "A photo or a product id in, the products that look most like it out.",
         },
-        "paths": _paths(),
-        "components": {"schemas": definitions["$defs"]},
+        "paths": _guarded(_with_changes(_paths())),
+        "components": {"schemas": definitions["$defs"], "securitySchemes": _KEY},
     }
 
 
@@ -133,6 +153,85 @@ def _paths() -> Json:
             }
         },
     }
+
+
+def _with_changes(paths: Json) -> Json:
+    change = (*_COLLECTION, *_BODY, WriterBusyError)
+    product = paths["/v1/products/{product_id}"]
+    put = (*change, *_PHOTO, errors.FetchError)
+    product["put"] = _change(
+        "putProduct",
+        "Add a product, or replace it: durable when answered.",
+        (admin.ProductBody, admin.ChangeResponse),
+        put,
+    )
+    product["patch"] = _change(
+        "patchProduct",
+        "Change attributes of a product.",
+        (admin.AttributesBody, admin.ChangeResponse),
+        (*change, errors.UnknownProductError),
+    )
+    product["delete"] = {
+        "operationId": "deleteProduct",
+        "summary": "Remove a product.",
+        "responses": _responses(
+            admin.ChangeResponse, (*_COLLECTION, WriterBusyError, errors.UnknownProductError)
+        ),
+    }
+    for method in ("put", "patch", "delete"):
+        product[method]["parameters"] = [_product_id(), *_query(schemas.CollectionQuery)]
+    many = {"type": "array", "items": _ref(admin.Operation), "minItems": 1}
+    content = {
+        "application/json": {"schema": {**many, "maxItems": admin.MAX_OPERATIONS}},
+        LINES: {"schema": _ref(admin.Operation)},
+    }
+    bulk = {
+        "operationId": "changeProducts",
+        "summary": "Put, patch and delete many products; a bad one does not stop the others.",
+        "parameters": _query(schemas.CollectionQuery),
+        "requestBody": {"required": True, "content": content},
+        "responses": _responses(admin.BulkResponse, (*_COLLECTION, *_BODY)),
+    }
+    return {**paths, "/v1/products/bulk": {"post": bulk}, "/v1/events": {"post": _events()}}
+
+
+def _events() -> Json:
+    either = {"anyOf": [_ref(events.EventBody), _ref(events.EventsBody)]}
+    raised = (errors.BadParameterError, *_BODY, EventsError)
+    return {
+        "operationId": "addEvents",
+        "summary": "Report what shoppers did with results: durable when answered.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": either}}},
+        "responses": {"204": {"description": "Stored."}, **_problems(raised)},
+    }
+
+
+def _change(
+    operation: str,
+    summary: str,
+    models: tuple[type[BaseModel], type[BaseModel]],
+    raised: Sequence[type[ImageSearchError]],
+) -> Json:
+    taken, given = models
+    content = {"application/json": {"schema": _ref(taken)}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "requestBody": {"required": True, "content": content},
+        "responses": _responses(given, raised),
+    }
+
+
+def _guarded(paths: Json) -> Json:
+    """The same, with what each operation asks of its caller."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if scope := scope_of(method.upper(), path):
+                operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
+                operation["security"] = [{name: []} for name in _KEY]
+                responses = {**operation["responses"], **_problems(_ACCESS)}
+                operation["responses"] = dict(sorted(responses.items()))
+    return paths
 
 
 def _search_bodies() -> Json:

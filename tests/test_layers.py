@@ -19,8 +19,9 @@ ROOMS = {
     "prometheus_client": ["service"],
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
-    "sqlite3": ["indexer/catalog"],
+    "sqlite3": ["indexer/catalog", "indexer/events"],
     "pyarrow": ["indexer/feed"],
+    "limits": ["service"],
     "urllib3": ["indexer/fetch"],
     "service": ["service"],
 }

@@ -2,8 +2,10 @@
 
 from indexer.cli.app import main
 from indexer.cli.check import verify
+from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
+from indexer.cli.report import report
 from indexer.cli.sample import sample
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
@@ -23,6 +25,8 @@ for command in (
     verify,
     snapshot,
     sample,
+    keys,
+    report,
 ):
     main.add_command(command)
 

@@ -11,6 +11,7 @@ from indexer.catalog.segments import Segment
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
 from indexer.sync import Indexer, Report
+from indexer.uploads import UploadedPhotos
 
 
 @click.command()
@@ -18,10 +19,14 @@ from indexer.sync import Indexer, Report
 def compact(app: App) -> Output:
     """Write a new index file, if anything has changed since the last one.
 
-    Commands that change much of the catalogue do this by themselves.
+    Commands that change much of the catalogue do this by themselves. Also deletes photos that were
+    uploaded over HTTP and that no product has any more.
     """
+    catalog = app.catalog()
     with log.status("compacting"):
-        return _output(compaction.compact(app.catalog(), app.settings.index))
+        with catalog.writer():
+            UploadedPhotos(catalog).sweep()
+        return _output(compaction.compact(catalog, app.settings.index))
 
 
 @click.command()

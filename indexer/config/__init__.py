@@ -8,8 +8,10 @@ relative to the file; those in the environment, to the working directory.
 from indexer.config.loading import Setting, load_settings, table
 from indexer.config.settings import (
     DEFAULT_COLLECTION,
+    AccessSettings,
     CollectionSettings,
     EmbeddingSettings,
+    EventsSettings,
     FetchSettings,
     IndexSettings,
     ServiceSettings,
@@ -19,8 +21,10 @@ from indexer.config.settings import (
 
 __all__ = [
     "DEFAULT_COLLECTION",
+    "AccessSettings",
     "CollectionSettings",
     "EmbeddingSettings",
+    "EventsSettings",
     "FetchSettings",
     "IndexSettings",
     "ServiceSettings",

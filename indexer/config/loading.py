@@ -90,6 +90,8 @@ def _in_words(schema: dict[str, Any]) -> str:
         return str(schema["const"])
     if "enum" in schema:
         return ", ".join(schema["enum"])
+    if schema.get("type") == "boolean":
+        return "true or false"
     if schema.get("type") == "integer":
         high = schema.get("maximum")
         return f"an integer from {schema['minimum']} {'up' if high is None else f'to {high}'}"

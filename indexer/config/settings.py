@@ -27,6 +27,20 @@ FactoryString = Annotated[
         examples=["IVF1024,Flat", "SQ8", "IVF1024,SQfp16"],
     ),
 ]
+RateLimit = Annotated[
+    str,
+    Field(
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",
+        examples=["600/minute", "20/second"],
+    ),
+]
+Origin = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$",
+        examples=["https://shop.example", "http://localhost:3000"],
+    ),
+]
 
 
 class Section(BaseModel):
@@ -201,6 +215,53 @@ class ServiceSettings(Section):
     )
 
 
+class AccessSettings(Section):
+    """Who may use the service, and how much."""
+
+    open: bool = Field(
+        False,
+        description="Let everyone search and report events without a key, even from a network."
+        " Changing products takes an admin key all the same.",
+    )
+    rate_limit_per_key: Literal["none"] | RateLimit = Field(
+        "none",
+        description="Requests of one key; more are answered with 429 for a while. Each process"
+        " counts for itself and grants its share.",
+    )
+    rate_limit_per_address: Literal["none"] | RateLimit = Field(
+        "none",
+        description="The same for one client address (IPv6: one /64 network). Photos, the search"
+        " page and health checks do not count.",
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies in front of the service that add the client's address to"
+        " X-Forwarded-For; 0 ignores that header.",
+    )
+    cors_origins: list[Origin] = Field(
+        [],
+        description="Web pages of these origins may call the service from a browser.",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
+
+
+class EventsSettings(Section):
+    """What is kept of searches and of what shoppers did with the results."""
+
+    keep_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description="Days that `report` can look back; 0 records nothing.",
+    )
+
+
 class CollectionSettings(Section):
     """A section of the store with a network of its own; what is absent comes from `embedding`."""
 
@@ -218,6 +279,8 @@ class Settings(Section):
     images: ImageSettings = ImageSettings()
     fetch: FetchSettings = FetchSettings()
     service: ServiceSettings = ServiceSettings()
+    access: AccessSettings = AccessSettings()
+    events: EventsSettings = EventsSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
         description="Further collections by name; `default` always exists.",

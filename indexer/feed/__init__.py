@@ -5,6 +5,7 @@ Google Merchant XML. Columns follow the Google Merchant product data
 specification (`indexer.feed.merchant` says what becomes of each).
 """
 
+from indexer.feed.documents import read_attributes, read_changes, require_product_id
 from indexer.feed.reader import read_feed
 from indexer.feed.rows import AttributeValue, FeedRow, ImageRef, Rejection
 from indexer.feed.writer import write_products_csv
@@ -14,6 +15,9 @@ __all__ = [
     "FeedRow",
     "ImageRef",
     "Rejection",
+    "read_attributes",
+    "read_changes",
     "read_feed",
+    "require_product_id",
     "write_products_csv",
 ]

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Store, png
+from tests.fakes import FAKE_SPEC
 from tests.processes import FAKE, ask, gunicorn, wait_for
 from tests.service.conftest import rows
 from tests.service.test_api import upload
@@ -57,8 +58,13 @@ def test_the_view_and_the_network_are_told(client: FlaskClient) -> None:
     ]
     assert images == [0, 9, 0]
     assert told[named("view_current_timestamp_seconds", collection="default")] > 0
-    (model,) = [dict(labels) for name, labels in told if name == "model_info"]
-    assert (model["weights"], model["runs_on"]) == ("fake", "nothing")
+    of_the_network = {
+        "collection": "default",
+        "fingerprint": FAKE_SPEC.fingerprint,
+        "weights": "fake",
+        "runs_on": "nothing",
+    }
+    assert told[named("model_info", **of_the_network)] == 1
 
 
 def test_paths_and_methods_that_clients_invent_make_no_new_series(client: FlaskClient) -> None:

@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
     ),
     "another method": (lambda client: client.delete("/v1/search"), 405, "method_not_allowed"),
     "a write to a product": (
-        lambda client: client.put("/v1/products/red"),
+        lambda client: client.post("/v1/products/red"),
         405,
         "method_not_allowed",
     ),
@@ -184,10 +184,11 @@ def test_every_route_refuses_other_methods_with_a_problem_that_allows_its_own(
     assert len(rules) >= 8
     for rule in rules:
         assert rule.methods is not None
-        response = client.open(_concrete(rule.rule), method="DELETE")
+        response = client.open(_concrete(rule.rule), method="TRACE")
         assert response.status_code == 405
         assert response.mimetype == "application/problem+json"
-        assert set(response.headers["Allow"].split(", ")) == rule.methods
+        # Several rules may share a path.
+        assert set(response.headers["Allow"].split(", ")) >= rule.methods
         assert response.json is not None
         check_problem(response.json)
 

@@ -1,0 +1,82 @@
+"""What access checks and recording add to a request, in microseconds beside a search by product.
+
+Everything runs in this process, so that no network hides it.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flask import Flask
+
+from indexer.config import AccessSettings, EventsSettings, Settings, StorageSettings
+from indexer.events import EventStore, Recorder
+from indexer.keys import Keys
+from indexer.search import Answer, SearchParameters
+from service.access.guard import Guard
+from service.access.rates import RateLimit
+from tests.conftest import Store
+
+_REPEATS = 5_000
+_PRODUCTS = 500
+
+
+def main() -> None:
+    """Prints the table."""
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.add(*(store.row(str(n), (n % 256, n // 2, 255 - n % 256)) for n in range(_PRODUCTS)))
+        data_dir = store.catalog.folder.parent
+        searcher, parameters = store.searcher, SearchParameters()
+        searcher.refresh()
+
+        def search() -> Answer:
+            return searcher.by_product("7", parameters, include_itself=False)
+
+        recorder = Recorder(EventStore(data_dir), keep_days=1)
+        limit, answer = RateLimit("1000000/second", 1), search()
+        rows = {
+            f"search by product, {_PRODUCTS} products": _median_us(search, _REPEATS // 10),
+            "check without keys": _check_us(data_dir),
+            "check with a key": _check_us(data_dir, key=True),
+            "check with a key and both limits": _check_us(data_dir, key=True, limited=True),
+            "one limit": _median_us(lambda: limit.count("client")),
+            "note what 10 results showed": _median_us(lambda: recorder.note(answer)),
+        }
+        recorder.stop()
+        store.catalog.close()
+    whole = next(iter(rows.values()))
+    print("| what | µs, median | of a search |\n|---|---|---|")
+    for name, median in rows.items():
+        print(f"| {name} | {median:.1f} | {median / whole:.2%} |")
+
+
+def _check_us(data_dir: Path, *, key: bool = False, limited: bool = False) -> float:
+    limit = "1000000/second" if limited else "none"
+    settings = Settings(
+        storage=StorageSettings(data_dir=data_dir),
+        access=AccessSettings(rate_limit_per_key=limit, rate_limit_per_address=limit),
+        events=EventsSettings(keep_days=0),
+    )
+    text = Keys(data_dir).create(["search"], "")[1] if key else ""
+    app = Flask(__name__)
+    app.add_url_rule("/v1/search", "search", lambda: "", methods=["POST"])
+    guard = Guard(settings)
+    headers = {"Authorization": f"Bearer {text}"} if key else {}
+    with app.test_request_context("/v1/search", method="POST", headers=headers):
+        return _median_us(guard.check)
+
+
+def _median_us(call: Callable[[], object], repeats: int = _REPEATS) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return 1e6 * statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Recording what searches show, at the cost of a list append per search."""
+
+import atexit
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Iterable
+from threading import Event as Signal
+from threading import Lock, Thread
+
+from indexer.events.store import Event, EventsError, EventStore, Query
+from indexer.search import Answer
+
+log = logging.getLogger(__name__)
+
+# Searches that wait to be written; more are left out, as memory is for searching.
+_MOST_WAITING = 10_000
+_INTERVAL_S = 0.2
+_PURGE_EVERY_S = 3600
+_DAY_S = 86_400
+
+
+class Recorder:
+    """Writes queries in the background and events at once. Thread-safe; one per process.
+
+    Args:
+        store: to write to; other processes may do the same.
+        keep_days: after which what was written is deleted.
+    """
+
+    def __init__(self, store: EventStore, keep_days: int) -> None:
+        self._store = store
+        self._keep_s = keep_days * _DAY_S
+        self._waiting: deque[Query] = deque()
+        self._left_out = 0
+        self._purged_at = -math.inf
+        self._stopped = Signal()
+        self._starting = Lock()
+        self._thread: Thread | None = None
+
+    def note(self, answer: Answer) -> None:
+        """Takes down what a search showed; never waits and never fails."""
+        if self._thread is None:
+            self._start()
+        if len(self._waiting) >= _MOST_WAITING:
+            self._left_out += 1
+            return
+        shown = tuple((match.product.product_id, match.score) for match in answer.matches)
+        first = answer.offset + 1
+        self._waiting.append(
+            Query(answer.query_id, answer.collection, int(time.time()), answer.kind, first, shown)
+        )
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Stores events, durable when this returns.
+
+        A query need not be known: it may still wait to be written, here or in another process.
+
+        Raises:
+            EventsError: they cannot be stored.
+        """
+        self._store.add_events(events, int(time.time()))
+
+    def flush(self) -> None:
+        """Writes what waits; if that fails, it is logged, and the queries are left out."""
+        queries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            if queries:
+                self._store.add_queries(queries)
+            if time.monotonic() - self._purged_at > _PURGE_EVERY_S:
+                self._purged_at = time.monotonic()
+                self._store.purge(int(time.time()) - self._keep_s)
+        except EventsError as error:
+            log.error("%d searches are not recorded: %s", len(queries), error)
+        if self._left_out:
+            log.warning("%d searches came too fast to be recorded", self._left_out)
+            self._left_out = 0
+
+    def stop(self) -> None:
+        """Writes what waits, and ends."""
+        atexit.unregister(self.stop)
+        self._stopped.set()
+        if self._thread:
+            self._thread.join()
+        self.flush()
+        self._store.close()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                atexit.register(self.stop)
+                self._thread = Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_INTERVAL_S):
+            self.flush()

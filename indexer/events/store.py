@@ -1,0 +1,165 @@
+"""Queries and events in SQLite, one file for all collections, apart from the catalogues.
+
+Losing it would lose statistics and no product, so it has no checksums of its own.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, get_args
+
+from indexer.errors import ImageSearchError
+
+Action = Literal["click", "cart", "purchase", "dismiss"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+_FILE = "events.db"  # no collection's folder can have this name
+_BUSY_TIMEOUT_S = 10.0
+# A query is one row whatever it showed: product ids and their scores as two JSON lists, in which
+# the position is the rank. (Lists of plain values unfold five times as fast as a list of pairs.)
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS queries (
+        query_id TEXT PRIMARY KEY,
+        collection TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        first_rank INTEGER NOT NULL,
+        best REAL,
+        shown TEXT NOT NULL,
+        scores TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX IF NOT EXISTS queries_by_time ON queries (at)",
+    """CREATE TABLE IF NOT EXISTS events (
+        query_id TEXT NOT NULL,
+        product_id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (query_id, product_id, action)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS events_by_time ON events (at)",
+)
+
+
+class EventsError(ImageSearchError):
+    """What happened cannot be stored or read."""
+
+    code = "events_failed"
+
+
+@dataclass(frozen=True)
+class Query:
+    """One page that a search showed. `at` in seconds since 1970; `shown` from `first_rank` on."""
+
+    query_id: str
+    collection: str
+    at: int
+    kind: str
+    first_rank: int
+    shown: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a shopper did with a product that a query showed."""
+
+    query_id: str
+    product_id: str
+    action: Action
+
+
+class EventStore:
+    """The file in a data folder; made when there is something to store. Thread-safe.
+
+    Every method raises an EventsError if the file cannot be read or written.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / _FILE
+        self._lock = Lock()
+        self._db: sqlite3.Connection | None = None
+
+    def add_queries(self, queries: Iterable[Query]) -> None:
+        rows = [
+            (
+                query.query_id,
+                query.collection,
+                query.at,
+                query.kind,
+                query.first_rank,
+                max((score for _, score in query.shown), default=None),
+                json.dumps([product_id for product_id, _ in query.shown], ensure_ascii=False),
+                json.dumps([round(score, 4) for _, score in query.shown]),
+            )
+            for query in queries
+        ]
+        with self._transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def add_events(self, events: Iterable[Event], at: int) -> None:
+        """Durable when this returns. An event that is here already stays as it is."""
+        rows = [(event.query_id, event.product_id, event.action, at) for event in events]
+        with self._transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+
+    def purge(self, before: int) -> None:
+        """Deletes what is older."""
+        if not self.path.is_file():
+            return
+        with self._transaction() as db:
+            db.execute("DELETE FROM queries WHERE at < ?", (before,))
+            db.execute("DELETE FROM events WHERE at < ?", (before,))
+
+    def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT; none if nothing was ever stored."""
+        if self._db is None and not self.path.is_file():
+            return []
+        with self._transaction() as db:
+            return db.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._db:
+                self._db.close()
+                self._db = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._db is None:
+                    self._db = self._opened()
+                with self._db:  # commits, or rolls back
+                    yield self._db
+            except (OSError, sqlite3.Error) as error:
+                raise EventsError(f"{self.path}: {error}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
+        try:
+            _set_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    """Waits for others who do the same to a new file: of that alone SQLite itself does not."""
+    end = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)

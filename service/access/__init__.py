@@ -1,0 +1,24 @@
+"""Who may send which request: keys, limits, other origins. Decided before anything is read.
+
+`scopes` says what an endpoint takes, `guard` who has it, `rates` how often, `cors` from which
+pages; none of them knows what the endpoints do.
+"""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from indexer.config import Settings
+from service.access import cors
+from service.access.guard import Guard
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Makes the application check every request."""
+    access = settings.access
+    if access.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=access.trusted_proxies, x_proto=0, x_host=0
+        )
+    app.before_request(Guard(settings).check)
+    if access.cors_origins:
+        cors.register(app, access.cors_origins)

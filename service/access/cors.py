@@ -1,0 +1,26 @@
+"""Lets web pages of other origins call the service (CORS)."""
+
+from collections.abc import Collection
+
+from flask import Flask, Response, request
+
+# Keys come in headers and never in cookies, so no credentials are allowed.
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def register(app: Flask, origins: Collection[str]) -> None:
+    """Makes every answer, a problem too, say to browsers whether these pages may read it."""
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        response.vary.add("Origin")
+        if (origin := request.origin) in origins:
+            response.headers["Access-Control-Allow-Origin"] = str(origin)
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+            if "Access-Control-Request-Method" in request.headers:
+                response.headers.update(_PREFLIGHT)
+        return response

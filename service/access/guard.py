@@ -1,0 +1,82 @@
+"""Lets a request through, or refuses it."""
+
+import re
+
+from flask import request
+
+from indexer.config import Settings
+from indexer.keys import Keys, Scope, is_loopback
+from service.access.rates import RateLimit, client_of
+from service.access.scopes import scope_of
+from service.errors import ForbiddenError, UnauthorizedError
+
+_CHALLENGE = 'Bearer realm="product search"'
+# What proxies add. Behind one, a request that comes from here was not sent from here.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
+
+
+class Guard:
+    """Asks for keys and counts requests, of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        access, processes = settings.access, settings.service.workers
+        self._keys = Keys(settings.storage.data_dir)
+        self._open = access.open
+        self._bound_here = is_loopback(settings.service.host)
+        self._by_key = RateLimit(access.rate_limit_per_key, processes)
+        self._by_address = RateLimit(access.rate_limit_per_address, processes)
+
+    def check(self) -> None:
+        """
+        Raises:
+            RateLimitedError: this client sends too many requests.
+            UnauthorizedError: the request has no key and needs one, or its key is not valid.
+            ForbiddenError: the key is for other things.
+        """
+        rule = request.url_rule
+        scope = scope_of(request.method, rule.rule) if rule else None
+        if scope is None:
+            return
+        self._by_address.count(client_of(request.remote_addr or ""))
+        text = _sent_key()
+        if text is None:
+            self._check_without_key(scope)
+            return
+        key = self._keys.find(text)
+        if key is None:
+            raise UnauthorizedError(
+                "the API key is not valid (any more): `python -m indexer keys list` shows those"
+                " that are",
+                {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'},
+            )
+        self._by_key.count(key.id)
+        if not key.allows(scope):
+            raise ForbiddenError(
+                f"the API key {key.id} is for {', '.join(key.scopes)}; this takes {scope}",
+                {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
+            )
+
+    def _check_without_key(self, scope: Scope) -> None:
+        shopping = scope in ("search", "events")
+        if shopping and self._open:
+            return
+        # Looked at for each request, as gunicorn's --bind can override the settings.
+        local = self._bound_here and is_loopback(request.remote_addr or "")
+        if local and not self._keys.all() and (shopping or _is_direct()):
+            return
+        raise UnauthorizedError(
+            f"this takes an API key for {scope}: send `Authorization: Bearer KEY`; `python -m"
+            f" indexer keys create --scope {scope}` makes one",
+            {"WWW-Authenticate": _CHALLENGE},
+        )
+
+
+def _sent_key() -> str | None:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key")
+
+
+def _is_direct() -> bool:
+    """Not through a proxy, nor from a web page whose name was made to lead here."""
+    name = re.sub(r":\d*$", "", request.host)
+    return is_loopback(name) and not any(header in request.headers for header in _FORWARDED)

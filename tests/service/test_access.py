@@ -1,0 +1,317 @@
+"""Who may send what: keys, scopes, limits, other origins."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
+from indexer.keys import Keys, Scope
+from service import create_app
+from service.access.scopes import scope_of
+from service.search import SearchService
+from tests.conftest import Store
+from tests.fakes import FakeEmbedder
+from tests.processes import cli, start, wait_for
+from tests.service.contract import DocumentedClient
+
+SIMILAR = "/v1/products/red/similar"
+HERE, ANYWHERE = "127.0.0.1", "0.0.0.0"
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("photos"))
+    store.add(store.row("red", "red"), store.row("navy", "navy"))
+    yield store
+    store.catalog.close()
+
+
+@contextmanager
+def opened(
+    data_dir: Path, host: str = HERE, workers: int = 1, **access: Any
+) -> Iterator[FlaskClient]:
+    settings = Settings(
+        storage=StorageSettings(data_dir=data_dir),
+        service=ServiceSettings(host=host, workers=workers),
+        access=AccessSettings(**access),
+    )
+    service = SearchService(settings, lambda _: FakeEmbedder())
+    app = create_app(settings, search=service)
+    app.test_client_class = DocumentedClient
+    service.start()
+    try:
+        wait_for(lambda: service.states()[0].status == "ready", "opening")
+        yield app.test_client()
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def keys(photos: Store) -> Iterator[Keys]:
+    """No keys at first, and none left for the next test."""
+    keys = Keys(photos.catalog.folder.parent)
+    yield keys
+    keys.path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def serve(photos: Store) -> Iterator[Serve]:
+    """Starts services over one catalogue, and stops them at the end of the test."""
+    running = []
+
+    def start(**options: Any) -> FlaskClient:
+        context = opened(photos.catalog.folder.parent, **options)
+        running.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in running:
+        context.__exit__(None, None, None)
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+def make(keys: Keys, *scopes: Scope) -> Mapping[str, str]:
+    return bearer(keys.create(scopes, "test")[1])
+
+
+def test_on_loopback_without_keys_everyone_may_search(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    assert serve().get(SIMILAR).status_code == 200
+
+
+def test_once_there_are_keys_a_search_needs_one(serve: Serve, keys: Keys) -> None:
+    client = serve()
+    search = make(keys, "search")
+    refused = client.get(SIMILAR)
+    assert (refused.status_code, refused.json and refused.json["code"]) == (401, "unauthorized")
+    assert refused.headers["WWW-Authenticate"].startswith("Bearer realm=")
+    assert client.get(SIMILAR, headers=search).status_code == 200
+    assert client.get("/v1/products/red", headers=search).status_code == 200
+    sent_otherwise = {"X-API-Key": search["Authorization"].removeprefix("Bearer ")}
+    assert client.get(SIMILAR, headers=sent_otherwise).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/openapi.json", "/static/app.js", "/v1/images/1"]
+)
+def test_probes_the_page_and_photos_need_no_key(serve: Serve, keys: Keys, path: str) -> None:
+    make(keys, "search")
+    assert serve(host=ANYWHERE).get(path).status_code == 200
+
+
+def test_a_key_is_for_its_scopes_and_admin_for_all(serve: Serve, keys: Keys) -> None:
+    client = serve()
+    refused = client.get(SIMILAR, headers=make(keys, "events", "metrics"))
+    assert (refused.status_code, refused.json and refused.json["code"]) == (403, "forbidden")
+    assert 'scope="search"' in refused.headers["WWW-Authenticate"]
+    assert client.get(SIMILAR, headers=make(keys, "admin")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "scope"),
+    [("GET", "/new", "search"), ("POST", "/v1/new", "admin"), ("GET", "/metrics", "metrics")],
+)
+def test_a_route_that_no_one_thought_of_takes_a_key(method: str, rule: str, scope: str) -> None:
+    assert scope_of(method, rule) == scope
+
+
+def test_several_keys_are_valid_at_once_until_each_is_revoked(serve: Serve, keys: Keys) -> None:
+    client = serve()
+    old, text = keys.create(["search"], "old")
+    new = make(keys, "search")
+    assert client.get(SIMILAR, headers=bearer(text)).status_code == 200
+    keys.revoke(old.id)
+    refused = client.get(SIMILAR, headers=bearer(text))
+    assert refused.status_code == 401
+    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    assert client.get(SIMILAR, headers=new).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.b", "ü" * 300, "0" * 5000])
+def test_what_is_no_key_is_refused_even_where_none_is_needed(
+    serve: Serve, keys: Keys, text: str
+) -> None:
+    assert keys.all() == {}
+    assert serve().get(SIMILAR, headers=bearer(text)).status_code == 401
+
+
+def test_a_right_id_with_a_wrong_secret_is_refused(serve: Serve, keys: Keys) -> None:
+    key, text = keys.create(["search"], "")
+    assert serve().get(SIMILAR, headers=bearer(text[:-1])).status_code == 401
+    assert serve().get(SIMILAR, headers=bearer(f"{key.id}.{key.sha256}")).status_code == 401
+
+
+def test_on_a_network_a_service_whose_last_key_was_revoked_is_closed(
+    serve: Serve, keys: Keys
+) -> None:
+    assert keys.all() == {}
+    assert serve(host=ANYWHERE).get(SIMILAR).status_code == 401
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "", "2001:db8::1"])
+def test_without_keys_only_this_machine_is_let_in_whatever_the_settings_say_of_it(
+    serve: Serve, keys: Keys, address: str
+) -> None:
+    assert keys.all() == {}
+    answer = serve().get(SIMILAR, environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == 401
+
+
+def test_an_open_service_can_be_searched_from_a_network_but_not_changed(
+    serve: Serve, keys: Keys
+) -> None:
+    client = serve(host=ANYWHERE, open=True)
+    assert client.get(SIMILAR).status_code == 200
+    make(keys, "admin")
+    assert client.get(SIMILAR).status_code == 200
+    assert client.delete("/v1/products/red").status_code == 401
+
+
+def test_damaged_keys_let_no_one_in(serve: Serve, keys: Keys) -> None:
+    client = serve()
+    keys.path.write_text('{"keys": [{"id": "a"}]}')
+    assert client.get(SIMILAR).status_code == 500
+
+
+def limited(client: FlaskClient, **headers: str) -> list[int]:
+    return [client.get(SIMILAR, headers=headers).status_code for _ in range(4)]
+
+
+def test_an_address_has_so_many_requests(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(open=True, rate_limit_per_address="3/hour")
+    assert limited(client) == [200, 200, 200, 429]
+    refused = client.get(SIMILAR)
+    assert refused.json is not None
+    assert refused.json["code"] == "rate_limited"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+    assert client.get("/v1/images/1").status_code == 200
+    other = client.get(SIMILAR, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
+    assert other.status_code == 200
+
+
+def test_wrong_keys_count_for_the_address(serve: Serve, keys: Keys) -> None:
+    make(keys, "search")
+    client = serve(rate_limit_per_address="3/hour")
+    assert limited(client, **bearer("a.b")) == [401, 401, 401, 429]
+
+
+def test_a_key_has_so_many_requests_wherever_they_come_from(serve: Serve, keys: Keys) -> None:
+    client, mine, other = serve(rate_limit_per_key="3/hour"), make(keys, "search"), None
+    addresses = [f"203.0.113.{number}" for number in range(4)]
+    codes = [
+        client.get(SIMILAR, headers=mine, environ_overrides={"REMOTE_ADDR": address}).status_code
+        for address in addresses
+    ]
+    assert codes == [200, 200, 200, 429]
+    other = make(keys, "search")
+    assert client.get(SIMILAR, headers=other).status_code == 200
+
+
+def test_each_of_several_processes_grants_its_share(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    assert limited(serve(rate_limit_per_address="4/hour", workers=2)) == [200, 200, 429, 429]
+
+
+def test_the_address_that_a_trusted_proxy_names_counts(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(open=True, rate_limit_per_address="3/hour", trusted_proxies=1)
+    for number in range(5):
+        # What the client itself claims comes first and is not believed.
+        named = {"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.7"}
+        assert client.get(SIMILAR, headers=named).status_code == (200 if number < 3 else 429)
+    assert client.get(SIMILAR, headers={"X-Forwarded-For": "203.0.113.8"}).status_code == 200
+
+
+def test_without_a_trusted_proxy_no_header_changes_the_address(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(rate_limit_per_address="1/hour")
+    codes = [
+        client.get(SIMILAR, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+        for number in range(2)
+    ]
+    assert codes == [200, 429]
+
+
+def test_the_addresses_of_one_ipv6_network_are_one_client(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(open=True, rate_limit_per_address="1/hour")
+
+    def code(address: str) -> int:
+        return client.get(SIMILAR, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+    assert [code("2001:db8::1"), code("2001:db8::2:3"), code("2001:db8:0:1::1")] == [200, 429, 200]
+    assert [code("::ffff:192.0.2.1"), code("192.0.2.1"), code("::ffff:192.0.2.2")] == [
+        200,
+        429,
+        200,
+    ]
+
+
+SHOP = "https://shop.example"
+
+
+def test_pages_of_listed_origins_may_read_answers_and_problems(serve: Serve, keys: Keys) -> None:
+    client = serve(cors_origins=[SHOP])
+    make(keys, "search")
+    for path, status in (("/healthz", 200), (SIMILAR, 401)):
+        answer = client.get(path, headers={"Origin": SHOP})
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+        assert "Origin" in answer.headers["Vary"]
+    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+
+
+def test_a_preflight_needs_no_key(serve: Serve, keys: Keys) -> None:
+    make(keys, "search")
+    client = serve(cors_origins=[SHOP])
+    asked = {"Origin": SHOP, "Access-Control-Request-Method": "POST"}
+    answer = client.options("/v1/search", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://shop.example:444"])
+def test_pages_of_other_origins_may_not(serve: Serve, keys: Keys, origin: str) -> None:
+    assert keys.all() == {}
+    answer = serve(cors_origins=[SHOP]).get("/healthz", headers={"Origin": origin})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_gunicorn_refuses_to_start_open_to_a_network_and_names_both_ways_out(
+    tmp_path: Path,
+) -> None:
+    command = ["-m", "gunicorn", "--check-config", "--config", "service/gunicorn.conf.py"]
+    settings = {"IMAGE_SEARCH_SERVICE_HOST": ANYWHERE}
+
+    def check(**more: str) -> tuple[int, str]:
+        process = start(
+            *command,
+            "tests.fakes:FakeEmbedder",
+            data_dir=tmp_path,
+            settings={**settings, **more},
+            stderr=-1,
+        )
+        _, stderr = process.communicate(timeout=60)
+        return process.returncode, stderr.decode()
+
+    code, message = check()
+    assert code != 0
+    assert message.startswith(f"error: service.host: received '{ANYWHERE}'")
+    assert "keys create" in message
+    assert "access.open: true" in message
+    assert len(message.splitlines()) == 1
+    assert check(IMAGE_SEARCH_ACCESS_OPEN="true") == (0, "")
+    assert cli("keys", "create", "--scope", "search", data_dir=tmp_path).code == 0
+    assert check() == (0, "")

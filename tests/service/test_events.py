@@ -1,0 +1,188 @@
+"""What shoppers did with results, over HTTP, and that recording it costs searches nothing."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from indexer.config import EventsSettings, Settings, StorageSettings
+from indexer.events import EventStore, Recorder
+from indexer.keys import Keys
+from service import create_app
+from service.search import SearchService
+from tests.conftest import Store, png
+from tests.fakes import FakeEmbedder
+from tests.processes import gunicorn, multipart, upload, wait_for
+from tests.service.contract import DocumentedClient
+
+QUERY = "9a0b2c4d6e8f40718293a4b5c6d7e8f9"
+
+
+@contextmanager
+def recording(store: Store, **events: Any) -> Iterator[FlaskClient]:
+    settings = Settings(
+        storage=StorageSettings(data_dir=store.catalog.folder.parent),
+        events=EventsSettings(**events),
+    )
+    service = SearchService(settings, lambda _: FakeEmbedder())
+    app = create_app(settings, search=service)
+    app.test_client_class = DocumentedClient
+    service.start()
+    try:
+        wait_for(lambda: service.states()[0].status == "ready", "opening")
+        yield app.test_client()
+    finally:
+        if recorder := recorder_of(app):
+            recorder.stop()
+        service.stop()
+
+
+def recorder_of(app: Any) -> Recorder | None:
+    recorder: Recorder | None = app.extensions["events"]
+    return recorder
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[FlaskClient]:
+    store.add(store.row("red", "red"), store.row("navy", "navy"), store.row("green", "green"))
+    with recording(store) as client:
+        yield client
+
+
+def rows(store: Store, table: str) -> list[tuple[Any, ...]]:
+    path = EventStore(store.catalog.folder.parent).path
+    if not path.is_file():
+        return []
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute(f"SELECT * FROM {table}").fetchall()
+        except sqlite3.OperationalError:  # it is just being made
+            return []
+
+
+def search(client: FlaskClient, **fields: object) -> Any:
+    body, content_type = multipart(png("red"), **fields)
+    answer = client.post("/v1/search", data=body, content_type=content_type)
+    assert answer.status_code == 200
+    return answer.json
+
+
+def event(**changes: object) -> dict[str, object]:
+    return {"query_id": QUERY, "product_id": "red", "action": "click", **changes}
+
+
+def test_what_a_search_showed_is_recorded_within_a_second_and_nothing_of_who_searched(
+    client: FlaskClient, store: Store
+) -> None:
+    answer = search(client, limit=2, offset=1)
+    wait_for(lambda: rows(store, "queries"), "recording", seconds=1)
+    ((query_id, collection, _, kind, first_rank, best, shown, scores),) = rows(store, "queries")
+    assert (query_id, collection, kind, first_rank) == (answer["query_id"], "default", "photo", 2)
+    assert json.loads(shown) == [result["product_id"] for result in answer["results"]]
+    expected = [result["score"] for result in answer["results"]]
+    assert json.loads(scores) == pytest.approx(expected, abs=1e-4)
+    assert best == pytest.approx(answer["results"][0]["score"], abs=1e-4)
+
+
+def test_a_search_by_product_is_recorded_as_one(client: FlaskClient, store: Store) -> None:
+    client.get("/v1/products/red/similar")
+    wait_for(lambda: rows(store, "queries"), "recording", seconds=1)
+    assert rows(store, "queries")[0][3] == "product"
+
+
+@pytest.mark.parametrize("action", ["click", "cart", "purchase", "dismiss"])
+def test_an_event_is_stored_when_answered_and_counts_once(
+    client: FlaskClient, store: Store, action: str
+) -> None:
+    for _ in range(2):  # as clients do that heard no answer
+        answer = client.post("/v1/events", json=event(action=action))
+        assert (answer.status_code, answer.data) == (204, b"")
+    assert [row[:3] for row in rows(store, "events")] == [(QUERY, "red", action)]
+
+
+def test_events_come_in_batches_too_and_all_are_stored_or_none(
+    client: FlaskClient, store: Store
+) -> None:
+    good = [event(product_id=str(number)) for number in range(3)]
+    refused = client.post("/v1/events", json={"events": [*good, event(action="look")]})
+    assert refused.json is not None
+    assert (refused.status_code, refused.json["code"]) == (400, "bad_parameter")
+    assert refused.json["detail"].startswith("events.3.action: received 'look'")
+    assert rows(store, "events") == []
+    assert client.post("/v1/events", json={"events": good}).status_code == 204
+    assert len(rows(store, "events")) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        event(query_id="x"),
+        event(product_id=""),
+        event(product_id=7),
+        event(address="1.2.3.4"),
+        {"events": []},
+        {"events": [event()] * 1001},
+    ],
+)
+def test_what_is_no_event_is_refused(client: FlaskClient, store: Store, body: object) -> None:
+    answer = client.post("/v1/events", json=body)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (400, "bad_parameter")
+    assert rows(store, "events") == []
+
+
+def test_events_take_json_only(client: FlaskClient) -> None:
+    body = json.dumps(event())
+    assert client.post("/v1/events", data=body, content_type="text/plain").status_code == 415
+    broken = client.post("/v1/events", data=body[:-1], content_type="application/json")
+    assert (broken.status_code, broken.json and broken.json["code"]) == (400, "bad_request")
+
+
+def test_once_there_are_keys_events_take_one_of_their_scope(
+    client: FlaskClient, store: Store
+) -> None:
+    keys = Keys(store.catalog.folder.parent)
+
+    def code(text: str) -> int:
+        headers = {"Authorization": f"Bearer {text}"}
+        return client.post("/v1/events", json=event(), headers=headers).status_code
+
+    assert code(keys.create(["events"], "")[1]) == 204
+    assert code(keys.create(["search"], "")[1]) == 403
+    assert client.post("/v1/events", json=event()).status_code == 401
+
+
+def test_if_nothing_is_kept_nothing_is_recorded(store: Store) -> None:
+    store.add(store.row("red", "red"))
+    with recording(store, keep_days=0) as client:
+        search(client)
+        assert client.post("/v1/events", json=event()).status_code == 204
+    assert not EventStore(store.catalog.folder.parent).path.exists()
+
+
+def test_a_search_does_not_fail_because_it_cannot_be_recorded(
+    client: FlaskClient, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = EventStore(store.catalog.folder.parent).path
+    path.mkdir()  # nothing can be stored in a folder
+    search(client)
+    wait_for(lambda: "not recorded" in caplog.text, "logging", seconds=5)
+    refused = client.post("/v1/events", json=event())
+    assert (refused.status_code, refused.json and refused.json["code"]) == (503, "events_failed")
+    search(client)
+    shutil.rmtree(path)
+    assert client.post("/v1/events", json=event()).status_code == 204
+
+
+def test_what_was_searched_just_before_the_service_ends_is_recorded(store: Store) -> None:
+    store.add(store.row("red", "red"))
+    data_dir = store.catalog.folder.parent
+    with gunicorn(data_dir, store.photos.parent / "log", "tests.processes:fake_app()") as service:
+        shown = upload(service.url, png("red")).json["query_id"]
+    assert rows(store, "queries")[0][0] == shown
