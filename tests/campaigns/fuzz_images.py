@@ -15,8 +15,8 @@ from random import Random
 
 from tests.campaigns.command import Counts, main
 from tests.campaigns.fuzz_mutations import mutated, seeds
-from tests.campaigns.fuzz_target import code_of, is_busy, target
-from tests.processes import Reply, ask, upload
+from tests.campaigns.fuzz_target import Target, code_of, is_busy, target
+from tests.processes import Reply
 
 _CONNECTIONS = 8
 _REAL_PHOTOS = 20
@@ -33,7 +33,7 @@ def run(seed: int, size: int) -> Counts:
 
         def shoot(number: int) -> str:
             try:
-                return _code(shot_at.url, Random(f"{seed}/{number}"), photos)
+                return _code(shot_at, Random(f"{seed}/{number}"), photos)
             except Exception as error:
                 raise AssertionError(f"photo {number} of seed {seed}") from error
 
@@ -41,20 +41,19 @@ def run(seed: int, size: int) -> Counts:
         return {**counts, "MiB over idle": shot_at.growth_mib()}
 
 
-def _code(url: str, random: Random, photos: Sequence[bytes]) -> str:
+def _code(shot_at: Target, random: Random, photos: Sequence[bytes]) -> str:
     data, as_base64, box = mutated(random, photos), random.random() < 0.5, random.random() < 0.2
     fields = {"box": "0.1,0.2,0.5,0.9"} if box else {}
-    while is_busy(code := code_of(_sent(url, data, fields, as_base64=as_base64))):
+    while is_busy(code := code_of(_sent(shot_at, data, fields, as_base64=as_base64))):
         time.sleep(0.5)
     return code
 
 
-def _sent(url: str, data: bytes, fields: dict[str, str], *, as_base64: bool) -> Reply:
+def _sent(shot_at: Target, data: bytes, fields: dict[str, str], *, as_base64: bool) -> Reply:
     if not as_base64:
-        return upload(url, data, **fields)
-    body = json.dumps({"image_base64": base64.b64encode(data).decode(), **fields}).encode()
-    headers = {"Content-Type": "application/json"}
-    return ask(url, "/v1/search", method="POST", body=body, headers=headers)
+        return shot_at.upload(data, **fields)
+    body = {"image_base64": base64.b64encode(data).decode(), **fields}
+    return shot_at.post(json.dumps(body).encode(), "application/json")
 
 
 def _real_photos() -> list[bytes]:

@@ -1,6 +1,7 @@
 """Bytes on a connection that are no proper HTTP, or barely."""
 
 import socket
+from collections.abc import Mapping
 from random import Random
 
 from tests.processes import address_of, multipart
@@ -57,11 +58,11 @@ _CHUNKS = (
 )
 
 
-def nonsense(random: Random) -> bytes:
-    """A request, or several, or what is none at all."""
+def nonsense(random: Random, headers: Mapping[str, str]) -> bytes:
+    """A request, mostly with the headers, or several, or what is none at all."""
     if random.random() < 0.1:
         return random.choice((b"", b"\0", b"\r\n" * 50, b"\x16\x03\x01\x02\0\1\0", _noise(random)))
-    data = b"".join(_request(random) for _ in range(random.choice((1, 1, 1, 2, 10))))
+    data = b"".join(_request(random, headers) for _ in range(random.choice((1, 1, 1, 2, 10))))
     if random.random() < 0.2:
         data = data[: random.randrange(len(data) + 1)]
     return data
@@ -83,10 +84,11 @@ def exchange(url: str, data: bytes) -> bytes:
         return answer
 
 
-def _request(random: Random) -> bytes:
+def _request(random: Random, headers: Mapping[str, str]) -> bytes:
     method, path = random.choice(_METHODS), random.choice((*_TARGETS, *_TARGETS, *_PATHS))
     lines = [f"{method} {path} {random.choice((*_VERSIONS[:1] * 6, *_VERSIONS))}"]
     lines += ["Host: a"] * (random.random() < 0.9)
+    lines += [f"{name}: {value}" for name, value in headers.items() if random.random() < 0.9]
     lines += random.sample(_HEADERS, random.choice((0, 0, 1, 1, 2, 5)))
     content_type, body = random.choice(_TYPES), random.choice((*_BODIES, *_CHUNKS, _noise(random)))
     if random.random() < 0.1:

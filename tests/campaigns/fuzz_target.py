@@ -3,15 +3,16 @@
 Its network is a fake, as it sees only what was decoded; everything before it is real.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from indexer.keys import Keys
 from service.schemas import Problem
 from tests.bad_files import FORMATS, photo, saved
 from tests.conftest import Store
-from tests.processes import FAKE, Reply, Service, ask, gunicorn, upload
+from tests.processes import FAKE, Reply, Service, ask, gunicorn, multipart
 
 MOST_MIB = 300
 PRODUCTS = {"0": "red", "1": "navy", "00": "gold", "é": "green", "a/b": "salmon", "%2F": "white"}
@@ -25,16 +26,27 @@ class Target:
 
     Attributes:
         url: where it answers.
+        headers: with a key, so that whoever shoots gets past the door.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, key: str) -> None:
         self.url = service.url
+        self.headers = {"Authorization": f"Bearer {key}"}
         self._service = service
         self._worker = self._only_worker()
         for form in FORMATS:  # the decoders are loaded when they are needed
-            assert upload(self.url, saved(photo(), form)).status == 200
+            assert self.upload(saved(photo(), form)).status == 200
         self._idle = self._memory("VmRSS:")
         Path(f"/proc/{self._worker}/clear_refs").write_text("5")  # VmHWM begins anew
+
+    def post(self, body: bytes | Iterable[bytes], content_type: str, **headers: str) -> Reply:
+        """A search; a body in pieces needs its length in `headers`."""
+        headers |= {"Content-Type": content_type, **self.headers}
+        return ask(self.url, "/v1/search", method="POST", body=body, headers=headers)
+
+    def upload(self, photo: bytes, **fields: object) -> Reply:
+        """A search by a photo in a form."""
+        return self.post(*multipart(photo, **fields))
 
     def growth_mib(self) -> int:
         """How much more memory than at first the worker has had at most."""
@@ -75,8 +87,9 @@ def target() -> Iterator[Target]:
         )
         store.catalog.close()
         data_dir = store.catalog.folder.parent
+        _, key = Keys(data_dir).create(["admin"], "campaign")
         with gunicorn(data_dir, Path(name) / "log", FAKE) as service:
-            shot_at = Target(service)
+            shot_at = Target(service, key)
             yield shot_at
             shot_at.require_unharmed()
 

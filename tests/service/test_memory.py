@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.campaigns.fuzz_target import Target, can_measure, code_of, is_busy, target
-from tests.processes import ask, multipart
+from tests.processes import multipart
 
 _PIECE = 65_536
 # Until the last byte of each is there, or the server takes no more for now.
@@ -41,9 +41,8 @@ def test_large_uploads_at_once_do_not_fill_the_memory(
 
 
 def _send(shot_at: Target, together: threading.Barrier, body: bytes, content_type: str) -> str:
-    headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
-    pieces = _held_back(body, together)
-    return code_of(ask(shot_at.url, "/v1/search", method="POST", body=pieces, headers=headers))
+    length = {"Content-Length": str(len(body))}
+    return code_of(shot_at.post(_held_back(body, together), content_type, **length))
 
 
 def _held_back(body: bytes, together: threading.Barrier) -> Iterator[bytes]:
