@@ -1,27 +1,66 @@
-"""How long one photo takes: ours against `model.predict` of the proof of concept.
+"""How long one photo takes: ours against `model.predict` of the proof of concept, and against
+what the processor can do.
 
     python -m benchmarks.embedding [--runs 15]
 
-All rows are measured in turns in one run, so that whatever else the machine does meets all
-of them; trust the ratios.
+All rows are measured in turns in one run, so that whatever else the machine does meets all of
+them; trust the ratios. "of the limit" is the time that the multiplications of the convolutions
+would take at the rate of the fastest large matrix product in the same precision, over the time
+taken, both at their shortest. Vectors are compared with those of float32 on the photos of
+IMAGE_SEARCH_TEST_DATA.
 """
 
 import argparse
+import csv
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from benchmarks.matrix_products import SIDE, products
 from indexer.config import EmbeddingSettings
-from indexer.embedding import Embedder, load_embedder
+from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.base import Photos
-from indexer.embedding.precision import resolve_precision
+from indexer.embedding.calibration import agreement
+from indexer.embedding.precision import INT8_FLAGS, cpu_flags, resolve_precision
+from indexer.embedding.quantised import quantise, unpack
+from indexer.embedding.quiet import import_tensorflow
+from indexer.embedding.resize import resize
+from indexer.embedding.weights import BLOCKS, KERNEL_SHAPES, load_weights
+
+SIDES = (224, 80)
+CALIBRATION = 100
+
+
+@dataclass
+class Row:
+    name: str
+    side: int
+    precision: str
+    compute: Callable[[Photos], Any]
+    embedder: Embedder | None
+
+
+def flops(side: int) -> int:
+    """Multiplications and additions of all convolutions for one photo."""
+    total = 0
+    for block in BLOCKS:
+        total += sum(2 * side**2 * int(np.prod(KERNEL_SHAPES[layer])) for layer in block)
+        side //= 2
+    return total
 
 
 def proof_of_concept() -> Callable[[Photos], Any]:
     """Keras's model as the proof of concept calls it; random weights cost the same."""
+    import_tensorflow()
     import keras
 
     vgg16 = keras.applications.vgg16
@@ -31,41 +70,115 @@ def proof_of_concept() -> Callable[[Photos], Any]:
     )
 
 
-def embedder(**settings: Any) -> Embedder:
-    return load_embedder(EmbeddingSettings(**settings))
+def test_photos(side: int, most: int) -> Photos:
+    """Photos of clothing in random order, or none where there is no test data."""
+    folder = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", "")) / "clothing"
+    if not (folder / "labels.csv").is_file():
+        return np.empty((0, side, side, 3), np.uint8)
+    with (folder / "labels.csv").open() as file:
+        names = sorted(row["image"] for row in csv.DictReader(file))
+    order = np.random.RandomState(0).permutation(len(names))[:most]
+    pictures = (Image.open(folder / names[number]).convert("RGB") for number in order)
+    return np.stack([resize(picture, side, "bilinear") for picture in pictures])
+
+
+def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
+    """Calibrated on `photos`."""
+    from indexer.embedding.openvino_engine import OpenVinoEmbedder
+
+    spec = resolve_spec(settings)
+    weights = load_weights(spec)
+    float32 = OpenVinoEmbedder(spec, weights, "float32")
+    seen = [float32.input_max(photo[None]) for photo in photos]
+    largest = {layer: max(each[layer] for each in seen) for layer in seen[0]}
+    rounded, input_max = unpack(quantise(weights, largest))
+    return OpenVinoEmbedder(spec, rounded, resolve_precision("auto"), input_max=input_max)
+
+
+def rows(calibration: dict[int, Photos]) -> Iterator[Row]:
+    yield Row("model.predict", 224, "float32", proof_of_concept(), None)
+    half = resolve_precision("auto")
+    precisions = ["float32"] if half == "float32" else ["float32", half]
+    for side in SIDES:
+        for engine in ("tensorflow", "openvino"):
+            if find_spec(engine) is None:
+                print(f"{engine} is not installed: its rows are skipped")
+                continue
+            settings = EmbeddingSettings(engine=engine, input_size=side)
+            for precision in precisions:
+                own = load_embedder(settings.model_copy(update={"precision": precision}))
+                yield Row(engine, side, precision, own.embed_batch, own)
+            if engine == "openvino" and INT8_FLAGS & cpu_flags():
+                own = int8(settings, calibration[side])
+                yield Row(engine, side, "int8", own.embed_batch, own)
+
+
+def agreements(all_rows: list[Row], photos: dict[int, Photos]) -> dict[str, str]:
+    """Lowest cosine, and overlap of the ten nearest, with TensorFlow's float32."""
+    found = {}
+    for side in SIDES:
+        ours = [row for row in all_rows if row.embedder and row.side == side]
+        if not len(photos[side]):
+            continue
+        vectors = [np.concatenate([r.compute(p[None]) for p in photos[side]]) for r in ours]
+        for row, each in zip(ours, vectors, strict=True):
+            alike = agreement(each, vectors[0])
+            found[_key(row)] = f"{alike.cosine:>9.6f} {alike.overlap:>8.3f}"
+    return found
+
+
+def _key(row: Row) -> str:
+    return f"{row.name}, {row.precision}, side {row.side}"
+
+
+def measure(tasks: dict[str, Callable[[], Any]], runs: int) -> dict[str, list[float]]:
+    """Seconds of each task, run in turns; the first two turns warm up."""
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for turn in range(runs + 2):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            if turn >= 2:
+                times[name].append(time.perf_counter() - start)
+    return times
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15, help="of each row; the median counts")
-    runs = parser.parse_args().runs
+    parser.add_argument("--photos", type=int, default=300, help="to compare vectors on")
+    arguments = parser.parse_args()
 
-    ours = embedder(weights="untrained")
-    fashion = embedder()
-    precision = resolve_precision("auto")
-    rows: dict[str, tuple[Callable[[Photos], Any], int]] = {
-        "model.predict, float32, side 224": (proof_of_concept(), 224),
-        "compiled, float32, side 224": (
-            embedder(weights="untrained", precision="float32").embed_batch,
-            224,
-        ),
-        f"default: compiled, {precision}, side 224": (ours.embed_batch, 224),
-        f"fashion: compiled, {precision}, side 80": (fashion.embed_batch, 80),
-    }
+    real = {side: test_photos(side, CALIBRATION + arguments.photos) for side in SIDES}
     random = np.random.RandomState(0)
-    times: dict[str, list[float]] = {name: [] for name in rows}
-    for turn in range(runs + 2):
-        for name, (compute, side) in rows.items():
-            photo = random.randint(0, 256, (1, side, side, 3)).astype(np.uint8)
-            start = time.perf_counter()
-            compute(photo)
-            if turn >= 2:  # the first two warm up
-                times[name].append(time.perf_counter() - start)
+    noise = {s: random.randint(0, 256, (1, s, s, 3)).astype(np.uint8) for s in SIDES}
+    calibration = {
+        side: real[side][:CALIBRATION] if len(real[side]) else noise[side] for side in SIDES
+    }
+    all_rows = list(rows(calibration))
+    tasks: dict[str, Callable[[], Any]] = {
+        _key(row): partial(row.compute, noise[row.side]) for row in all_rows
+    }
+    multiply = {", ".join(name): task for name, task in products().items()}
+    times = measure(tasks | multiply, arguments.runs)
+    alike = agreements(all_rows, {side: real[side][CALIBRATION:] for side in SIDES})
 
+    rate: dict[str, float] = {}
+    for name in multiply:
+        precision, each = name.split(", ")[1], 2 * SIDE**3 / min(times[name])
+        rate[precision] = max(rate.get(precision, 0), each)
+    for precision, each in rate.items():
+        print(f"matrix product, {precision}: {each / 1e9:,.0f} GFLOP/s")
     base = median(next(iter(times.values())))
-    print(f"{'one photo':<42} {'ms':>8} {'times faster':>13}")
-    for name, seconds in times.items():
-        print(f"{name:<42} {median(seconds) * 1e3:>8.1f} {base / median(seconds):>13.1f}")
+    print(f"one photo: {', '.join(f'{flops(s) / 1e9:.2f} GFLOP at side {s}' for s in SIDES)}")
+    print(f"{'':<36} {'ms':>7} {'faster':>7} {'of limit':>8} {'cosine':>9} {'overlap':>8}")
+    for row in all_rows:
+        seconds = median(times[_key(row)])
+        limit = flops(row.side) / rate[row.precision] / min(times[_key(row)])
+        print(
+            f"{_key(row):<36} {seconds * 1e3:>7.1f} {base / seconds:>7.1f} {limit:>8.2f}"
+            f" {alike.get(_key(row), '')}"
+        )
 
 
 if __name__ == "__main__":

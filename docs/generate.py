@@ -72,12 +72,14 @@ def _configuration() -> Iterator[str]:
     yield "## Collections"
     yield ""
     yield "`collections` names further sections of the store. Each has a catalogue of its own and,"
-    yield f"under `embedding`, those of {own} that differ:"
+    yield f"under `embedding`, those of {own} that differ; and `hide_out_of_stock`, if it differs"
+    yield "from that of `search`:"
     yield ""
     yield "```yaml"
     yield "collections:"
     yield "  shoes:"
     yield "    embedding: {weights: models/shoes.npz, input_size: 96}"
+    yield "    hide_out_of_stock: true"
     yield "```"
 
 

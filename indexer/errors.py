@@ -65,6 +65,12 @@ class BadParameterError(ImageSearchError):
     code = "bad_parameter"
 
 
+class BadFilterError(BadParameterError):
+    """A condition on attributes cannot be read, or names an attribute that no product has."""
+
+    code = "bad_filter"
+
+
 class FeedError(ImageSearchError):
     """A feed cannot be read at all; a bad row is a `Rejection`, not an error."""
 
@@ -87,6 +93,12 @@ class UnsupportedPrecisionError(ImageSearchError):
     """The processor cannot compute in the precision that was asked for."""
 
     code = "unsupported_precision"
+
+
+class EngineUnavailableError(ImageSearchError):
+    """The runtime that the settings ask for or need is not installed, or ruled out by them."""
+
+    code = "engine_unavailable"
 
 
 class FingerprintMismatchError(ImageSearchError):

@@ -18,7 +18,7 @@ from indexer.feed import read_attributes, read_changes, require_product_id
 from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 from service.errors import BadRequestError, NotReadyError
-from service.json_bodies import decoded, json_body, validated
+from service.parsing import decoded, json_body, unrepeated, validated
 from service.schemas import CollectionQuery
 from service.search import SearchService
 
@@ -227,7 +227,7 @@ def _row(operation: object, result: Result) -> dict[str, object]:
 
 def _searcher() -> Searcher:
     service: SearchService = current_app.extensions["search"]
-    return service.searcher(validated(CollectionQuery, request.args.to_dict()).collection)
+    return service.searcher(validated(CollectionQuery, unrepeated(request.args)).collection)
 
 
 def _apply(searcher: Searcher, changes: Sequence[Change]) -> list[Result]:

@@ -3,6 +3,7 @@
 import json
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -59,6 +60,12 @@ class UnsupportedMediaTypeError(ImageSearchError):
     code = "unsupported_media_type"
 
 
+class ImageUrlDisabledError(ImageSearchError):
+    """Photos are not fetched by address here."""
+
+    code = "image_url_disabled"
+
+
 class UnknownImageError(ImageSearchError):
     """There is no such photo, or its file is gone."""
 
@@ -106,6 +113,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     BadRequestError: HTTPStatus.BAD_REQUEST,
     RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
     UnknownImageError: HTTPStatus.NOT_FOUND,
     EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
@@ -137,15 +145,20 @@ def register(app: Flask) -> None:
 
 
 def _known(error: ImageSearchError) -> Response:
-    status = status_of(type(error))
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s: %s", error.code, error)
-    response = problem(status, error.code, str(error))
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    response = _response(problem_of(error))
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     if isinstance(error, AccessError):
         response.headers.update(error.headers)
     return response
+
+
+def problem_of(error: ImageSearchError) -> dict[str, Any]:
+    """The problem document of an error; what is our fault is logged."""
+    status = status_of(type(error))
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, EventsError):
+        log.error("%s: %s", error.code, error)
+    return _document(status, error.code, str(error))
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
@@ -176,12 +189,19 @@ def _unknown(error: Exception) -> Response:
 
 def problem(status: HTTPStatus, code: str, detail: str) -> Response:
     """A problem document. `code` is stable, `detail` is for people."""
-    document = {
+    return _response(_document(status, code, detail))
+
+
+def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": f"urn:image-search:problem:{code}",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
         "code": code,
     }
+
+
+def _response(document: dict[str, Any]) -> Response:
     body = json.dumps(document, ensure_ascii=False)
-    return Response(body, status=int(status), content_type="application/problem+json")
+    return Response(body, status=document["status"], content_type="application/problem+json")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from indexer.config import Settings
 from indexer.events import Action, Event, EventStore, Recorder
 from indexer.search import Answer
-from service.json_bodies import json_body, validated
+from service.parsing import json_body, validated
 
 MAX_EVENTS = 1000
 

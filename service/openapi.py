@@ -18,6 +18,7 @@ from service.errors import (
     BadRequestError,
     DeadlineError,
     ForbiddenError,
+    ImageUrlDisabledError,
     NotReadyError,
     OverloadedError,
     RateLimitedError,
@@ -27,13 +28,15 @@ from service.errors import (
     UnsupportedMediaTypeError,
     status_of,
 )
-from service.json_bodies import LINES
+from service.parsing import LINES
 
 Json = dict[str, Any]
 
 _MODELS = (
     schemas.Parameters,
     schemas.JsonQuery,
+    schemas.BatchQuery,
+    schemas.BatchResponse,
     schemas.CollectionQuery,
     schemas.SearchResponse,
     schemas.ProductResponse,
@@ -49,7 +52,12 @@ _MODELS = (
     events.EventsBody,
 )
 _COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
-_SEARCH = (*_COLLECTION, errors.UnknownProductError, OverloadedError)
+_SEARCH = (
+    *_COLLECTION,
+    errors.BadFilterError,
+    errors.UnknownProductError,
+    OverloadedError,
+)
 _PHOTO = (
     DeadlineError,
     errors.EmptyImageError,
@@ -89,7 +97,9 @@ def _paths() -> Json:
     search_errors = (
         *_SEARCH,
         *_PHOTO,
+        errors.FetchError,
         BadRequestError,
+        ImageUrlDisabledError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
     )
@@ -101,6 +111,26 @@ def _paths() -> Json:
                 "parameters": _query(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
                 "responses": _responses(schemas.SearchResponse, search_errors),
+            }
+        },
+        "/v1/search/batch": {
+            "post": {
+                "operationId": "searchBatch",
+                "summary": f"Answer up to {schemas.MAX_BATCH} searches; a problem of one stops"
+                " no other.",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _ref(schemas.BatchQuery)}},
+                },
+                "responses": _responses(
+                    schemas.BatchResponse,
+                    (
+                        errors.BadParameterError,
+                        BadRequestError,
+                        RequestTooLargeError,
+                        UnsupportedMediaTypeError,
+                    ),
+                ),
             }
         },
         "/v1/products/{product_id}": {

@@ -1,6 +1,5 @@
 """Photos of queries as vectors: a photo is decoded and embedded once, however often it comes."""
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from hashlib import sha256
 import numpy as np
 
 from indexer.arrays import Vector, Vectors
+from indexer.embedding import available_cores
 from indexer.embedding.base import Pixels
 from indexer.images import Box, ImageLimits
 from indexer.photos import prepare
@@ -43,7 +43,7 @@ class QueryPhotos:
         self._coming: dict[Key, Future[Embedded]] = {}
         self._lock = threading.Lock()
         # More decoders than cores would only slow each other, and the network.
-        self._decoders = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._decoders = threading.BoundedSemaphore(available_cores())
 
     def vectors(
         self, photos: Sequence[bytes], box: Box | None, took_ms: dict[str, float]

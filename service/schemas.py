@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 from indexer.config import DEFAULT_COLLECTION
 from indexer.search import SearchParameters
 
 MAX_PHOTOS = 8
+MAX_BATCH = 32
 
 
 class Parameters(SearchParameters):
@@ -18,15 +19,39 @@ class Parameters(SearchParameters):
     )
 
 
+# A query string or a form may name these several times.
+REPEATABLE = {n for n, field in Parameters.model_fields.items() if isinstance(field.default, list)}
+
+
 class JsonQuery(Parameters):
-    """A search as JSON, with exactly one of `image_base64` and `product_id`."""
+    """A search as JSON, with exactly one of `image_base64`, `image_url` and `product_id`, or with
+    `more_like` alone."""
 
     image_base64: Annotated[
         str | None, Field(description="A photo: the bytes of its file in base64.")
     ] = None
+    image_url: Annotated[
+        str | None,
+        Field(
+            pattern="^[hH][tT][tT][pP][sS]?://",
+            max_length=2000,
+            description="Address of a photo, on a host that service.image_url_hosts names.",
+        ),
+    ] = None
     product_id: Annotated[str | None, Field(description="A product to find similar ones to.")] = (
         None
     )
+
+
+class BatchQuery(BaseModel):
+    """Several searches; each is answered on its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queries: Annotated[
+        list[SkipValidation[JsonQuery]],
+        Field(min_length=1, max_length=MAX_BATCH, description="What to search for."),
+    ]
 
 
 class CollectionQuery(BaseModel):
@@ -55,17 +80,32 @@ class Result(BaseModel):
     image: str = Field(description="The photo as the merchant named it.")
     image_url: str = Field(description="Where the photo is: an address, or a path of this service.")
     attributes: dict[str, Any]
+    boost: float | None = Field(
+        None, description="What `boost` added for the ranking; absent if the query had none."
+    )
+
+
+class FacetValue(BaseModel):
+    """A value of an attribute, and how many matching products have it."""
+
+    value: str | float | bool
+    count: int
 
 
 class SearchResponse(BaseModel):
-    """One page of a ranking: by falling score, equal scores by product_id."""
+    """One page of a ranking: by falling score and boost, equal ones by product_id."""
 
     query_id: str
     collection: str
     seq: int = Field(description="The state of the catalogue that was searched.")
-    total: int = Field(description="Products in the whole ranking.")
+    total: int = Field(description="Products in the whole ranking, before `dedup` leaves any out.")
     took_ms: TookMs
     results: list[Result]
+    facets: dict[str, list[FacetValue]] | None = Field(
+        None,
+        description="By attribute, the 50 most frequent values; absent if the query had no"
+        " `facets`.",
+    )
 
 
 class ProductImage(BaseModel):
@@ -121,3 +161,9 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: str
+
+
+class BatchResponse(BaseModel):
+    """The answer or the problem of each query, in their order."""
+
+    answers: list[SearchResponse | Problem]

@@ -4,16 +4,18 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder, load_embedder
+from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.errors import ImageSearchError
+from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 from indexer.transfer import IMPORTED
 from service import metrics
 from service.admission import Admission
-from service.errors import NotReadyError
+from service.errors import ImageUrlDisabledError, NotReadyError
 from service.lane import Lane
 from service.photos import QueryPhotos
 
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # A change of the catalogue is visible within a second; asking for one takes microseconds.
 _REFRESH_INTERVAL_S = 0.2
+# A shopper waits for a photo that a query names, and a thread of the service with them.
+_PHOTO_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,22 +46,31 @@ class SearchService:
 
     Args:
         settings: of storage and embedding.
-        load: makes an embedder; it is called once for collections of equal settings.
+        load: makes an embedder, by default on this process's share of the cores; it is called
+            once for collections of equal settings.
 
     Attributes:
         admission: whom to ask before a search.
     """
 
     def __init__(
-        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] = load_embedder
+        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
     ) -> None:
         self._settings = settings
-        self._load = load
+        # Processes that compute on every core each would only take turns.
+        threads = max(1, available_cores() // settings.service.workers)
+        self._load = load or partial(load_embedder, threads=threads)
         self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
         own = settings.service
         self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, str] = {}
+        timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
+        self._addresses = PhotoSource(
+            settings.images.limits(),
+            settings.fetch.model_copy(update={"timeout_s": timeout_s}),
+            only_hosts=settings.service.image_url_hosts,
+        )
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
@@ -93,6 +106,20 @@ class SearchService:
             reason = self._failures.get(collection, "the model is being loaded; try again soon")
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
+
+    def photo_at(self, url: str) -> bytes:
+        """The photo at an address that a query names.
+
+        Raises:
+            ImageUrlDisabledError: no host is allowed.
+            FetchError: this one is not, or does not give a photo.
+        """
+        if not self._settings.service.image_url_hosts:
+            raise ImageUrlDisabledError(
+                "image_url is off; send the photo itself, or name the hosts of photos in"
+                " service.image_url_hosts"
+            )
+        return self._addresses.read(url)
 
     def states(self) -> list[CollectionState]:
         """The state of every collection, by name."""
@@ -143,7 +170,8 @@ class SearchService:
         catalog = Catalog(self._settings.folder_of(name), create=True)
         photos = self._photos_of(self._settings.embedding_of(name))
         embedder = photos.lane.embedder
-        searcher = Searcher(name, catalog, embedder.spec, photos)
+        hides = self._settings.hides_out_of_stock(name)
+        searcher = Searcher(name, catalog, embedder.spec, photos, hide_out_of_stock=hides)
         self._refresh(searcher)
         searcher.warm_up()
         own = embedder.spec

@@ -5,7 +5,7 @@ from threading import Lock
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Embedder, Photos, unit_rows
+from indexer.embedding.base import CELL, Embedder, Maps, Photos, unit_rows
 from indexer.embedding.spec import EmbeddingSpec
 
 FAKE_SPEC = EmbeddingSpec(
@@ -44,3 +44,11 @@ class FakeEmbedder(Embedder):
         cells = images.reshape(len(images), 4, cell, 4, cell, 3).astype(np.float64)
         # Around mid-grey, so that opposite colours are far apart.
         return unit_rows(cells.mean(axis=(2, 4)).reshape(len(images), self.dimension) - 127.5)
+
+    def activations(self, images: Photos) -> Maps:
+        """The mean colours of cells of 16 x 16 pixels."""
+        self._check_sides(images)
+        count, height, width, _ = images.shape
+        cells = images.reshape(count, height // CELL, CELL, width // CELL, CELL, 3)
+        maps: Maps = cells.mean(axis=(2, 4), dtype=np.float32)
+        return maps

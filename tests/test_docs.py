@@ -1,5 +1,6 @@
 """What is written about the software is what the software does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import pytest
 
 from docs.generate import pages
 from indexer import __version__
+from service.schemas import REPEATABLE, BatchQuery, JsonQuery, Parameters
 from tests.conftest import ROOT
+
+QUERIES = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/queries.md").read_text(), re.M | re.S)
 
 
 @pytest.mark.parametrize("file", pages(), ids=lambda file: file.name)
@@ -31,3 +35,22 @@ def test_every_test_that_is_named_as_a_proof_exists(page: str) -> None:
 def _exists(file: str, name: str) -> bool:
     path = ROOT / "tests" / file
     return path.is_file() and re.search(rf"def {name}\(", path.read_text()) is not None
+
+
+@pytest.mark.parametrize("command", QUERIES)
+def test_the_queries_that_are_shown_can_be_read(command: str) -> None:
+    if body := re.search(r"-d '(.*)'", command):
+        sent = json.loads(body[1])
+        for query in BatchQuery(**sent).queries if "queries" in sent else [sent]:
+            assert JsonQuery.model_validate(query)
+    fields = re.findall(r"(?:-F|--data-urlencode) '?(\w+)=([^' ]+)", command)
+    values = {name: [value] if name in REPEATABLE else value for name, value in fields}
+    values.pop("image", None)
+    assert values or "-d '" in command or "image=" in command
+    assert Parameters.model_validate(values)
+
+
+@pytest.mark.parametrize("option", Parameters.model_fields)
+def test_every_option_of_a_query_is_explained(option: str) -> None:
+    text = (ROOT / "docs/queries.md").read_text()
+    assert option in text or option in {"limit", "offset", "box", "collection"}

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 ROOMS = {
     "tensorflow": ["indexer/embedding"],
     "keras": ["indexer/embedding"],
+    "openvino": ["indexer/embedding"],
     "faiss": ["indexer/index"],
     "flask": ["service"],
     "werkzeug": ["service"],
@@ -20,6 +21,7 @@ ROOMS = {
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/catalog", "indexer/events"],
+    "orjson": ["indexer/catalog"],
     "pyarrow": ["indexer/feed"],
     "limits": ["service"],
     "urllib3": ["indexer/fetch"],

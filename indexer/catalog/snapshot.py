@@ -164,12 +164,7 @@ class CatalogSnapshot:
 
     def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
         """What the journal says of images after `seq`: operation and image id."""
-        before = self._db.execute(
-            "SELECT checksum FROM journal INDEXED BY journal_of_images"
-            " WHERE image_id IS NOT NULL AND seq <= ? ORDER BY seq DESC LIMIT 1",
-            (seq,),
-        ).fetchone()
-        chain = before[0] if before else 0
+        chain = self._chain_at(seq)
         for number, at, operation, product_id, image_id, stored in self._db.execute(
             "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
             " INDEXED BY journal_of_images WHERE image_id IS NOT NULL AND seq > ? ORDER BY seq",
@@ -181,6 +176,15 @@ class CatalogSnapshot:
             yield operation, image_id
         if chain != self.end.chain:
             raise self._damaged(f"the end of table journal, up to row {self.seq},")
+
+    def _chain_at(self, seq: int) -> int:
+        """The checksum of the last row of the journal up to `seq` that tells of an image."""
+        before = self._db.execute(
+            "SELECT checksum FROM journal INDEXED BY journal_of_images"
+            " WHERE image_id IS NOT NULL AND seq <= ? ORDER BY seq DESC LIMIT 1",
+            (seq,),
+        ).fetchone()
+        return before[0] if before else 0
 
     def _images(self, where: str, wanted: str) -> Iterator[tuple[Image, int]]:
         """Images and their checksums."""
@@ -195,6 +199,10 @@ class CatalogSnapshot:
         blob = b"".join(vector for _, vector, _ in rows)
         matrix = np.frombuffer(blob, dtype="<f4").reshape(len(rows), self.dimension or 0)
         return _ids(image_id for image_id, _, _ in rows), matrix
+
+    def missing_image(self, image_id: int) -> DamagedError:
+        """The error for an image that an index has, and no product."""
+        return self._damaged(f"row {image_id} of table images")
 
     def _require_all(self, table: str, wanted: Iterable[int], found: Iterable[int]) -> None:
         for image_id in sorted(set(map(int, wanted)).difference(found)):

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. `python -m indexer --help` lists the commands."""
 
 from indexer.cli.app import main
+from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
@@ -27,6 +28,7 @@ for command in (
     sample,
     keys,
     report,
+    calibrate,
 ):
     main.add_command(command)
 

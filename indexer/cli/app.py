@@ -79,8 +79,13 @@ class App:
         return PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
 
     def searcher(self) -> Searcher:
-        photos = PlainPhotoVectors(self.embedder, self.settings.images.limits())
-        return Searcher(self.collection, self.catalog(), self.spec, photos)
+        return Searcher(
+            self.collection,
+            self.catalog(),
+            self.spec,
+            PlainPhotoVectors(self.embedder, self.settings.images.limits()),
+            hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
+        )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

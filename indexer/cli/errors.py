@@ -1,6 +1,7 @@
 """The one place where errors become exit codes."""
 
 from indexer.errors import (
+    BadFilterError,
     BadParameterError,
     ConfigError,
     ImageSearchError,
@@ -16,6 +17,7 @@ LOCKED = 4
 INTERRUPTED = 130  # as shells report Ctrl-C
 
 _CODES: dict[type[ImageSearchError], int] = {
+    BadFilterError: USAGE,
     BadParameterError: USAGE,
     ConfigError: USAGE,
     UnknownCollectionError: USAGE,

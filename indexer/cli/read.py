@@ -1,9 +1,11 @@
 """Commands that change nothing: search, status."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
+from rich.console import Group
 from rich.table import Table
 
 from indexer.catalog.catalog import FILE_NAME
@@ -22,6 +24,19 @@ from indexer.search import Answer, SearchParameters
 @click.option("--min-score", type=float, help="Lowest cosine that counts as a match, -1 to 1.")
 @click.option("--box", help="Part of the photo: x1,y1,x2,y2 as fractions of its sides.")
 @click.option(
+    "--filter",
+    "conditions",
+    multiple=True,
+    help="Condition on attributes: color:red,blue price<=50 in_stock:true !brand:acme.",
+)
+@click.option("--facets", help="Attributes whose values to count, separated by commas.")
+@click.option("--boost", multiple=True, help="Condition that moves products up: brand:acme^0.1.")
+@click.option("--dedup", help="Hide nearly identical photos: true, or a cosine such as 0.99.")
+@click.option("--diversify", help="Attribute whose values take turns: brand or brand:2.")
+@click.option("--group-by", help="Attribute; the best product of each value is shown.")
+@click.option("--more-like", multiple=True, metavar="ID", help="Product like what is wanted.")
+@click.option("--less-like", multiple=True, metavar="ID", help="Product unlike what is wanted.")
+@click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw query and results with their scores into a PNG file.",
@@ -29,27 +44,27 @@ from indexer.search import Answer, SearchParameters
 @reporting
 def search(
     app: App,
+    /,
     image: Path | None,
     product: str | None,
-    limit: int,
-    offset: int,
-    min_score: float | None,
-    box: str | None,
     plot: Path | None,
+    conditions: tuple[str, ...],
+    **options: Any,
 ) -> Output:
     """Find the products that look most like the photo IMAGE, or like a product."""
-    if (image is None) == (product is None):
-        raise BadParameterError("name either a photo or a product with --product")
-    parameters = _parameters(limit, offset, min_score, box)
+    parameters = _parameters({**options, "filter": conditions})
+    if (image is None) == (product is None) and not (image is None and parameters.more_like):
+        raise BadParameterError("name either a photo, or a product with --product or --more-like")
     searcher = app.searcher()
-    if image is not None:
-        photo = read_photo(image, app.settings.images.limits())
-        answer = searcher.by_photos([photo], parameters)
+    if product is not None:
+        answer = searcher.by_product(product, parameters, include_itself=True)
     else:
-        answer = searcher.by_product(str(product), parameters, include_itself=True)
+        photos = [] if image is None else [read_photo(image, app.settings.images.limits())]
+        answer = searcher.by_photos(photos, parameters)
     if plot:
-        plot_answer(answer, app.catalog(), image or str(product), plot, app.photos)
-    return Output(answer.document(), _table(answer))
+        query = image or product or parameters.more_like[0]
+        plot_answer(answer, app.catalog(), query, plot, app.photos)
+    return Output(answer.document(), Group(_table(answer), *_facets(answer)))
 
 
 @click.command()
@@ -84,15 +99,19 @@ def status(app: App) -> Output:
     return Output(document, table)
 
 
-def _parameters(
-    limit: int, offset: int, min_score: float | None, box: str | None
-) -> SearchParameters:
+def _parameters(options: dict[str, Any]) -> SearchParameters:
+    given = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in options.items()
+        if value is not None
+    }
     try:
-        return SearchParameters(limit=limit, offset=offset, min_score=min_score, box=box)
+        return SearchParameters.model_validate(given)
     except ValidationError as invalid:
         error = invalid.errors()[0]
+        name = ".".join(map(str, error["loc"])) or "parameters"
         raise BadParameterError(
-            f"{error['loc'][0]}: received {error['input']!r}; {error['msg'].lower()}"
+            f"{name}: received {error['input']!r:.200}; {error['msg'].lower()}"
         ) from None
 
 
@@ -104,3 +123,10 @@ def _table(answer: Answer) -> Table:
         title = str(attributes.get("title", ""))
         table.add_row(f"{match.score:.4f}", match.product.product_id, title, price.strip())
     return table
+
+
+def _facets(answer: Answer) -> list[str]:
+    return [
+        f"{name}: " + ", ".join(f"{count.value} ({count.count})" for count in counts)
+        for name, counts in answer.facets.items()
+    ]

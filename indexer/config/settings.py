@@ -78,7 +78,7 @@ class EmbeddingSettings(Section):
         "fashion",
         description="`fashion` (bundled, for clothing and footwear), `imagenet` (downloaded once,"
         " general merchandise), `untrained` (seeded, for tests), or a path to"
-        " .h5, .keras, .weights.h5 or .npz.",
+        " .h5, .keras, .weights.h5, .npz or, from `calibrate`, .int8.",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",
@@ -90,7 +90,11 @@ class EmbeddingSettings(Section):
         description="`bilinear` (antialiased) reads most out of a photo, `nearest` matches vectors"
         " made by Keras's load_img, `letterbox` keeps the aspect ratio.",
     )
-    engine: Literal["tensorflow"] = Field("tensorflow", description="What computes the network.")
+    engine: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto",
+        description="What computes the network. `auto` takes `openvino`, the faster one, where"
+        " it is installed, and `tensorflow` elsewhere; the vectors are the same.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="`auto` takes bfloat16 where the processor computes in it (twice as fast,"
@@ -155,6 +159,16 @@ class FetchSettings(Section):
         return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
+class SearchSettings(Section):
+    """What a search finds."""
+
+    hide_out_of_stock: bool = Field(
+        False,
+        description="Whether products with `in_stock` false are found only by queries that filter"
+        " by in_stock. A collection may set its own.",
+    )
+
+
 class ServiceSettings(Section):
     """The HTTP service."""
 
@@ -213,6 +227,16 @@ class ServiceSettings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="`info` has a line for each request."
     )
+    image_url_hosts: list[HostName] = Field(
+        [],
+        description="Hosts whose photos a query may name by address (`image_url`); none: queries"
+        " send photos themselves. What is private must be in fetch.allowed_hosts too.",
+    )
+
+    @field_validator("image_url_hosts", mode="before")
+    @classmethod
+    def _commas_separate(cls, value: object) -> object:
+        return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
 class AccessSettings(Section):
@@ -263,10 +287,13 @@ class EventsSettings(Section):
 
 
 class CollectionSettings(Section):
-    """A section of the store with a network of its own; what is absent comes from `embedding`."""
+    """A section of the store; what is absent comes from the settings above."""
 
     embedding: dict[str, Any] = Field(
         default_factory=dict, description="Settings of `embedding` that differ in this collection."
+    )
+    hide_out_of_stock: bool | None = Field(
+        None, description="As `search.hide_out_of_stock`, for this collection."
     )
 
 
@@ -278,6 +305,7 @@ class Settings(Section):
     index: IndexSettings = IndexSettings()
     images: ImageSettings = ImageSettings()
     fetch: FetchSettings = FetchSettings()
+    search: SearchSettings = SearchSettings()
     service: ServiceSettings = ServiceSettings()
     access: AccessSettings = AccessSettings()
     events: EventsSettings = EventsSettings()
@@ -301,6 +329,11 @@ class Settings(Section):
             )
         own = self.collections.get(collection, CollectionSettings()).embedding
         return EmbeddingSettings.model_validate({**self.embedding.model_dump(), **own})
+
+    def hides_out_of_stock(self, collection: str) -> bool:
+        """Whether searches of a collection find what is out of stock only if asked to."""
+        own = self.collections.get(collection, CollectionSettings()).hide_out_of_stock
+        return self.search.hide_out_of_stock if own is None else own
 
     @property
     def photo_cache(self) -> Path:

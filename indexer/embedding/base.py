@@ -14,6 +14,11 @@ from indexer.errors import WeightsError
 
 Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
+Maps = NDArray[np.float32]  # (n, height / 16, width / 16, 512)
+
+# What ImageNet VGG16 was trained with: mean of blue, green and red.
+MEAN_BGR = (103.939, 116.779, 123.68)
+CELL = 16  # pixels per value of the last maps, in either direction
 
 
 class Embedder(ABC):
@@ -47,6 +52,21 @@ class Embedder(ABC):
             WeightsError: the network answers with values that are not finite.
         """
 
+    @abstractmethod
+    def activations(self, images: Photos) -> Maps:
+        """The last convolution's maps, before they are pooled: what is where in a photo.
+
+        Args:
+            images: uint8 (n, height, width, 3), RGB, n at least 1; height and width are any
+                multiples of 16, whatever `spec.input_size` is.
+
+        Returns:
+            float32 (n, height / 16, width / 16, channels), 0 or more in a real network.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """An RGB photo of any size as uint8 (side, side, 3), resized as `spec` says."""
         return resize(image, self.spec.input_size, self.spec.resize)
@@ -65,6 +85,21 @@ class Embedder(ABC):
             raise ValueError(
                 f"expected uint8 of shape (n, {side}, {side}, 3), received {images.dtype} of shape"
                 f" {images.shape}; `prepare` makes the right one"
+            )
+
+    def _check_sides(self, images: Photos) -> None:
+        shape = images.shape
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or shape[3] != 3
+            or 0 in shape
+            or shape[1] % CELL
+            or shape[2] % CELL
+        ):
+            raise ValueError(
+                f"expected uint8 of shape (n, height, width, 3), sides multiples of {CELL},"
+                f" received {images.dtype} of shape {shape}"
             )
 
 

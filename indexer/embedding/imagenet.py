@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from indexer.embedding.quiet import import_tensorflow
+from indexer.embedding.spec import IMAGENET_SHA256, file_sha256
 from indexer.errors import WeightsError
 
 # As in keras.applications.vgg16, so that a cache filled by Keras is used and the other way round.
@@ -20,10 +21,13 @@ def fetch_imagenet() -> Path:
     Raises:
         WeightsError: it cannot be reached; the text says how to do without.
     """
+    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    cached = cache / "models" / FILE_NAME
+    if cached.is_file() and file_sha256(cached) == IMAGENET_SHA256:
+        return cached
     import_tensorflow()
     import keras
 
-    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         # Keras prints its progress on stdout, which belongs to the caller's answer.
         with redirect_stdout(sys.stderr):
@@ -33,7 +37,7 @@ def fetch_imagenet() -> Path:
     except Exception as error:  # get_file raises nothing narrower
         raise WeightsError(
             f"cannot download the ImageNet weights: tried {URL}, received: {error}; either fetch"
-            f" that file on another machine and put it at {cache / 'models' / FILE_NAME}, or set"
+            f" that file on another machine and put it at {cached}, or set"
             " embedding.weights to its path, or to fashion, which is bundled"
         ) from error
     return Path(file)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from indexer.config import EmbeddingSettings
+from indexer.embedding.int8 import SUFFIX as INT8_SUFFIX
+from indexer.embedding.int8 import read_manifest
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
 
@@ -26,7 +28,7 @@ PRESET_SHA256 = {
 }
 OWN_SIDE = {FASHION_SHA256: 80}
 DEFAULT_SIDE = 224
-WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz")
+WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz", INT8_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class EmbeddingSpec:
         weights_sha256: of the weights file; of the recipe where there is none.
         input_size: side of the network's square input in pixels.
         resize: how a photo gets to that size.
-        numeric_class: `float` holds float32 and bfloat16, whose vectors agree to about 0.99999.
+        numeric_class: `float` holds float32 and bfloat16, whose vectors agree to about 0.99999;
+            an `int8` model agrees with itself only.
     """
 
     model: str
@@ -46,7 +49,7 @@ class EmbeddingSpec:
     weights_sha256: str
     input_size: int
     resize: ResizeMethod
-    numeric_class: Literal["float"] = "float"
+    numeric_class: Literal["float", "int8"] = "float"
     dimension: int = 512
 
     @property
@@ -72,8 +75,11 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
     """The spec of the settings; reads a weights file of one's own once, downloads nothing.
 
     Raises:
-        WeightsError: `weights` is neither a preset nor a readable file of a known format.
+        WeightsError: `weights` is neither a preset nor a readable file of a known format, or an
+            int8 model made for other settings.
     """
+    if Path(settings.weights).suffix == INT8_SUFFIX:
+        return _int8_spec(settings, Path(settings.weights))
     sha256 = PRESET_SHA256.get(settings.weights) or _own_sha256(Path(settings.weights))
     side = settings.input_size
     return EmbeddingSpec(
@@ -82,6 +88,30 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
         weights_sha256=sha256,
         input_size=OWN_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
         resize=settings.resize,
+    )
+
+
+def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
+    sha256 = file_sha256(path)
+    manifest = read_manifest(path)
+    for key, received in (
+        ("model", settings.model),
+        ("input_size", settings.input_size),
+        ("resize", settings.resize),
+    ):
+        made_for = getattr(manifest, key)
+        if received not in (made_for, "auto"):
+            raise WeightsError(
+                f"embedding.{key}: received {received}, but {path} was calibrated for {made_for};"
+                f" set it to {made_for}, or calibrate again"
+            )
+    return EmbeddingSpec(
+        model=manifest.model,
+        weights=settings.weights,
+        weights_sha256=sha256,
+        input_size=manifest.input_size,
+        resize=manifest.resize,
+        numeric_class="int8",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Embedder, Photos, unit_rows
+from indexer.embedding.base import MEAN_BGR, Embedder, Maps, Photos, unit_rows
 from indexer.embedding.precision import Precision
 from indexer.embedding.quiet import import_tensorflow
 from indexer.embedding.spec import EmbeddingSpec
@@ -15,26 +15,34 @@ from indexer.embedding.weights import BLOCKS, ConvWeights
 
 tf = import_tensorflow()
 
-# What ImageNet VGG16 was trained with: mean of blue, green and red.
-MEAN_BGR = (103.939, 116.779, 123.68)
-
 
 class TensorFlowEmbedder(Embedder):
     """VGG16's convolutions, global average pooling, length 1: 512 values.
 
     Building it compiles the network and runs it once.
 
+    Args:
+        threads: cores to compute on; None takes all that this process may use.
+
     Raises:
+        RuntimeError: TensorFlow computes on another number of threads already.
         WeightsError: these weights give values that are not finite.
     """
 
-    def __init__(self, spec: EmbeddingSpec, weights: ConvWeights, precision: Precision) -> None:
+    def __init__(
+        self,
+        spec: EmbeddingSpec,
+        weights: ConvWeights,
+        precision: Precision,
+        threads: int | None = None,
+    ) -> None:
         self.spec = spec
         self.precision = precision
         self.runs_on = f"tensorflow {precision}"
+        _limit_threads(threads)
         # A pass uses every core; two at once would take turns and hold twice the memory.
         self._one_at_a_time = Lock()
-        self._features = _compile(weights, spec.input_size, precision)
+        self._features, self._maps = _functions(weights, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
     def embed_batch(self, images: Photos) -> Vectors:
@@ -45,27 +53,50 @@ class TensorFlowEmbedder(Embedder):
             features = self._features(tf.constant(images)).numpy()
         return unit_rows(features)
 
+    def activations(self, images: Photos) -> Maps:
+        self._check_sides(images)
+        with self._one_at_a_time:
+            maps: Maps = self._maps(tf.constant(images)).numpy()
+        return maps
 
-def _compile(weights: ConvWeights, side: int, precision: Precision) -> Callable[[Any], Any]:
-    """A graph from uint8 (n, side, side, 3) to float32 features (n, 512), for any n.
 
+def _limit_threads(threads: int | None) -> None:
+    threading = tf.config.threading
+    if threads is not None and threading.get_intra_op_parallelism_threads() != threads:
+        threading.set_intra_op_parallelism_threads(threads)
+        threading.set_inter_op_parallelism_threads(1)  # the network is a chain
+
+
+def _functions(
+    weights: ConvWeights, side: int, precision: Precision
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Graphs from uint8 photos to float32 features (n, 512), and to the last maps.
+
+    The first is for any n, the second for any size, too; each is compiled when first called.
     The weights are constants of the graph in the precision of the convolutions: as variables,
     or cast within the graph, they would be converted again for each photo.
     """
     dtype = tf.as_dtype(precision)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-    def features(images: Any) -> Any:
+    def last_maps(images: Any) -> Any:
         # In float32 up to the first convolution: most of what bfloat16 loses, it loses on the
         # pixels, and this layer is 1 % of the arithmetic.
         maps = tf.cast(images[..., ::-1], tf.float32) - tf.constant(MEAN_BGR)
         for block in BLOCKS:
+            maps = maps if block is BLOCKS[0] else tf.nn.max_pool2d(maps, 2, 2, "VALID")
             for layer in block:
                 kernel, bias = (tf.constant(array, maps.dtype) for array in weights[layer])
                 maps = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(maps, kernel, 1, "SAME"), bias))
                 maps = tf.cast(maps, dtype)
-            maps = tf.nn.max_pool2d(maps, 2, 2, "VALID")
-        return tf.reduce_mean(tf.cast(maps, tf.float32), axis=(1, 2))
+        return maps
 
-    compiled: Callable[[Any], Any] = features.get_concrete_function()
-    return compiled
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    def features(images: Any) -> Any:
+        pooled = tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID")
+        return tf.reduce_mean(tf.cast(pooled, tf.float32), axis=(1, 2))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    def maps(images: Any) -> Any:
+        return tf.cast(last_maps(images), tf.float32)
+
+    return features, maps

@@ -70,10 +70,14 @@ class Guard:
         allowed_hosts: `host` may have addresses of internal networks, `host:port` may also be
             asked on that port.
         resolve: gives the addresses of a host.
+        only: hosts, written alike, which alone may be asked; None for any.
     """
 
-    def __init__(self, allowed_hosts: Iterable[str], resolve: Resolve) -> None:
+    def __init__(
+        self, allowed_hosts: Iterable[str], resolve: Resolve, only: Iterable[str] | None = None
+    ) -> None:
         self._allowed = {host.lower() for host in allowed_hosts}
+        self._only = None if only is None else {host.lower() for host in only}
         self._resolve = resolve
 
     def check(self, url: str) -> Target:
@@ -93,6 +97,8 @@ class Guard:
         if parts.auth is not None:
             raise FetchError("the URL holds a user name or password; publish photos without")
         port = parts.port or _PORTS[scheme]
+        if self._only is not None and self._only.isdisjoint({host, f"{host}:{port}"}):
+            raise FetchError(f"photos are not fetched from {host}; send the photo itself")
         named = f"{host}:{port}" in self._allowed
         if port not in _PORTS.values() and not named:
             raise FetchError(

@@ -1,6 +1,7 @@
 """One way to every photo that a feed names."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from indexer.config import FetchSettings
@@ -21,6 +22,7 @@ class PhotoSource:
         settings: of downloads.
         cache: folder of downloaded photos; None keeps none.
         resolve: gives the addresses of a host.
+        only_hosts: which alone may be asked, `host` or `host:port`; None for any.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class PhotoSource:
         settings: FetchSettings,
         cache: Path | None = None,
         resolve: Resolve = resolve,
+        only_hosts: Sequence[str] | None = None,
     ) -> None:
         self.limits = limits
-        guard = Guard(settings.allowed_hosts, resolve)
+        guard = Guard(settings.allowed_hosts, resolve, only_hosts)
         self._downloader = Downloader(guard, limits.max_bytes, settings.timeout_s)
         self._cache = PhotoCache(cache, settings.cache_mib * _MIB) if cache else None
 

@@ -72,6 +72,18 @@ class View:
         best = np.lexsort((ids, -score))[:k]
         return Hits(ids[best], score[best])
 
+    def vectors(self, ids: Ids) -> Vectors:
+        """The vectors of images of this view, (n, dimension), exactly, in that order."""
+        found: list[tuple[Ids, Vectors]] = []
+        for index in self._indexes:
+            at = np.minimum(np.searchsorted(index.ids, ids), len(index.ids) - 1)
+            here = np.flatnonzero(index.ids[at] == ids)
+            if len(here):
+                found.append((here, index.vectors(ids[here])))
+        order = np.argsort(np.concatenate([here for here, _ in found]))
+        vectors: Vectors = np.concatenate([vectors for _, vectors in found])[order]
+        return vectors
+
     def advanced(self, seq: int, ids: Ids, vectors: Vectors, removed: Ids = _NONE) -> "View":
         """The view as of a later `seq`, at a cost that goes with the change.
 

@@ -101,3 +101,22 @@ class EmbedderContract:
         assert prepared.shape == (2, side, side, 3)
         assert prepared.dtype == np.uint8
         np.testing.assert_array_equal(embedder.embed(pictures), embedder.embed_batch(prepared))
+
+    @pytest.mark.parametrize(("count", "height", "width"), [(1, 48, 32), (2, 16, 80)])
+    def test_the_last_maps_are_given_for_photos_of_any_size(
+        self, embedder: Embedder, count: int, height: int, width: int
+    ) -> None:
+        images = photos(count, 80)[:, :height, :width]
+        maps = embedder.activations(images)
+        assert maps.dtype == np.float32
+        assert maps.shape[:3] == (count, height // 16, width // 16)
+        np.testing.assert_allclose(
+            embedder.activations(images[:1]), maps[:1], atol=1e-2 * maps.max()
+        )
+
+    def test_maps_of_other_sides_or_dtypes_are_refused(self, embedder: Embedder) -> None:
+        images = np.zeros((1, 32, 32, 3), np.uint8)
+        wrong = [images[0], images[:, 1:], images[..., :1], images[:0], images.astype(np.float32)]
+        for batch in wrong:
+            with pytest.raises(ValueError, match=r"expected uint8 .*multiples of 16, received"):
+                embedder.activations(batch)

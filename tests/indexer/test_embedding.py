@@ -21,13 +21,15 @@ from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding import imagenet as imagenet_module
 from indexer.embedding import weights as weights_module
 from indexer.embedding.base import unit_rows
-from indexer.embedding.precision import cpu_flags, resolve_precision
+from indexer.embedding.precision import check_int8, cpu_flags, resolve_precision
 from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
 from tests.indexer.embedder_contract import EmbedderContract, photos
 
 ROOT = Path(__file__).parents[2]
-UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32, precision="float32")
+UNTRAINED = EmbeddingSettings(
+    weights="untrained", input_size=32, precision="float32", engine="tensorflow"
+)
 
 needs_bfloat16 = pytest.mark.skipif(
     resolve_precision("auto") != "bfloat16", reason="the processor does not compute in bfloat16"
@@ -142,6 +144,11 @@ class TestPrecision:
     def test_auto_takes_bfloat16_where_the_processor_has_it(self, flag: str) -> None:
         assert resolve_precision("auto", {"sse2", flag}) == "bfloat16"
 
+    def test_int8_is_refused_where_its_sums_would_overflow(self) -> None:
+        check_int8({"avx512_vnni"})
+        with pytest.raises(UnsupportedPrecisionError, match=r"int8 model needs .*avx512_vnni"):
+            check_int8({"avx2"})
+
     def test_auto_takes_float32_elsewhere(self) -> None:
         assert resolve_precision("auto", {"sse2"}) == "float32"
 
@@ -214,7 +221,8 @@ class TestProcess:
             "import sys\n"
             "from indexer.config import EmbeddingSettings\n"
             "from indexer.embedding import load_embedder, resolve_spec\n"
-            "settings = EmbeddingSettings(weights='untrained', input_size=32)\n"
+            "settings = EmbeddingSettings(weights='untrained', input_size=32,"
+            " engine='tensorflow')\n"
             "resolve_spec(settings)\n"
             "assert not {'tensorflow', 'keras', 'h5py'} & set(sys.modules)\n"
             "load_embedder(settings)\n"
@@ -244,7 +252,7 @@ def test_real_photos_get_the_same_vectors_in_bfloat16(test_data: Path) -> None:
         names = [row["image"] for row in csv.DictReader(file)][::15]
     pictures = [Image.open(test_data / "clothing" / name).convert("RGB") for name in names]
     half, single = (
-        load_embedder(EmbeddingSettings(precision=precision)).embed(pictures)
+        load_embedder(EmbeddingSettings(precision=precision, engine="tensorflow")).embed(pictures)
         for precision in ("bfloat16", "float32")
     )
     # Over all 1,529 photos the minimum is 0.999986, and 99.7 % of the ten nearest are the same.

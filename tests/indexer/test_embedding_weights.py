@@ -160,16 +160,19 @@ def assert_same(received: ConvWeights, expected: ConvWeights) -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
 def test_vectors_are_those_of_keras_whichever_way_the_weights_came(
-    keras_model: Any, arrays: ConvWeights, tmp_path: Path
+    keras_model: Any, arrays: ConvWeights, tmp_path: Path, engine: str
 ) -> None:
+    pytest.importorskip(engine)
     from keras.applications.vgg16 import preprocess_input
 
     save_npz(tmp_path / "own.npz", arrays)
-    own = UNTRAINED.model_copy(update={"weights": str(tmp_path / "own.npz")})
+    preset = UNTRAINED.model_copy(update={"engine": engine})
+    own = preset.model_copy(update={"weights": str(tmp_path / "own.npz")})
     images = photos(8, 32)
     expected = keras_model(preprocess_input(images.astype(np.float32))).numpy()
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    for settings in (UNTRAINED, own):
+    for settings in (preset, own):
         received = load_embedder(settings).embed_batch(images)
         assert (received * expected).sum(axis=1).min() >= 0.99999

@@ -15,6 +15,7 @@ from indexer.config import (
     Settings,
     StorageSettings,
 )
+from indexer.config.settings import Section
 from indexer.embedding import Embedder
 from indexer.feed import FeedRow
 from service import create_app
@@ -53,15 +54,19 @@ def serving(
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
     own: ServiceSettings = DEFAULT,
     wait: bool = True,
+    **sections: Section,
 ) -> Iterator[FlaskClient]:
     """A client of a service over `default` and the collections of these names.
 
-    It is past its start, unless `wait` is off.
+    It is past its start, unless `wait` is off. Other settings come as sections.
     """
-    settings = Settings(
-        storage=StorageSettings(data_dir=data_dir),
-        service=own,
-        collections={name: CollectionSettings() for name in names},
+    settings = Settings.model_validate(
+        {
+            "storage": StorageSettings(data_dir=data_dir),
+            "service": own,
+            "collections": {name: CollectionSettings() for name in names},
+            **sections,
+        }
     )
     service = SearchService(settings, load)
     app = create_app(settings, search=service)

@@ -19,7 +19,9 @@ def search(client: FlaskClient, colour: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "own", [ServiceSettings(max_in_flight=1), ServiceSettings(max_wait_s=1e-9)], ids=str
+    "own",
+    [ServiceSettings(max_in_flight=1), ServiceSettings(max_wait_s=1e-9)],
+    ids=["in flight", "wait"],
 )
 def test_a_photo_beyond_the_limit_is_refused_while_those_before_it_are_answered(
     store: Store, own: ServiceSettings

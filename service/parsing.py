@@ -1,12 +1,14 @@
-"""Bodies in JSON, one or many documents: read, and validated with an error that names the field."""
+"""What clients send, read and validated; an error names the field and what was received."""
 
 import base64
 import binascii
 import json
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
@@ -27,7 +29,7 @@ def json_body(*, lines: bool = False) -> Any:
         raise UnsupportedMediaTypeError(
             f"received content type {request.mimetype or 'none'!r}; send {' or '.join(accepted)}"
         )
-    data = request.get_data()
+    data = request.get_data(cache=False)  # it may be large, and is held once more as text
     # Werkzeug cuts a body without a length off at the limit and says nothing.
     if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge
@@ -40,19 +42,46 @@ def json_body(*, lines: bool = False) -> Any:
     return _document(data, "")
 
 
-def validated(model: type[ModelT], value: object, where: str = "") -> ModelT:
-    """
+def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
+    """The model of what was sent; fields of a later source replace those of an earlier one.
+
     Raises:
         BadParameterError: it names the field, what was received and what is allowed.
+        BadRequestError: what should have fields has none.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(sources[0] if len(sources) == 1 else _merged(sources))
     except ValidationError as invalid:
         error = invalid.errors()[0]
-        name = ".".join([where, *map(str, error["loc"])]).strip(".") or "the body"
-        raise BadParameterError(
-            f"{name}: received {error['input']!r:.80}; {error['msg'].lower()}"
-        ) from None
+        name = ".".join([where, *map(str, error["loc"])]).strip(".")
+        if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+            known = ", ".join(model.model_fields)
+            raise BadParameterError(f"unknown parameter {name!r}; known: {known}") from None
+        received = f"received {error['input']!r:.200}; " if name else ""
+        raise BadParameterError(f"{name or 'the body'}: {received}{error['msg'].lower()}") from None
+
+
+def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) -> dict[str, Any]:
+    """Parameters of a query string or a form; a list of those that may be sent several times.
+
+    Raises:
+        BadParameterError: another one was.
+    """
+    values: dict[str, Any] = {}
+    for name, received in source.lists():
+        if name not in repeatable and len(received) > 1:
+            raise BadParameterError(f"{name}: received {received!r:.200}; send it once")
+        values[name] = received if name in repeatable else received[0]
+    return values
+
+
+def _merged(sources: Iterable[object]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for source in sources:
+        if not isinstance(source, dict):
+            raise BadRequestError(f"received {source!r:.80}; send a JSON object")
+        merged |= source
+    return merged
 
 
 def decoded(text: str, where: str) -> bytes:

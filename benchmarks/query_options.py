@@ -1,0 +1,163 @@
+"""What each option of a query costs, beside the same search without any, in one run.
+
+    python -m benchmarks.query_options --sizes 100000 1000000
+
+The vectors are those of `benchmarks.index_scale`, the attributes as a shop's feed has them. A
+query is a product's vector, so that embedding does not count. `index` is the part of a search
+that the index takes: where candidates are looked for among the allowed images only, it limits
+what an option can cost.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.index_scale import BATCH, DATA, anonymous_mib, mixtures, product, took_ms
+from indexer.arrays import Vectors, normalised
+from indexer.attributes import LiveTable
+from indexer.catalog import Attributes, Catalog, PutProduct
+from indexer.compaction import rebuild
+from indexer.config import IndexSettings
+from indexer.features import read_features
+from indexer.images import ImageLimits
+from indexer.index import Hits, View
+from indexer.photos import PlainPhotoVectors
+from indexer.search import Searcher, SearchParameters
+from tests.fakes import FAKE_SPEC
+
+QUERIES = 60
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "filter, half match": {"filter": ["price<=150"]},
+    "filter, a tenth match": {"filter": ["color:red,white", "gender:female", "in_stock:true"]},
+    "filter, 1 % match": {"filter": ["brand:brand 1,brand 2,brand 3"]},
+    "facets of three attributes": {"facets": ["color", "brand", "category"]},
+    "boost": {"boost": ["brand:brand 1^0.05"]},
+    "dedup": {"dedup": True},
+    "diversify": {"diversify": "brand"},
+    "group_by": {"group_by": "item_group_id"},
+    "more_like and less_like": {"more_like": ["11"], "less_like": ["12"]},
+    "min_score": {"min_score": 0.9},
+    "a storefront's page": {
+        "filter": ["in_stock:true", "price<=200"],
+        "facets": ["color", "brand"],
+        "dedup": True,
+        "diversify": "brand:2",
+    },
+}
+
+
+def attributes(number: int, rng: random.Random) -> Attributes:
+    return {
+        "title": f"Shoe number {number}, made to be found",
+        "link": f"https://shop.example/products/{number}",
+        "brand": f"Brand {rng.randrange(300)}",
+        "color": rng.choice(["red", "blue", "green", "black", "white", "brown", "grey"]),
+        "category": rng.choice(["Boots", "Sandals", "Trainers", "Heels"]),
+        "gender": rng.choice(["female", "male"]),
+        "size": str(rng.randint(34, 46)),
+        "price": round(rng.uniform(5, 295), 2),
+        "currency": "EUR",
+        "in_stock": rng.random() < 0.9,
+        "item_group_id": f"group {number // 4}",
+    }
+
+
+def fill(catalog: Catalog, size: int, real: Vectors, seed: int) -> None:
+    rng, drawn = random.Random(seed), np.random.default_rng(seed)
+    with catalog.writer() as writer:
+        writer.bind(fingerprint="made", weights="made", dimension=real.shape[1])
+        for start in range(0, size, BATCH):
+            vectors = mixtures(real, min(BATCH, size - start), drawn)
+            made = [product(start + i + 1, vector) for i, vector in enumerate(vectors)]
+            writer.put(
+                PutProduct(p.product_id, attributes(int(p.product_id), rng), p.images) for p in made
+            )
+
+
+class TimedIndex:
+    """Adds up the time that searches spend in the view."""
+
+    def __init__(self) -> None:
+        self.ms = 0.0
+        self._search: Callable[..., Hits] = View.search
+
+    def search(self, view: View, *arguments: Any) -> Hits:
+        start = time.perf_counter()
+        try:
+            return self._search(view, *arguments)
+        finally:
+            self.ms += 1000 * (time.perf_counter() - start)
+
+
+def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
+    catalog = Catalog(folder, create=True)
+    fill(catalog, size, real, seed)
+    rebuild(catalog, IndexSettings())
+    before = anonymous_mib()
+    with catalog.snapshot() as snapshot:
+        read = took_ms(LiveTable().at, snapshot)
+    print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
+    searcher = Searcher(
+        "default", catalog, FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
+    )
+    plain = SearchParameters()
+    searcher.by_product("1", plain, include_itself=False)  # a command, which reads none
+    unread = [_search(searcher, number, plain) for number in _queries(size)]
+    searcher.refresh()
+    print(f", {anonymous_mib() - before:.0f} MiB")
+    print(f"plain, attributes not read: {np.median(unread):.2f} ms")
+    index = TimedIndex()
+    View.search = lambda *a: index.search(*a)  # type: ignore[method-assign]
+    spent = {name: np.empty((QUERIES, 2)) for name in OPTIONS}
+    asked = {name: SearchParameters.model_validate(of) for name, of in OPTIONS.items()}
+    for at, number in enumerate(_queries(size)):
+        for name, parameters in asked.items():  # in turn, so that noise hits all alike
+            index.ms = 0.0
+            spent[name][at, 0] = _search(searcher, number, parameters)
+            spent[name][at, 1] = index.ms
+    View.search = index._search  # type: ignore[method-assign]
+    base = np.median(spent["plain"][:, 0])
+    print(f"{'':<28} {'ms':>8} {'times':>6} {'index':>8}")
+    for name, of in spent.items():
+        whole, inside = np.median(of, axis=0)
+        print(f"{name:<28} {whole:>8.2f} {whole / base:>6.2f} {inside:>8.2f}", flush=True)
+    catalog.close()
+
+
+def _queries(size: int) -> list[int]:
+    numbers: list[int] = np.random.default_rng(2).integers(100, size, QUERIES).tolist()
+    return numbers
+
+
+def _search(searcher: Searcher, number: int, parameters: SearchParameters) -> float:
+    return took_ms(lambda: searcher.by_product(str(number), parameters, include_itself=False))
+
+
+def _no_network() -> Any:
+    raise NotImplementedError("queries are products")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    features = DATA / "feature_vector_store.p"
+    if not features.is_file():
+        sys.exit(f"no vectors at {features}; set IMAGE_SEARCH_TEST_DATA")
+    real = normalised(read_features(features))
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(Path(folder), size, real, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Rules on a ranking that depend on nothing after a product, so that its pages join."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from indexer.arrays import Scores, Vectors, batched
+
+# Nothing moves further than this many ranks when values take turns.
+WINDOW = 50
+_COMPARED_AT_ONCE = 64
+
+
+class Ranked(NamedTuple):
+    """A product in the ranking, with its best photo. `rank` is its score and its boost."""
+
+    rank: float
+    product_id: str
+    image_id: int
+    score: float
+    boost: float
+
+
+def best_of_groups(ranked: Sequence[Ranked], groups: Sequence[int | None]) -> list[Ranked]:
+    """The first product of each group; those of no group all stay."""
+    seen: set[int] = set()
+    kept = []
+    for row, group in zip(ranked, groups, strict=True):
+        if group is None or group not in seen:
+            kept.append(row)
+        if group is not None:
+            seen.add(group)
+    return kept
+
+
+def without_duplicates(
+    ranked: Iterable[Ranked],
+    vectors: Callable[[list[int]], Vectors],
+    threshold: float,
+    enough: int,
+) -> list[Ranked]:
+    """Leaves out products whose best photo is nearly that of a better one that stays.
+
+    Args:
+        ranked: best first.
+        vectors: of images.
+        threshold: the cosine from which on photos are duplicates.
+        enough: how many to find, or a few more.
+    """
+    kept: list[Ranked] = []
+    shown: Scores = np.empty((0, 0))
+    for rows in batched(ranked, _COMPARED_AT_ONCE):
+        found = vectors([row.image_id for row in rows]).astype(np.float64)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        if not len(kept):
+            shown = found[:0]
+        taken = np.any(found @ shown.T >= threshold, axis=1)
+        among = found @ found.T >= threshold
+        new: list[int] = []
+        for at in np.flatnonzero(~taken).tolist():
+            if not among[at, new].any():
+                new.append(at)
+        kept += [rows[at] for at in new]
+        shown = np.concatenate([shown, found[new]])
+        if len(kept) >= enough:
+            break
+    return kept
+
+
+def taking_turns(
+    ranked: Sequence[Ranked], values: Sequence[int | None], most: int, *, complete: bool
+) -> list[Ranked]:
+    """Within each window of the ranking: `most` of each value, then as many again, and so on.
+
+    A product without a value waits for no turn. A last window that is not full is left out,
+    unless the ranking is complete.
+    """
+    arranged: list[Ranked] = []
+    for start in range(0, len(ranked), WINDOW):
+        window = range(start, min(start + WINDOW, len(ranked)))
+        if len(window) < WINDOW and not complete:
+            break
+        before: Counter[int] = Counter()
+        turns = []
+        for at in window:
+            value = values[at]
+            turns.append((0 if value is None else before[value] // most, at))
+            if value is not None:
+                before[value] += 1
+        arranged += [ranked[at] for _, at in sorted(turns)]
+    return arranged

@@ -1,0 +1,204 @@
+"""What a query may ask for besides its photo or product."""
+
+import re
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from indexer.attributes import Clause, parse
+from indexer.errors import BadFilterError, BadParameterError
+from indexer.images import Box
+
+# Above it, two photos are the same picture, scaled or compressed again.
+NEAR_IDENTICAL = 0.995
+# Every product of the page is compared with all before it.
+DEEPEST_DEDUP = 2_000
+_DEFAULT_BOOST = 0.1
+_WEIGHT = re.compile(r"(.*)\^\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
+_FIELD = r"^\w+$"
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _by_commas(value: object) -> object:
+    texts = _one_or_many(value)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return texts
+    return [part.strip() for text in texts for part in text.split(",")]
+
+
+def _threshold(value: object) -> object:
+    if value is True or value == "true":
+        return NEAR_IDENTICAL
+    return None if value is False or value == "false" else value
+
+
+Cosine = Annotated[float, Field(ge=0.5, le=1)]
+Condition = Annotated[str, Field(min_length=1, max_length=2000)]
+ProductId = Annotated[str, Field(min_length=1)]
+ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max_length=50)]
+
+
+class Boost(NamedTuple):
+    """What to add to the score of products that meet a condition, for the ranking."""
+
+    condition: Clause
+    weight: float
+
+
+class SearchParameters(BaseModel):
+    """Which products are wanted, how they are ordered, and which part of the ranking is shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200, description="Products on the page.")] = 10
+    offset: Annotated[
+        int, Field(ge=0, le=1_000_000, description="Products of the ranking before the page.")
+    ] = 0
+    min_score: Annotated[
+        float | None,
+        Field(ge=-1, le=1, allow_inf_nan=False, description="Lowest score that counts as a match."),
+    ] = None
+    box: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[\d.]+(,[\d.]+){3}$",
+            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides.",
+        ),
+    ] = None
+    filter: Annotated[
+        list[Condition],
+        BeforeValidator(_one_or_many),
+        Field(
+            max_length=32,
+            description="Conditions on attributes, all of which a product must meet:"
+            " `color:red,blue`, `price<=50`, `in_stock:true`, `!brand:acme`.",
+        ),
+    ] = []
+    facets: Annotated[
+        list[Annotated[str, Field(pattern=_FIELD)]],
+        BeforeValidator(_by_commas),
+        Field(
+            max_length=20,
+            description="Attributes whose values to count among all matching products.",
+        ),
+    ] = []
+    boost: Annotated[
+        list[Condition],
+        BeforeValidator(_one_or_many),
+        Field(
+            max_length=4,
+            description="Conditions that move products up without hiding others:"
+            f" `brand:acme`, `brand:acme^0.2` (weight -1 to 1, {_DEFAULT_BOOST} if none).",
+        ),
+    ] = []
+    dedup: Annotated[
+        Cosine | None,
+        BeforeValidator(_threshold),
+        Field(
+            description="Show only the best of products whose photos are nearly identical:"
+            f" `true` ({NEAR_IDENTICAL}), or the cosine from which on they are.",
+        ),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "boolean"},
+                    {"type": "number", "minimum": 0.5, "maximum": 1},
+                    {"type": "null"},
+                ]
+            }
+        ),
+    ] = None
+    diversify: Annotated[
+        str | None,
+        Field(
+            pattern=r"^\w+(:[1-9]\d?)?$",
+            description="An attribute whose values take turns, `brand`, or so many of each at a"
+            " turn, `brand:2`.",
+        ),
+    ] = None
+    group_by: Annotated[
+        str | None,
+        Field(
+            pattern=_FIELD,
+            description="An attribute; of products that share a value the best is shown.",
+        ),
+    ] = None
+    more_like: Annotated[
+        ProductIds, Field(description="Products that are like what is wanted; not shown again.")
+    ] = []
+    less_like: Annotated[
+        ProductIds, Field(description="Products that are unlike what is wanted; not shown again.")
+    ] = []
+
+    @field_validator("limit", "offset", "min_score", mode="before")
+    @classmethod
+    def _a_boolean_is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("a boolean is no number")
+        return value
+
+    @model_validator(mode="after")
+    def _dedup_is_not_too_deep(self) -> Self:
+        if self.dedup is not None and self.offset + self.limit > DEEPEST_DEDUP:
+            raise ValueError(f"with dedup, offset + limit may be {DEEPEST_DEDUP} at most")
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_can_be_read(self) -> Self:
+        self.conditions(), self.boosts()
+        return self
+
+    def corners(self) -> Box | None:
+        """The box as numbers.
+
+        Raises:
+            BadParameterError: it is none.
+        """
+        if self.box is None:
+            return None
+        try:
+            x1, y1, x2, y2 = map(float, self.box.split(","))
+        except ValueError:
+            raise BadParameterError(f"box: received {self.box!r}; send x1,y1,x2,y2") from None
+        return x1, y1, x2, y2
+
+    def conditions(self) -> list[Clause]:
+        """
+        Raises:
+            BadFilterError: a filter cannot be read.
+        """
+        return [parse(text) for text in self.filter]
+
+    def boosts(self) -> list[Boost]:
+        """
+        Raises:
+            BadFilterError: a boost cannot be read.
+        """
+        return [_boost(text) for text in self.boost]
+
+    @property
+    def turns(self) -> tuple[str, int] | None:
+        """The attribute of `diversify`, and how many of a value are shown at a turn."""
+        if self.diversify is None:
+            return None
+        name, _, most = self.diversify.partition(":")
+        return name, int(most or 1)
+
+
+def _boost(text: str) -> Boost:
+    match = _WEIGHT.fullmatch(text)
+    weight = float(match[2]) if match else _DEFAULT_BOOST
+    if not -1 <= weight <= 1:
+        raise BadFilterError(f"boost: received {text!r:.200}; the weight after ^ is -1 to 1")
+    return Boost(parse(match[1] if match else text), weight)
