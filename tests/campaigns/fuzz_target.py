@@ -90,8 +90,12 @@ def target() -> Iterator[Target]:
         _, key = Keys(data_dir).create(["admin"], "campaign")
         with gunicorn(data_dir, Path(name) / "log", FAKE) as service:
             shot_at = Target(service, key)
-            yield shot_at
-            shot_at.require_unharmed()
+            try:
+                yield shot_at
+                shot_at.require_unharmed()
+            except BaseException as error:
+                error.add_note(service.log.read_text()[-5000:])
+                raise
 
 
 def code_of(reply: Reply) -> str:
