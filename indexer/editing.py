@@ -130,7 +130,7 @@ class Editor:
             if known := snapshot.known_photos([digest]):
                 stored: Vector = snapshot.vectors(list(known.values()))[1][0]
                 return stored
-        embedded: Vector = self._searcher.vectors([data])[0]
+        embedded: Vector = self._searcher.vectors_of([data])[0][0]
         return embedded
 
     def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:

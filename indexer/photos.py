@@ -12,6 +12,7 @@ from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.base import Pixels
 from indexer.embedding.resize import resize
 from indexer.images import Box, ImageLimits, crop, decode
+from indexer.localisation import locate
 
 # A photo may lose so much of its size while it is decoded that its sides are still so many
 # times the network's; Pillow calls 3 almost indistinguishable from none (`reducing_gap`).
@@ -56,6 +57,21 @@ class PhotoVectors(Protocol):
         """
         ...
 
+    def located(
+        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
+    ) -> Box | None:
+        """The part of a photo that shows a product; None for all of it.
+
+        Adds to `took_ms` as `vectors` does.
+
+        Args:
+            products: gives vectors (n, dimension) of what counts as one.
+
+        Raises:
+            ImageError: the photo cannot be used.
+        """
+        ...
+
 
 class PlainPhotoVectors:
     """Decodes and embeds one query after the other, as a command does.
@@ -80,3 +96,14 @@ class PlainPhotoVectors:
         took_ms["decode"] += 1000 * (decoded - start)
         took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
         return vectors
+
+    def located(
+        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
+    ) -> Box | None:
+        start = time.perf_counter()
+        image = decode(photo, self._limits)
+        decoded = time.perf_counter()
+        box = locate(image, self._embedder(), products())
+        took_ms["decode"] += 1000 * (decoded - start)
+        took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
+        return box

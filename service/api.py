@@ -17,14 +17,17 @@ from service.errors import (
     UnsupportedMediaTypeError,
     problem_of,
 )
+from service.explain import explain_photo, explain_product
 from service.lifecycle import stopping
 from service.openapi import document
-from service.parsing import json_body, unrepeated, validated
+from service.parsing import decoded, json_body, unrepeated, validated
 from service.schemas import (
     MAX_PHOTOS,
     REPEATABLE,
     BatchQuery,
     CollectionQuery,
+    ExplainParameters,
+    ExplainQuery,
     JsonQuery,
     Parameters,
 )
@@ -47,14 +50,20 @@ def search() -> Response:
     )
 
 
-def _by_upload() -> Answer:
+def _uploaded(most: int) -> list[bytes]:
+    """The photos that were sent as files."""
     if unknown := set(request.files) - {"image"}:
         raise BadParameterError(f"received files {sorted(unknown)}; send photos as `image`")
     photos = [file.read() for file in request.files.getlist("image")]
-    if not 1 <= len(photos) <= MAX_PHOTOS:
+    if not 1 <= len(photos) <= most:
         raise BadRequestError(
-            f"received {len(photos)} files named `image`; send 1 to {MAX_PHOTOS} photos"
+            f"received {len(photos)} files named `image`; send 1 to {most} photos"
         )
+    return photos
+
+
+def _by_upload() -> Answer:
+    photos = _uploaded(MAX_PHOTOS)
     parameters = validated(Parameters, _in_url(), unrepeated(request.form, REPEATABLE))
     return queries.by_photos(_service(), photos, parameters)
 
@@ -78,6 +87,24 @@ def _answer_or_problem(query: object) -> dict[str, Any]:
         return _noted(_by_json(query))
     except ImageSearchError as error:
         return problem_of(error)
+
+
+@blueprint.post("/v1/explain")
+def explain() -> Response:
+    """Where a query and one of its results agree."""
+    service = _service()
+    with service.admission.upload(request.content_length):
+        if request.mimetype == "multipart/form-data":
+            (photo,) = _uploaded(most=1)
+            asked = validated(ExplainParameters, unrepeated(request.form))
+            return jsonify(explain_photo(service, photo, asked))
+        query = validated(ExplainQuery, json_body())
+        if (query.image_base64 is None) == (query.product_id is None):
+            raise BadRequestError("send exactly one of image_base64 and product_id")
+        if query.product_id is not None:
+            return jsonify(explain_product(service, query.product_id, query))
+        photo = decoded(query.image_base64 or "", "image_base64")
+        return jsonify(explain_photo(service, photo, query))
 
 
 @blueprint.get("/v1/products/<product_id:product_id>/similar")

@@ -39,6 +39,9 @@ _MODELS = (
     schemas.BatchResponse,
     schemas.CollectionQuery,
     schemas.SearchResponse,
+    schemas.ExplainParameters,
+    schemas.ExplainQuery,
+    schemas.ExplainResponse,
     schemas.ProductResponse,
     schemas.Health,
     schemas.Readiness,
@@ -99,6 +102,7 @@ def _paths() -> Json:
         *_PHOTO,
         errors.FetchError,
         BadRequestError,
+        ForbiddenError,
         ImageUrlDisabledError,
         RequestTooLargeError,
         UnsupportedMediaTypeError,
@@ -127,9 +131,20 @@ def _paths() -> Json:
                     (
                         errors.BadParameterError,
                         BadRequestError,
+                        OverloadedError,
                         RequestTooLargeError,
                         UnsupportedMediaTypeError,
                     ),
+                ),
+            }
+        },
+        "/v1/explain": {
+            "post": {
+                "operationId": "explain",
+                "summary": "Show where a query and one of its results agree.",
+                "requestBody": {"required": True, "content": _explain_bodies()},
+                "responses": _responses(
+                    schemas.ExplainResponse, (*search_errors, UnknownImageError)
                 ),
             }
         },
@@ -259,7 +274,8 @@ def _guarded(paths: Json) -> Json:
             if scope := scope_of(method.upper(), path):
                 operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
                 operation["security"] = [{name: []} for name in _KEY]
-                responses = {**operation["responses"], **_problems(_ACCESS)}
+                # An operation that has further codes for a status names these, too.
+                responses = {**_problems(_ACCESS), **operation["responses"]}
                 operation["responses"] = dict(sorted(responses.items()))
     return paths
 
@@ -284,6 +300,20 @@ def _search_bodies() -> Json:
     return {
         "multipart/form-data": {"schema": upload},
         "application/json": {"schema": _ref(schemas.JsonQuery)},
+    }
+
+
+def _explain_bodies() -> Json:
+    fields = schemas.ExplainParameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary", "description": "The photo of the query."}
+    upload = {
+        "type": "object",
+        "required": ["image", "result"],
+        "properties": {"image": photo, **fields},
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": _ref(schemas.ExplainQuery)},
     }
 
 

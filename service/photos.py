@@ -3,23 +3,30 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from indexer.arrays import Vector, Vectors
-from indexer.embedding import available_cores
+from indexer.embedding import Embedder, available_cores
 from indexer.embedding.base import Pixels
-from indexer.images import Box, ImageLimits
+from indexer.images import Box, ImageLimits, decode
+from indexer.localisation import locate
 from indexer.photos import prepare
 from service import metrics
 from service.errors import DeadlineError
 from service.lane import Embedded, Lane
 
 Key = tuple[bytes, Box | None]
+Products = Callable[[], Vectors]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class QueryPhotos:
@@ -33,15 +40,18 @@ class QueryPhotos:
 
     Attributes:
         lane: to the network.
+        limits: of a photo.
     """
 
     def __init__(self, lane: Lane, limits: ImageLimits, remembered: int, deadline_s: float) -> None:
         self.lane = lane
-        self._limits = limits
+        self.limits = limits
         self._deadline_s = deadline_s
-        self._known = _Recent(remembered)
+        self._known = _Recent[Key, Vector](remembered)
+        self._boxes = _Recent[tuple[bytes, Products], tuple[Box | None]](remembered)
         self._coming: dict[Key, Future[Embedded]] = {}
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         # More decoders than cores would only slow each other, and the network.
         self._decoders = threading.BoundedSemaphore(available_cores())
 
@@ -57,10 +67,61 @@ class QueryPhotos:
             BadParameterError: the box is none.
             DeadlineError: the network was busy for too long.
         """
-        deadline = time.perf_counter() + self._deadline_s
-        try:
+        with self._until() as deadline:
             coming = [self._requested(photo, box, deadline, took_ms) for photo in photos]
             return np.stack([self._awaited(vector, deadline, took_ms) for vector in coming])
+
+    def located(self, photo: bytes, products: Products, took_ms: dict[str, float]) -> Box | None:
+        """The part of a photo that shows a product; None for all of it.
+
+        Adds to `took_ms` as `vectors` does. A photo keeps its box, for the next page too.
+
+        Args:
+            products: gives vectors (n, dimension) of what counts as one.
+
+        Raises:
+            ImageError: the photo cannot be used.
+            DeadlineError: the network was busy for too long.
+        """
+        key = sha256(photo).digest(), products
+        with self._lock:
+            known = self._boxes.get(key)
+        if known is None:
+            with self.turn(took_ms) as embedder:
+                start = time.perf_counter()
+                image = decode(photo, self.limits)
+                decoded = time.perf_counter()
+                known = (locate(image, embedder, products()),)
+            took_ms["decode"] += 1000 * (decoded - start)
+            took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
+            with self._lock:
+                self._boxes.put(key, known)
+        return known[0]
+
+    @contextmanager
+    def turn(self, took_ms: dict[str, float]) -> Iterator[Embedder]:
+        """The network, for more than vectors: one request has it at a time, beside the lane.
+
+        Adds to `took_ms` what `queue` took, in milliseconds.
+
+        Raises:
+            DeadlineError: the others took too long.
+        """
+        with self._until() as deadline:
+            start = time.perf_counter()
+            if not self._turn.acquire(timeout=max(0, deadline - start)):
+                raise DeadlineError
+            took_ms["queue"] += 1000 * (time.perf_counter() - start)
+        try:
+            yield self.lane.embedder
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _until(self) -> Iterator[float]:
+        """The time by which it must be done; that it was not is counted."""
+        try:
+            yield time.perf_counter() + self._deadline_s
         except DeadlineError:
             metrics.REFUSED.labels("deadline").inc()
             raise
@@ -102,7 +163,7 @@ class QueryPhotos:
             raise DeadlineError
         try:
             start = time.perf_counter()
-            pixels = prepare(photo, self._limits, self.lane.embedder.spec, box)
+            pixels = prepare(photo, self.limits, self.lane.embedder.spec, box)
         finally:
             self._decoders.release()
         took_ms["queue"] += 1000 * (start - began)
@@ -124,19 +185,19 @@ class QueryPhotos:
         return embedded.vector
 
 
-class _Recent:
-    """The vectors that were asked for last."""
+class _Recent(Generic[K, V]):
+    """What was asked for last."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._vectors: OrderedDict[Key, Vector] = OrderedDict()
+        self._values: OrderedDict[K, V] = OrderedDict()
 
-    def get(self, key: Key) -> Vector | None:
-        if key in self._vectors:
-            self._vectors.move_to_end(key)
-        return self._vectors.get(key)
+    def get(self, key: K) -> V | None:
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
 
-    def put(self, key: Key, vector: Vector) -> None:
-        self._vectors[key] = vector
-        if len(self._vectors) > self._most:
-            self._vectors.popitem(last=False)
+    def put(self, key: K, value: V) -> None:
+        self._values[key] = value
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)

@@ -1,5 +1,6 @@
 """Answering one query as JSON; knows no Flask."""
 
+from indexer.localisation import AUTO, PASSES
 from indexer.search import Answer
 from service.errors import BadRequestError
 from service.parsing import decoded
@@ -38,7 +39,8 @@ def by_photos(service: SearchService, photos: list[bytes], parameters: Parameter
         ImageSearchError: the query cannot be answered.
     """
     searcher = service.searcher(parameters.collection)
-    with service.admission.admitted(len(photos)):
+    passes = PASSES if parameters.box == AUTO else 1
+    with service.admission.admitted(passes * len(photos)):
         return searcher.by_photos(photos, parameters)
 
 

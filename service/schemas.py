@@ -5,7 +5,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 from indexer.config import DEFAULT_COLLECTION
-from indexer.search import SearchParameters
+from indexer.search import BoxText, SearchParameters
+
+# x1, y1, x2, y2 as fractions of a photo's sides.
+Corners = Annotated[list[float], Field(min_length=4, max_length=4)]
 
 MAX_PHOTOS = 8
 MAX_BATCH = 32
@@ -62,6 +65,22 @@ class CollectionQuery(BaseModel):
     collection: Annotated[str, Field(description="Section of the store.")] = DEFAULT_COLLECTION
 
 
+class ExplainParameters(CollectionQuery):
+    """Which result is to be explained."""
+
+    result: Annotated[str, Field(description="The product_id of the result to explain.")]
+    box: BoxText = None
+
+
+class ExplainQuery(ExplainParameters):
+    """The query as JSON, with exactly one of `image_base64` and `product_id`."""
+
+    image_base64: Annotated[
+        str | None, Field(description="A photo: the bytes of its file in base64.")
+    ] = None
+    product_id: Annotated[str | None, Field(description="A product as the query.")] = None
+
+
 class TookMs(BaseModel):
     """Milliseconds per stage."""
 
@@ -99,6 +118,11 @@ class SearchResponse(BaseModel):
     collection: str
     seq: int = Field(description="The state of the catalogue that was searched.")
     total: int = Field(description="Products in the whole ranking, before `dedup` leaves any out.")
+    box: Corners | None = Field(
+        default=None,
+        description="Where `box` was sent: the part of the first photo that was searched with;"
+        " null if `auto` took all of it.",
+    )
     took_ms: TookMs
     results: list[Result]
     facets: dict[str, list[FacetValue]] | None = Field(
@@ -106,6 +130,28 @@ class SearchResponse(BaseModel):
         description="By attribute, the 50 most frequent values; absent if the query had no"
         " `facets`.",
     )
+
+
+class HeatMap(BaseModel):
+    """How much each place of a photo adds to the similarity."""
+
+    image: str | None = Field(description="The photo as the merchant named it; null if sent.")
+    image_url: str | None
+    box: Corners | None = Field(
+        description="The part of the photo that the rows cover; null if it is all."
+    )
+    rows: list[list[Annotated[float, Field(ge=0, le=1)]]] = Field(
+        description="From top to bottom, left to right; the place that adds most has 1."
+    )
+
+
+class ExplainResponse(BaseModel):
+    """Where the query and the photo of the result that matched it best agree."""
+
+    collection: str
+    score: float = Field(description="Cosine similarity, as in a search.")
+    query: HeatMap
+    result: HeatMap
 
 
 class ProductImage(BaseModel):

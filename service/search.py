@@ -107,6 +107,10 @@ class SearchService:
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
 
+    def photos(self, collection: str) -> QueryPhotos:
+        """The photos of queries to a collection that is ready."""
+        return self._photos[self._settings.embedding_of(collection)]
+
     def photo_at(self, url: str) -> bytes:
         """The photo at an address that a query names.
 

@@ -53,11 +53,11 @@ def png(colour: object, size: tuple[int, int] = (32, 32)) -> bytes:
 class Store:
     """A catalogue in a folder of its own, with photos that are drawn as they are needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, embedder: FakeEmbedder | None = None) -> None:
         self.photos = folder / "photos"
         self.photos.mkdir(parents=True)
         self.catalog = Catalog(folder / "data" / "default", create=True)
-        self.embedder = FakeEmbedder()
+        self.embedder = embedder or FakeEmbedder()
         photos = PlainPhotoVectors(lambda: self.embedder, ImageLimits())
         self.searcher = Searcher("default", self.catalog, self.embedder.spec, photos)
 

@@ -7,14 +7,14 @@ from PIL import Image, ImageDraw, ImageFont
 from indexer.catalog import Catalog
 from indexer.errors import ImageError, ImageSearchError
 from indexer.fetch import PhotoSource
-from indexer.images import decode
+from indexer.images import Box, decode
 from indexer.search import Answer
 
 _COLUMNS = 5
 _TILE = 200  # pixels
 _GAP = 16
 _TEXT = 56
-_INK, _FAINT, _FRAME = "#1d1d1f", "#6e6e73", "#d2d2d7"
+_INK, _FAINT, _FRAME, _BOX = "#1d1d1f", "#6e6e73", "#d2d2d7", "#0071e3"
 
 
 def plot_answer(
@@ -38,7 +38,7 @@ def plot_answer(
             (0, 0) if number == 0 else (1 + (number - 1) // _COLUMNS, (number - 1) % _COLUMNS)
         )
         corner = (_GAP + column * (_TILE + _GAP), _GAP + row * (_TILE + _TEXT + _GAP))
-        _draw(sheet, corner, photos, *tile)
+        _draw(sheet, corner, photos, *tile, answer.box if number == 0 else None)
     try:
         sheet.save(file, format="PNG")
     except OSError as error:
@@ -60,6 +60,7 @@ def _draw(
     location: str,
     head: str,
     text: str,
+    box: Box | None,
 ) -> None:
     x, y = corner
     draw = ImageDraw.Draw(sheet)
@@ -68,7 +69,12 @@ def _draw(
     if photo is None:
         draw.text((x + 8, y + 8), "no photo here", _FAINT, ImageFont.load_default(14))
     else:
-        sheet.paste(photo, (x + (_TILE - photo.width) // 2, y + (_TILE - photo.height) // 2))
+        left, top = x + (_TILE - photo.width) // 2, y + (_TILE - photo.height) // 2
+        sheet.paste(photo, (left, top))
+        if box is not None:
+            sides = [place * side for place, side in zip(box, photo.size * 2, strict=True)]
+            places = [start + side for start, side in zip((left, top) * 2, sides, strict=True)]
+            draw.rectangle(places, outline=_BOX, width=3)
     draw.text((x, y + _TILE + 4), head, _INK, ImageFont.load_default(18))
     font = ImageFont.load_default(14)
     while text and draw.textlength(text, font) > _TILE:

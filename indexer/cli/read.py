@@ -22,7 +22,7 @@ from indexer.search import Answer, SearchParameters
 @click.option("-k", "--limit", type=int, default=10, show_default=True, help="Products to show.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Products to skip.")
 @click.option("--min-score", type=float, help="Lowest cosine that counts as a match, -1 to 1.")
-@click.option("--box", help="Part of the photo: x1,y1,x2,y2 as fractions of its sides.")
+@click.option("--box", help="Part of the photo: x1,y1,x2,y2 as fractions, or auto.")
 @click.option(
     "--filter",
     "conditions",

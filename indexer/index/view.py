@@ -84,6 +84,15 @@ class View:
         vectors: Vectors = np.concatenate([vectors for _, vectors in found])[order]
         return vectors
 
+    def sample(self, most: int) -> Vectors:
+        """The vectors (n, dimension) of about `most` images, or of all, spread over the ids."""
+        total = sum(len(index.ids) for index in self._indexes)
+        found: list[Vectors] = [np.empty((0, 0), np.float32)]
+        for index in self._indexes:
+            ids = index.ids[:: max(1, total // most)]
+            found.append(index.vectors(ids[~np.isin(ids, self.gone)]))
+        return np.concatenate(found[1:] or found)
+
     def advanced(self, seq: int, ids: Ids, vectors: Vectors, removed: Ids = _NONE) -> "View":
         """The view as of a later `seq`, at a cost that goes with the change.
 

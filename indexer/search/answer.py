@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from indexer.attributes import FacetCount
 from indexer.catalog import Image, Product
+from indexer.images import Box
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Answer:
     collection: str
     seq: int = 0
     total: int = 0
+    has_box: bool = False  # whether a part of the photo was asked for
+    box: Box | None = None  # that of the first photo; None is all of it
     matches: list[Match] = field(default_factory=list)
     facets: dict[str, list[FacetCount]] = field(default_factory=dict)
     took_ms: dict[str, float] = field(
@@ -58,6 +61,7 @@ class Answer:
             "collection": self.collection,
             "seq": self.seq,
             "total": self.total,
+            **({"box": self.box and [round(side, 4) for side in self.box]} if self.has_box else {}),
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
             "results": [self._result(match) for match in self.matches],
         }

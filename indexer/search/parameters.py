@@ -14,8 +14,7 @@ from pydantic import (
 )
 
 from indexer.attributes import Clause, parse
-from indexer.errors import BadFilterError, BadParameterError
-from indexer.images import Box
+from indexer.errors import BadFilterError
 
 # Above it, two photos are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995
@@ -49,6 +48,16 @@ ProductId = Annotated[str, Field(min_length=1)]
 ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max_length=50)]
 
 
+BoxText = Annotated[
+    str | None,
+    Field(
+        pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
+        description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
+        " or auto to find the product in it.",
+    ),
+]
+
+
 class Boost(NamedTuple):
     """What to add to the score of products that meet a condition, for the ranking."""
 
@@ -69,13 +78,7 @@ class SearchParameters(BaseModel):
         float | None,
         Field(ge=-1, le=1, allow_inf_nan=False, description="Lowest score that counts as a match."),
     ] = None
-    box: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[\d.]+(,[\d.]+){3}$",
-            description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides.",
-        ),
-    ] = None
+    box: BoxText = None
     filter: Annotated[
         list[Condition],
         BeforeValidator(_one_or_many),
@@ -158,20 +161,6 @@ class SearchParameters(BaseModel):
     def _conditions_can_be_read(self) -> Self:
         self.conditions(), self.boosts()
         return self
-
-    def corners(self) -> Box | None:
-        """The box as numbers.
-
-        Raises:
-            BadParameterError: it is none.
-        """
-        if self.box is None:
-            return None
-        try:
-            x1, y1, x2, y2 = map(float, self.box.split(","))
-        except ValueError:
-            raise BadParameterError(f"box: received {self.box!r}; send x1,y1,x2,y2") from None
-        return x1, y1, x2, y2
 
     def conditions(self) -> list[Clause]:
         """

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -45,25 +44,18 @@ class Ranking:
     owners: Callable[[Ids], Sequence[str]]
     table: Table | None
 
-    def page(self) -> list[Ranked]:
-        """The part of the ranking that is wanted."""
-        return self._found[1][self.parameters.offset : self._wanted]
+    def found(self) -> tuple[list[Ranked], list[Ranked]]:
+        """The products that are surely best, and the page that is made of them.
 
-    @property
-    def matching(self) -> list[Ranked]:
-        """Before groups, duplicates and turns: with a lowest score, every product that has it."""
-        return self._found[0]
-
-    @cached_property
-    def _found(self) -> tuple[list[Ranked], list[Ranked]]:
-        """The ranking from its beginning to the end of the page or further, before and after
-        groups, duplicates and turns."""
+        The first are as they are before groups, duplicates and turns; where there is a lowest
+        score, they are all that have it.
+        """
         k = max(_FIRST_CANDIDATES, _IMAGES_PER_PRODUCT * self._enough)
         while True:
             certain, complete = self._certain(k)
             arranged = self._arranged(certain, complete=complete)
             if complete or (len(arranged) >= self._wanted and self.parameters.min_score is None):
-                return certain, arranged
+                return certain, arranged[self.parameters.offset : self._wanted]
             k *= _GROWTH
 
     @property

@@ -9,7 +9,9 @@ from indexer.attributes import LiveTable, Table
 from indexer.catalog import Catalog, CatalogSnapshot, Product
 from indexer.embedding import EmbeddingSpec
 from indexer.errors import BadParameterError, FingerprintMismatchError
+from indexer.images import Box
 from indexer.index import LiveView, View
+from indexer.localisation import AUTO, SAMPLE
 from indexer.photos import PhotoVectors
 from indexer.search.aim import aim, find_products, vectors_of
 from indexer.search.answer import Answer, Match
@@ -87,7 +89,8 @@ class Searcher:
         if photos:
             with self.catalog.snapshot() as snapshot:
                 self.require_photo_search(snapshot)
-            queries = self._photos.vectors(photos, parameters.corners(), answer.took_ms)
+            answer.has_box = parameters.box is not None
+            queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
         elif not parameters.more_like:
             raise BadParameterError("send a photo, a product or more_like")
         self._fill(answer, parameters, lambda _: queries)
@@ -110,13 +113,30 @@ class Searcher:
         self._fill(answer, parameters, its_vectors, () if include_itself else (product_id,))
         return answer
 
-    def vectors(self, photos: Sequence[bytes]) -> Vectors:
-        """Photos, given as the bytes of their files, as vectors of this collection.
+    def vectors_of(
+        self,
+        photos: Sequence[bytes],
+        box: str | None = None,
+        took_ms: dict[str, float] | None = None,
+    ) -> tuple[Vectors, Box | None]:
+        """The vectors (n, dimension) of photos, and the part of the first that was taken.
 
         Raises:
             ImageError: a photo cannot be used.
+            BadParameterError: the box is none.
         """
-        return self._photos.vectors(photos, None, Answer(self.name).took_ms)
+        took_ms = Answer(self.name).took_ms if took_ms is None else took_ms
+        if box != AUTO:
+            corners = None if box is None else _corners(box)
+            return self._photos.vectors(photos, corners, took_ms), corners
+        boxes = [self._photos.located(photo, self._sample, took_ms) for photo in photos]
+        parts = zip(photos, boxes, strict=True)
+        vectors = [self._photos.vectors([photo], part, took_ms) for photo, part in parts]
+        return np.concatenate(vectors), boxes[0]
+
+    def _sample(self) -> Vectors:
+        with self.catalog.snapshot() as snapshot:
+            return (self._live.at(snapshot) or self.view).sample(SAMPLE)
 
     def require_photo_search(self, snapshot: CatalogSnapshot) -> None:
         """
@@ -146,8 +166,9 @@ class Searcher:
                 scope = self._scope(snapshot, table, parameters, hidden)
                 ranking = Ranking(view, queries, scope, parameters, _owners(table, snapshot), table)
                 answer.seq = snapshot.seq
-                answer.matches = _matches(snapshot, ranking.page(), boosted=bool(parameters.boost))
-                _count(answer, ranking)
+                matching, page = ranking.found()
+                answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
+                _count(answer, ranking, matching)
 
     def _in_step(
         self, parameters: SearchParameters
@@ -197,6 +218,14 @@ def find_product(snapshot: CatalogSnapshot, product_id: str) -> Product:
     return find_products(snapshot, [product_id])[0]
 
 
+def _corners(box: str) -> Box:
+    try:
+        x1, y1, x2, y2 = map(float, box.split(","))
+    except ValueError:
+        raise BadParameterError(f"box: received {box!r}; send x1,y1,x2,y2") from None
+    return x1, y1, x2, y2
+
+
 def _owners(table: Table | None, snapshot: CatalogSnapshot) -> Callable[[Ids], Sequence[str]]:
     def from_catalogue(ids: Ids) -> Sequence[str]:
         owners = snapshot.products_of(ids)
@@ -222,15 +251,15 @@ def _matches(snapshot: CatalogSnapshot, page: Sequence[Ranked], *, boosted: bool
     ]
 
 
-def _count(answer: Answer, ranking: Ranking) -> None:
+def _count(answer: Answer, ranking: Ranking, matching: Sequence[Ranked]) -> None:
     """Fills in the total and the facets."""
     parameters, scope, table = ranking.parameters, ranking.scope, ranking.table
     rows, answer.total = scope.rows, scope.total
     if parameters.min_score is not None:
-        answer.total = len(ranking.matching)
+        answer.total = len(matching)
         if table is not None and rows is not None:
             rows = np.zeros(len(rows), np.bool_)
-            rows[table.find([row.product_id for row in ranking.matching])] = True
+            rows[table.find([row.product_id for row in matching])] = True
     if table is not None and rows is not None:
         if parameters.group_by:
             answer.total = table.distinct(parameters.group_by, rows)

@@ -90,6 +90,16 @@ def test_a_plot_is_a_png_with_a_tile_for_the_query_and_each_result(
     assert filled == [True, *[False] * 4, *[n < limit for n in range(5 * (rows - 1))]]
 
 
+def test_a_plot_shows_the_part_that_was_searched_with(stocked: Shop) -> None:
+    plot = stocked.folder / "plot.png"
+    photo = stocked.photo("query.png", "magenta")
+    assert stocked.run("search", photo, "--box", "0,0,0.5,1", "--plot", plot).code == 0
+    with Image.open(plot) as image:
+        row = [image.getpixel((x, GAP + TILE // 2)) for x in range(GAP, GAP + TILE)]
+    assert row.index((0, 113, 227), TILE // 3) < TILE // 2 + 2  # after the left side of the box
+    assert row.count((0, 113, 227)) == 6
+
+
 def test_a_plot_of_a_product_whose_photo_is_gone_says_so(stocked: Shop) -> None:
     for photo in (stocked.folder / "photos").iterdir():
         photo.unlink()

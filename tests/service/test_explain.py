@@ -1,0 +1,196 @@
+"""Searching with `box=auto`, and why a product is a result."""
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from indexer.catalog import NewImage, PutProduct
+from indexer.errors import UnsupportedFormatError
+from indexer.images import ImageLimits
+from service.errors import DeadlineError
+from service.lane import Lane
+from service.photos import QueryPhotos
+from tests.conftest import Store, png
+from tests.fakes import PoolingEmbedder
+from tests.service.conftest import serving
+
+NETWORK = PoolingEmbedder()
+
+
+def scene() -> bytes:
+    """A red thing in the upper left of many colours."""
+    colours = np.random.default_rng(0).integers(0, 256, (10, 9, 3)).astype(np.uint8)
+    photo = Image.fromarray(colours).resize((360, 400), Image.Resampling.NEAREST)
+    photo.paste("red", (20, 20, 130, 150))
+    file = io.BytesIO()
+    photo.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("shop"), PoolingEmbedder())
+    gone = store.row("gone", "olive")
+    store.add(store.row("red", "blue", "red"), store.row("navy", "navy"), gone)
+    Path(gone.images[0].location).unlink()
+    yield store
+    store.catalog.close()
+
+
+@pytest.fixture(scope="module")
+def client(shop: Store) -> Iterator[FlaskClient]:
+    with serving(shop.catalog.folder.parent, load=lambda _: PoolingEmbedder()) as client:
+        yield client
+
+
+def send(client: FlaskClient, path: str, photo: bytes, **fields: object) -> Any:
+    files = {"image": (io.BytesIO(photo), "photo.png")}
+    return client.post(path, data={**fields, **files}, content_type="multipart/form-data")
+
+
+def test_a_search_with_box_auto_answers_with_the_box_that_it_took(client: FlaskClient) -> None:
+    found = send(client, "/v1/search", scene(), box="auto").get_json()
+    assert found["results"][0]["product_id"] == "red"
+    x1, y1, x2, y2 = found["box"]
+    assert x1 < 75 / 360 < x2
+    assert y1 < 85 / 400 < y2
+    assert found["took_ms"]["embed"] > 0
+    part = f"{x1},{y1},{x2},{y2}"
+    again = send(client, "/v1/search", scene(), box=part).get_json()
+    assert again["results"] == found["results"]
+    assert again["box"] == found["box"]
+
+
+def test_an_answer_tells_of_a_photo_that_auto_left_whole(client: FlaskClient) -> None:
+    assert send(client, "/v1/search", png("red"), box="auto").get_json()["box"] is None
+    assert "box" not in send(client, "/v1/search", scene()).get_json()
+
+
+def test_the_photo_of_a_result_that_matched_best_is_explained(client: FlaskClient) -> None:
+    searched = send(client, "/v1/search", scene()).get_json()
+    answer = send(client, "/v1/explain", scene(), result="red").get_json()
+    result = next(row for row in searched["results"] if row["product_id"] == "red")
+    assert answer["score"] == pytest.approx(result["score"], abs=1e-6)
+    assert answer["result"]["image"] == result["image"] == "red-1.png"
+    assert answer["result"]["image_url"] == result["image_url"]
+    rows = np.array(answer["query"]["rows"])
+    assert rows.shape == (8, 8)
+    assert rows[:4, :4].max() == 1 > rows[5:].max()
+
+
+def test_the_explained_part_of_a_photo_is_the_one_that_was_searched_with(
+    client: FlaskClient,
+) -> None:
+    searched = send(client, "/v1/search", scene(), box="auto").get_json()
+    answer = send(client, "/v1/explain", scene(), result="red", box="auto").get_json()
+    assert answer["query"]["box"] == searched["box"]
+    assert answer["score"] == searched["results"][0]["score"]
+    left = send(client, "/v1/explain", scene(), result="red", box="0,0,0.3,1").get_json()
+    assert left["query"]["box"] == [0, 0, 0.3, 1]
+
+
+def test_a_query_may_be_a_product_or_a_photo_in_json(client: FlaskClient) -> None:
+    product = {"product_id": "red", "result": "red"}
+    answer = client.post("/v1/explain", json=product).get_json()
+    assert answer["score"] == pytest.approx(1)
+    assert answer["query"] == answer["result"]
+    photo = base64.b64encode(scene()).decode()
+    by_json = client.post("/v1/explain", json={"image_base64": photo, "result": "red"})
+    assert by_json.get_json() == send(client, "/v1/explain", scene(), result="red").get_json()
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"product_id": "red", "result": "none"}, 404, "unknown_product"),
+        ({"product_id": "none", "result": "red"}, 404, "unknown_product"),
+        ({"product_id": "red", "result": "gone"}, 404, "unknown_image"),
+        ({"product_id": "gone", "result": "red"}, 404, "unknown_image"),
+        ({"product_id": "red"}, 400, "bad_parameter"),
+        ({"result": "red"}, 400, "bad_request"),
+        ({"product_id": "red", "image_base64": "", "result": "red"}, 400, "bad_request"),
+        ({"image_base64": "", "result": "red"}, 400, "image_empty"),
+        ({"image_base64": "AAAA", "result": "red"}, 415, "unsupported_format"),
+        ({"product_id": "red", "result": "red", "limit": 3}, 400, "bad_parameter"),
+        ({"product_id": "red", "result": "red", "collection": "b"}, 404, "unknown_collection"),
+        ([], 400, "bad_parameter"),
+    ],
+)
+def test_what_cannot_be_explained_is_a_problem(
+    client: FlaskClient, query: object, status: int, code: str
+) -> None:
+    response = client.post("/v1/explain", json=query)
+    assert (response.status_code, response.get_json()["code"]) == (status, code)
+
+
+def test_an_upload_that_cannot_be_explained_is_a_problem(client: FlaskClient) -> None:
+    for fields, code in (({}, "bad_parameter"), ({"result": "red", "box": "x"}, "bad_parameter")):
+        response = send(client, "/v1/explain", scene(), **fields)
+        assert (response.status_code, response.get_json()["code"]) == (400, code)
+    empty = client.post("/v1/explain", data={"result": "red"}, content_type="multipart/form-data")
+    assert (empty.status_code, empty.get_json()["code"]) == (400, "bad_request")
+    assert client.post("/v1/explain", data="red").status_code == 415
+
+
+def test_a_photo_on_the_web_is_not_fetched_for_an_explanation(tmp_path: Path) -> None:
+    store = Store(tmp_path, PoolingEmbedder())
+    store.add(store.row("red", "red"))
+    url = "https://shop.example/photo.png"
+    vector = NETWORK.embed([Image.new("RGB", (9, 9), "red")])[0]
+    with store.catalog.writer() as writer:
+        writer.put([PutProduct("web", {}, (NewImage(url, url, "hash", vector),))])
+    with serving(store.catalog.folder.parent, load=lambda _: PoolingEmbedder()) as client:
+        response = send(client, "/v1/explain", png("red"), result="web")
+    assert (response.status_code, response.get_json()["code"]) == (404, "unknown_image")
+    store.catalog.close()
+
+
+class Asked:
+    """`QueryPhotos`, and how often it asked what a product is."""
+
+    def __init__(self, deadline_s: float = 20) -> None:
+        self.lane = Lane(PoolingEmbedder())
+        self.photos = QueryPhotos(self.lane, ImageLimits(), 10, deadline_s)
+        self.asked = 0
+
+    def products(self) -> Any:
+        self.asked += 1
+        return NETWORK.embed([Image.new("RGB", (9, 9), "red")])
+
+    def box(self, photo: bytes) -> Any:
+        return self.photos.located(photo, self.products, took())
+
+
+def took() -> dict[str, float]:
+    return {"decode": 0.0, "queue": 0.0, "embed": 0.0}
+
+
+def test_a_photo_that_comes_again_keeps_its_box() -> None:
+    asked = Asked()
+    assert asked.box(scene()) == asked.box(scene()) is not None
+    assert asked.box(png("red")) is asked.box(png("red")) is None
+    assert asked.asked == 2
+    asked.lane.stop()
+
+
+def test_a_photo_that_is_none_is_an_error_and_the_next_one_is_located() -> None:
+    asked = Asked()
+    with pytest.raises(UnsupportedFormatError):
+        asked.box(b"no photo")
+    assert asked.box(scene())
+    asked.lane.stop()
+
+
+def test_a_photo_that_waits_too_long_for_the_network_is_given_up() -> None:
+    asked = Asked(deadline_s=0.05)
+    with asked.photos.turn(took()), pytest.raises(DeadlineError):
+        asked.box(scene())
+    assert asked.box(scene())
+    asked.lane.stop()
