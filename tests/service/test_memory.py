@@ -18,7 +18,6 @@ _PIECE = 65_536
 _PATIENCE_S = 5
 
 
-@pytest.mark.skip(reason="takes up to 790 MiB as long as nothing bounds bodies together")
 @pytest.mark.skipif(not can_measure, reason="Linux counts the memory")
 @pytest.mark.parametrize(
     ("uploads", "body_of"),
