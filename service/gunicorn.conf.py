@@ -51,6 +51,8 @@ timeout = 120
 keepalive = 30
 # An id of 512 characters, percent-encoded, with room for parameters.
 limit_request_line = 8190
+# By default a client on this machine may say these, and be answered with 500.
+forwarder_headers = ""
 control_socket_disable = True
 logconfig_dict = configuration(_service.log_format, _service.log_level)
 

@@ -24,6 +24,19 @@ def test_the_changelog_and_the_package_name_the_version() -> None:
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
+@pytest.mark.parametrize("page", ["comparison.md", "threat-model.md"])
+def test_every_test_that_is_named_as_a_proof_exists(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) == text.count("::")
+    assert [name for name in named if not _exists(*name)] == []
+
+
+def _exists(file: str, name: str) -> bool:
+    path = ROOT / "tests" / file
+    return path.is_file() and re.search(rf"def {name}\(", path.read_text()) is not None
+
+
 @pytest.mark.parametrize("command", QUERIES)
 def test_the_queries_that_are_shown_can_be_read(command: str) -> None:
     if body := re.search(r"-d '(.*)'", command):

@@ -14,7 +14,13 @@ _KEPT_BY_MALLOC = 16 * MIB
 
 # glibc keeps freed memory for each thread that decoded: 900 MiB after 80 large photos on
 # 8 threads, 40 MiB with this. Other C libraries have no such call and no such need.
-_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
+_libc = ctypes.CDLL(None)
+_malloc_trim = getattr(_libc, "malloc_trim", lambda _: 0)
+# As it frees large blocks, glibc raises the size from which one goes back to the system at once,
+# to 32 MiB, unless it is told. Of 10,000 photos on 8 connections the peak over the idle level was
+# 222 to 277 MiB, 80 to 106 with this; decoding and embedding take the same time.
+_M_MMAP_THRESHOLD = -3
+getattr(_libc, "mallopt", lambda *_: 0)(_M_MMAP_THRESHOLD, MIB)
 
 
 class MemoryGate:

@@ -2,10 +2,12 @@
 
 import pytest
 
-from tests.campaigns import corruption, kill, model, readers, torn
+from tests.campaigns import corruption, fuzz_images, fuzz_requests, kill, model, readers, torn
+from tests.campaigns.fuzz_target import can_measure
 from tests.campaigns.worker import can_inject
 
 injecting = pytest.mark.skipif(not can_inject(), reason="needs Linux and a C compiler, cc")
+measuring = pytest.mark.skipif(not can_measure, reason="Linux counts the memory")
 
 
 @injecting
@@ -28,3 +30,13 @@ def test_random_operations_leave_what_a_dictionary_holds() -> None:
 
 def test_services_answer_rightly_while_their_index_is_swapped() -> None:
     readers.run(seed=1, size=12)
+
+
+@measuring
+def test_damaged_photos_are_taken_or_refused_and_harm_nothing() -> None:
+    fuzz_images.run(seed=1, size=250)
+
+
+@measuring
+def test_requests_right_and_wrong_are_answered_as_documented_and_harm_nothing() -> None:
+    fuzz_requests.run(seed=1, size=250)

@@ -32,6 +32,13 @@ from tests.conftest import Store, png
 HOST = "photos.example"
 PHOTO = b"the bytes of a photo" * 100
 LIMIT = 64 * 1024
+NOT_PUBLIC = [
+    *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
+    *("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.0.170", "192.88.99.1"),
+    *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff0e::1", "2001:db8::1"),
+    *("::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1"),
+    *("64:ff9b:1::1", "2002:7f00:1::", "2001:0:7f00:1::1", "::ffff:8.8.8.8", "3fff::1"),
+]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -182,16 +189,7 @@ def test_a_photo_is_downloaded_from_the_address_that_was_checked(server: PhotoSe
     assert server.requests[0][1]["Host"] == f"{HOST}:{server.port}"
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
-        *("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.0.170", "192.88.99.1"),
-        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff0e::1", "2001:db8::1"),
-        *("::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1"),
-        *("64:ff9b:1::1", "2002:7f00:1::", "2001:0:7f00:1::1", "::ffff:8.8.8.8", "3fff::1"),
-    ],
-)
+@pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_a_host_with_an_address_that_is_not_public_is_refused(address: str) -> None:
     photos = source(resolve=at("8.8.8.8", address))
     with pytest.raises(FetchError, match=r"not on the public internet; .* fetch\.allowed_hosts"):

@@ -80,6 +80,12 @@ def test_the_longest_ids_fit_into_a_url(gunicorn_service: Service, length: int) 
     assert (reply.status, reply.json["code"]) == (404, "unknown_product")
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO"])
+def test_no_header_makes_a_request_one_for_elsewhere(gunicorn_service: Service, name: str) -> None:
+    reply = ask(gunicorn_service.url, "/healthz", headers={name: "/elsewhere"})
+    assert (reply.status, reply.json) == (200, {"status": "ok"})
+
+
 def test_a_client_that_stops_sending_is_told_so_and_holds_nobody_up(tmp_path: Path) -> None:
     settings = {"IMAGE_SEARCH_SERVICE_UPLOAD_TIMEOUT_S": "0.2"}
     with (

@@ -84,7 +84,7 @@ def test_why_says_what_went_wrong(page: Page, photo: Path) -> None:
 
 def test_two_collections_are_compared_side_by_side(two: Page, photo: Path) -> None:
     def serve(route: Route) -> None:
-        if sent(route.request)["collection"] == ["bags"]:
+        if sent(route.request).get("collection") == ["bags"]:
             answering(200, answer("tote", "clutch"))(route)
         else:
             route.continue_()
