@@ -1,6 +1,7 @@
 """One collection, searched by any number of threads."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -160,7 +161,7 @@ class Searcher:
         more, less = parameters.more_like, parameters.less_like
         answer.offset = parameters.offset
         with answer.timed("search"):
-            for snapshot, view, table in self._in_step(parameters):
+            with self._in_step(parameters) as (snapshot, view, table):
                 queries = aim(snapshot, own_queries(snapshot), more, less)
                 hidden = frozenset((*excluded, *more, *less))
                 scope = self._scope(snapshot, table, parameters, hidden)
@@ -170,10 +171,11 @@ class Searcher:
                 answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
                 _count(answer, ranking, matching)
 
+    @contextmanager
     def _in_step(
         self, parameters: SearchParameters
     ) -> Iterator[tuple[CatalogSnapshot, View, Table | None]]:
-        """Once: a snapshot, and the view and the table of exactly its seq."""
+        """A snapshot, and the view and the table of exactly its seq."""
         # A command that asks for no attribute does not wait until all are read.
         needed = self._attributes.is_loaded or self._needs_attributes(parameters)
         while True:
