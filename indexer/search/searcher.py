@@ -160,16 +160,15 @@ class Searcher:
     ) -> None:
         more, less = parameters.more_like, parameters.less_like
         answer.offset = parameters.offset
-        with answer.timed("search"):
-            with self._in_step(parameters) as (snapshot, view, table):
-                queries = aim(snapshot, own_queries(snapshot), more, less)
-                hidden = frozenset((*excluded, *more, *less))
-                scope = self._scope(snapshot, table, parameters, hidden)
-                ranking = Ranking(view, queries, scope, parameters, _owners(table, snapshot), table)
-                answer.seq = snapshot.seq
-                matching, page = ranking.found()
-                answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
-                _count(answer, ranking, matching)
+        with answer.timed("search"), self._in_step(parameters) as (snapshot, view, table):
+            queries = aim(snapshot, own_queries(snapshot), more, less)
+            hidden = frozenset((*excluded, *more, *less))
+            scope = self._scope(snapshot, table, parameters, hidden)
+            ranking = Ranking(view, queries, scope, parameters, _owners(table, snapshot), table)
+            answer.seq = snapshot.seq
+            matching, page = ranking.found()
+            answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
+            _count(answer, ranking, matching)
 
     @contextmanager
     def _in_step(
