@@ -17,10 +17,9 @@ from indexer.embedding import Embedder
 from indexer.embedding.base import Pixels
 from service.errors import DeadlineError
 
-# Photos per pass. A pass of four small ones takes a tenth less per photo than four passes;
-# larger ones gain nothing, and the first of them would wait for the last.
+# Photos per pass. A pass of four takes up to half as long as four passes; more than four gain
+# little, and the first of them would wait for the last.
 _TOGETHER = 4
-_LARGE_SIDE = 128
 _SMOOTHING = 0.1
 
 
@@ -50,7 +49,6 @@ class Lane:
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.seconds_per_photo = 0.0
-        self._together = _TOGETHER if embedder.spec.input_size <= _LARGE_SIDE else 1
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._warm_up()
         self._thread = threading.Thread(target=self._run, name="embedding", daemon=True)
@@ -76,7 +74,7 @@ class Lane:
     def _warm_up(self) -> None:
         """Every size of a pass is compiled for itself when it comes first."""
         side = self.embedder.spec.input_size
-        for photos in range(1, self._together + 1):
+        for photos in range(1, _TOGETHER + 1):
             self.embedder.embed_batch(np.zeros((photos, side, side, 3), np.uint8))
         start = time.perf_counter()
         self.embedder.embed_batch(np.zeros((1, side, side, 3), np.uint8))
@@ -86,7 +84,7 @@ class Lane:
         going = True
         while going:
             jobs = [self._jobs.get()]
-            while len(jobs) < self._together:
+            while len(jobs) < _TOGETHER:
                 try:
                     jobs.append(self._jobs.get_nowait())
                 except Empty:
