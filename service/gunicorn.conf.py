@@ -33,7 +33,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.logs import configuration  # noqa: E402
-from service.worker import DrainingWorker  # noqa: E402
+from service.worker import DrainingWorker, NoAccessLog  # noqa: E402
 
 _service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
@@ -54,6 +54,7 @@ limit_request_line = 8190
 # By default a client on this machine may say these, and be answered with 500.
 forwarder_headers = ""
 control_socket_disable = True
+logger_class = NoAccessLog
 logconfig_dict = configuration(_service.log_format, _service.log_level)
 
 

@@ -3,10 +3,13 @@
 A client, or a proxy before us, may send the id as X-Request-ID; every answer carries it.
 """
 
+import atexit
 import logging
 import re
 import time
 import uuid
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
@@ -40,6 +43,16 @@ def configuration(form: str, level: str) -> dict[str, Any]:
             "faiss.loader": {"level": "WARNING"},  # it names every file that is not there
         },
     }
+
+
+def write_in_background() -> None:
+    """Leaves the writing of lines to a thread, so that requests do not queue for it."""
+    root = logging.getLogger()
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    listener = QueueListener(lines, *root.handlers)
+    root.handlers = [QueueHandler(lines)]
+    listener.start()
+    atexit.register(listener.stop)
 
 
 def register(app: Flask) -> None:

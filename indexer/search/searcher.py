@@ -1,5 +1,6 @@
 """One collection, searched by any number of threads."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ import numpy as np
 from indexer.arrays import Ids, Vectors
 from indexer.attributes import LiveTable, Table
 from indexer.catalog import Catalog, CatalogSnapshot, Product
-from indexer.embedding import EmbeddingSpec
+from indexer.embedding import EmbeddingSpec, available_cores
 from indexer.errors import BadParameterError, FingerprintMismatchError
 from indexer.images import Box
 from indexer.index import LiveView, View
@@ -22,6 +23,8 @@ from indexer.search.ranking import Ranking
 from indexer.search.scope import Scope, everything, narrowed, stocked
 
 _MOST_FACET_VALUES = 50
+# Searches beyond the cores would take Python's lock from each other: a third fewer per second.
+_TURNS = threading.BoundedSemaphore(available_cores())
 
 
 class Searcher:
@@ -158,8 +161,22 @@ class Searcher:
         own_queries: Callable[[CatalogSnapshot], Vectors | None],
         excluded: Sequence[str] = (),
     ) -> None:
-        more, less = parameters.more_like, parameters.less_like
         answer.offset = parameters.offset
+        with answer.timed("queue"):
+            _TURNS.acquire()
+        try:
+            self._search(answer, parameters, own_queries, excluded)
+        finally:
+            _TURNS.release()
+
+    def _search(
+        self,
+        answer: Answer,
+        parameters: SearchParameters,
+        own_queries: Callable[[CatalogSnapshot], Vectors | None],
+        excluded: Sequence[str],
+    ) -> None:
+        more, less = parameters.more_like, parameters.less_like
         with answer.timed("search"), self._in_step(parameters) as (snapshot, view, table):
             queries = aim(snapshot, own_queries(snapshot), more, less)
             hidden = frozenset((*excluded, *more, *less))
