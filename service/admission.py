@@ -20,7 +20,7 @@ class Admission:
     """Counts the searches in flight, and the memory of what clients send.
 
     Args:
-        most: searches in flight at most.
+        most: searches by photo in flight at most; of all kinds, twice as many.
         max_wait_s: a photo is refused if those before it will keep the network busy for longer.
         seconds_per_photo: what the network takes now.
     """
@@ -39,7 +39,7 @@ class Admission:
 
     def _require_room(self, taken: int, photos: int) -> None:
         wait = self._photos * self._seconds_per_photo()
-        full = taken >= self._most
+        full = taken >= (self._most if photos else 2 * self._most)
         if full or (photos and self._photos and wait > self._max_wait_s):
             metrics.REFUSED.labels("in_flight" if full else "wait").inc()
             raise OverloadedError(retry_after_s=max(1, math.ceil(wait)))

@@ -33,17 +33,19 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.logs import configuration  # noqa: E402
-from service.worker import DrainingWorker, NoAccessLog  # noqa: E402
+from service.worker import DoorWorker, NoAccessLog  # noqa: E402
 
 _service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"
 workers = _service.workers
-DrainingWorker.drain_s = _service.drain_s
-worker_class = DrainingWorker
-# Half of them may wait for the network; the others say that there are too many.
-threads = 2 * _service.max_in_flight
+DoorWorker.drain_s = _service.drain_s
+DoorWorker.most_photos = _service.max_in_flight
+DoorWorker.most_bytes = 2 * _settings.images.max_bytes
+worker_class = DoorWorker
+# Half of them search at most, so that one is free for `/healthz`, and to say no.
+threads = 4 * _service.max_in_flight
 preload_app = False
 graceful_timeout = math.ceil(_service.drain_s) + _service.timeout_s
 # Of a worker that no longer answers the master; a slow request does not count.

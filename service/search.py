@@ -1,6 +1,8 @@
 """The collections of one process: opened, warmed and kept up to date. No Flask in here."""
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # A change of the catalogue is visible within a second; asking for one takes microseconds.
 _REFRESH_INTERVAL_S = 0.2
+_NICE = 10
 # A shopper waits for a photo that a query names, and a thread of the service with them.
 _PHOTO_TIMEOUT_S = 10.0
 
@@ -154,6 +157,7 @@ class SearchService:
         )
 
     def _run(self) -> None:
+        _yield_to_requests()
         for name in self._settings.collection_names():
             try:
                 self._searchers[name] = self._open(name)
@@ -203,3 +207,12 @@ class SearchService:
 
     def _seconds_per_photo(self) -> float:
         return max((photos.lane.seconds_per_photo for photos in self._photos.values()), default=0)
+
+
+def _yield_to_requests() -> None:
+    """Lowers the priority of this thread, and of the network's, which it starts.
+
+    A request needs the processor for a millisecond; a pass of the network would make it wait.
+    """
+    if sys.platform == "linux":  # elsewhere it would be that of the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

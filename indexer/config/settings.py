@@ -182,11 +182,11 @@ class ServiceSettings(Section):
         " pay only on many cores.",
     )
     max_in_flight: int = Field(
-        32,
+        12,
         ge=1,
         le=256,
-        description="Searches that one process answers at once; to others it says 503 at once."
-        " It has twice as many threads, so that one is free to say so.",
+        description="Searches by photo that one process has at once, and twice as many of any"
+        " kind; the others hear 503 at once. It has four times as many threads.",
     )
     max_wait_s: float = Field(
         1.0,

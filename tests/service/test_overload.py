@@ -1,13 +1,15 @@
 """Beyond what it can answer the service says so at once, and loses nothing it has taken."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from indexer.config import ServiceSettings
 from tests.conftest import Store, png
-from tests.processes import wait_for
+from tests.processes import FAKE, ask, gunicorn, wait_for
+from tests.processes import upload as from_outside
 from tests.service.conftest import serving
 from tests.service.test_api import upload
 from tests.service.test_photos import GatedEmbedder
@@ -69,3 +71,27 @@ def test_a_photo_that_does_not_get_its_turn_in_time_is_given_up(store: Store) ->
         assert int(late.headers["Retry-After"]) >= 1
         embedder.gate.set()
         assert search(client, "red") == 200
+
+
+def test_a_real_server_refuses_at_the_door_and_answers_what_it_took(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(store.row("red", "red"))
+    settings = {"IMAGE_SEARCH_SERVICE_MAX_IN_FLIGHT": "1"}
+    photos = [png((number, 0, 0), size=(600, 600)) for number in range(60)]
+    with (
+        gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service,
+        ThreadPoolExecutor(16) as clients,
+    ):
+        replies = list(clients.map(lambda photo: from_outside(service.url, photo), photos))
+        assert ask(service.url, "/healthz").status == 200
+        counted = ask(service.url, "/metrics").body.decode()
+    statuses = [reply.status for reply in replies]
+    refused = [reply for reply in replies if reply.status == 503]
+    assert set(statuses) == {200, 503}
+    for reply in refused:
+        check_problem(reply.json)
+        assert reply.json["code"] == "overloaded"
+        assert int(reply.headers["Retry-After"]) >= 1
+        assert reply.headers["X-Request-ID"]
+    assert f'requests_total{{endpoint="search",status="503"}} {len(refused)}.0' in counted
