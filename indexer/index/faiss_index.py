@@ -12,7 +12,7 @@ from indexer.index.base import Mask
 # How many rows are compared with a query where they are sorted into lists: a share of all, and
 # so many in any case, so that small catalogues do not pay in recall for time that no one notices.
 _COMPARED_SHARE = 1 / 32
-_COMPARED_AT_LEAST = 10_000
+_COMPARED_AT_LEAST = 5_000
 _COMPARED_PER_RESULT = 10
 # Candidates per result wanted where rounded vectors are compared first.
 _OVERSAMPLING = 4
