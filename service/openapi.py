@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from http import HTTPStatus
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -26,11 +24,19 @@ from service.errors import (
     UnauthorizedError,
     UnknownImageError,
     UnsupportedMediaTypeError,
-    status_of,
+)
+from service.openapi_parts import (
+    Json,
+    json_content,
+    path_parameter,
+    plain,
+    problems,
+    product_id,
+    query_parameters,
+    ref,
+    responses,
 )
 from service.parsing import LINES
-
-Json = dict[str, Any]
 
 _MODELS = (
     schemas.Parameters,
@@ -112,9 +118,9 @@ def _paths() -> Json:
             "post": {
                 "operationId": "search",
                 "summary": "Find the products that look most like a photo, or like a product.",
-                "parameters": _query(schemas.Parameters),
+                "parameters": query_parameters(schemas.Parameters),
                 "requestBody": {"required": True, "content": _search_bodies()},
-                "responses": _responses(schemas.SearchResponse, search_errors),
+                "responses": responses(schemas.SearchResponse, search_errors),
             }
         },
         "/v1/search/batch": {
@@ -124,9 +130,9 @@ def _paths() -> Json:
                 " no other.",
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": _ref(schemas.BatchQuery)}},
+                    "content": {"application/json": {"schema": ref(schemas.BatchQuery)}},
                 },
-                "responses": _responses(
+                "responses": responses(
                     schemas.BatchResponse,
                     (
                         errors.BadParameterError,
@@ -143,7 +149,7 @@ def _paths() -> Json:
                 "operationId": "explain",
                 "summary": "Show where a query and one of its results agree.",
                 "requestBody": {"required": True, "content": _explain_bodies()},
-                "responses": _responses(
+                "responses": responses(
                     schemas.ExplainResponse, (*search_errors, UnknownImageError)
                 ),
             }
@@ -152,8 +158,8 @@ def _paths() -> Json:
             "get": {
                 "operationId": "getProduct",
                 "summary": "A product, its attributes and photos.",
-                "parameters": [_product_id(), *_query(schemas.CollectionQuery)],
-                "responses": _responses(
+                "parameters": [product_id(), *query_parameters(schemas.CollectionQuery)],
+                "responses": responses(
                     schemas.ProductResponse, (*_COLLECTION, errors.UnknownProductError)
                 ),
             }
@@ -162,8 +168,8 @@ def _paths() -> Json:
             "get": {
                 "operationId": "getSimilarProducts",
                 "summary": "The products that look most like this one, itself excluded.",
-                "parameters": [_product_id(), *_query(schemas.Parameters)],
-                "responses": _responses(schemas.SearchResponse, _SEARCH),
+                "parameters": [product_id(), *query_parameters(schemas.Parameters)],
+                "responses": responses(schemas.SearchResponse, _SEARCH),
             }
         },
         "/v1/images/{image_id}": {
@@ -171,17 +177,17 @@ def _paths() -> Json:
                 "operationId": "getImage",
                 "summary": "A photo of the catalogue.",
                 "parameters": [
-                    _path_parameter("image_id", {"type": "integer", "minimum": 0}),
-                    *_query(schemas.CollectionQuery),
+                    path_parameter("image_id", {"type": "integer", "minimum": 0}),
+                    *query_parameters(schemas.CollectionQuery),
                 ],
                 "responses": {
                     "200": {"description": "The photo.", "content": {"image/*": {}}},
                     "302": {"description": "The photo is on the web: its address."},
-                    **_problems((*_COLLECTION, UnknownImageError)),
+                    **problems((*_COLLECTION, UnknownImageError)),
                 },
             }
         },
-        "/healthz": _plain("getHealth", "Whether the process answers.", schemas.Health),
+        "/healthz": plain("getHealth", "Whether the process answers.", schemas.Health),
         "/readyz": _readiness(),
         "/metrics": {
             "get": {
@@ -194,7 +200,7 @@ def _paths() -> Json:
             "get": {
                 "operationId": "getOpenApi",
                 "summary": "This document.",
-                "responses": {"200": _json("The document.", {"type": "object"})},
+                "responses": {"200": json_content("The document.", {"type": "object"})},
             }
         },
     }
@@ -219,35 +225,35 @@ def _with_changes(paths: Json) -> Json:
     product["delete"] = {
         "operationId": "deleteProduct",
         "summary": "Remove a product.",
-        "responses": _responses(
+        "responses": responses(
             admin.ChangeResponse, (*_COLLECTION, WriterBusyError, errors.UnknownProductError)
         ),
     }
     for method in ("put", "patch", "delete"):
-        product[method]["parameters"] = [_product_id(), *_query(schemas.CollectionQuery)]
-    many = {"type": "array", "items": _ref(admin.Operation), "minItems": 1}
+        product[method]["parameters"] = [product_id(), *query_parameters(schemas.CollectionQuery)]
+    many = {"type": "array", "items": ref(admin.Operation), "minItems": 1}
     content = {
         "application/json": {"schema": {**many, "maxItems": admin.MAX_OPERATIONS}},
-        LINES: {"schema": _ref(admin.Operation)},
+        LINES: {"schema": ref(admin.Operation)},
     }
     bulk = {
         "operationId": "changeProducts",
         "summary": "Put, patch and delete many products; a bad one does not stop the others.",
-        "parameters": _query(schemas.CollectionQuery),
+        "parameters": query_parameters(schemas.CollectionQuery),
         "requestBody": {"required": True, "content": content},
-        "responses": _responses(admin.BulkResponse, (*_COLLECTION, *_BODY)),
+        "responses": responses(admin.BulkResponse, (*_COLLECTION, *_BODY)),
     }
     return {**paths, "/v1/products/bulk": {"post": bulk}, "/v1/events": {"post": _events()}}
 
 
 def _events() -> Json:
-    either = {"anyOf": [_ref(events.EventBody), _ref(events.EventsBody)]}
+    either = {"anyOf": [ref(events.EventBody), ref(events.EventsBody)]}
     raised = (errors.BadParameterError, *_BODY, EventsError)
     return {
         "operationId": "addEvents",
         "summary": "Report what shoppers did with results: durable when answered.",
         "requestBody": {"required": True, "content": {"application/json": {"schema": either}}},
-        "responses": {"204": {"description": "Stored."}, **_problems(raised)},
+        "responses": {"204": {"description": "Stored."}, **problems(raised)},
     }
 
 
@@ -258,12 +264,12 @@ def _change(
     raised: Sequence[type[ImageSearchError]],
 ) -> Json:
     taken, given = models
-    content = {"application/json": {"schema": _ref(taken)}}
+    content = {"application/json": {"schema": ref(taken)}}
     return {
         "operationId": operation,
         "summary": summary,
         "requestBody": {"required": True, "content": content},
-        "responses": _responses(given, raised),
+        "responses": responses(given, raised),
     }
 
 
@@ -275,8 +281,8 @@ def _guarded(paths: Json) -> Json:
                 operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
                 operation["security"] = [{name: []} for name in _KEY]
                 # An operation that has further codes for a status names these, too.
-                responses = {**_problems(_ACCESS), **operation["responses"]}
-                operation["responses"] = dict(sorted(responses.items()))
+                every = {**problems(_ACCESS), **operation["responses"]}
+                operation["responses"] = dict(sorted(every.items()))
     return paths
 
 
@@ -299,7 +305,7 @@ def _search_bodies() -> Json:
     }
     return {
         "multipart/form-data": {"schema": upload},
-        "application/json": {"schema": _ref(schemas.JsonQuery)},
+        "application/json": {"schema": ref(schemas.JsonQuery)},
     }
 
 
@@ -313,60 +319,11 @@ def _explain_bodies() -> Json:
     }
     return {
         "multipart/form-data": {"schema": upload},
-        "application/json": {"schema": _ref(schemas.ExplainQuery)},
+        "application/json": {"schema": ref(schemas.ExplainQuery)},
     }
 
 
 def _readiness() -> Json:
-    path = _plain("getReadiness", "Whether every collection can be searched.", schemas.Readiness)
-    path["get"]["responses"]["503"] = _json("Not all of them.", _ref(schemas.Readiness))
+    path = plain("getReadiness", "Whether every collection can be searched.", schemas.Readiness)
+    path["get"]["responses"]["503"] = json_content("Not all of them.", ref(schemas.Readiness))
     return path
-
-
-def _plain(operation: str, summary: str, model: type[BaseModel]) -> Json:
-    responses = {"200": _json("Done.", _ref(model))}
-    return {"get": {"operationId": operation, "summary": summary, "responses": responses}}
-
-
-def _responses(model: type[BaseModel], raised: Sequence[type[ImageSearchError]]) -> Json:
-    return {"200": _json("Done.", _ref(model)), **_problems(raised)}
-
-
-def _problems(raised: Sequence[type[ImageSearchError]]) -> Json:
-    codes: dict[HTTPStatus, list[str]] = {}
-    for kind in raised:
-        codes.setdefault(status_of(kind), []).append(kind.code)
-    return {
-        str(int(status)): {
-            "description": f"`code` is one of: {', '.join(sorted(set(names)))}.",
-            "content": {"application/problem+json": {"schema": _ref(schemas.Problem)}},
-        }
-        for status, names in sorted(codes.items())
-    }
-
-
-def _query(model: type[BaseModel]) -> list[Json]:
-    parameters = []
-    for name, schema in model.model_json_schema()["properties"].items():
-        description = schema.pop("description")
-        parameters.append(
-            {"name": name, "in": "query", "description": description, "schema": schema}
-        )
-    return parameters
-
-
-def _product_id() -> Json:
-    parameter = _path_parameter("product_id", {"type": "string", "minLength": 1})
-    return {**parameter, "description": "Any characters, percent-encoded, slashes too."}
-
-
-def _path_parameter(name: str, schema: Json) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _json(description: str, schema: Json) -> Json:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _ref(model: type[BaseModel]) -> Json:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}

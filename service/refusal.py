@@ -5,7 +5,7 @@ import re
 import uuid
 from contextlib import suppress
 from http import HTTPStatus
-from socket import MSG_PEEK, socket
+from socket import MSG_DONTWAIT, MSG_PEEK, socket
 
 from service import logs, metrics
 from service.errors import OverloadedError, problem_of
@@ -23,9 +23,11 @@ RETRY_AFTER_S = 1
 def carries_photo(connection: socket) -> bool | None:
     """Whether the request that waits on a connection has a photo; None if nothing is there yet."""
     try:
-        return _PHOTO.match(connection.recv(64, MSG_PEEK)) is not None
+        return _PHOTO.match(connection.recv(64, MSG_PEEK | MSG_DONTWAIT)) is not None
     except BlockingIOError:
         return None
+    except OSError:  # gone; whoever reads on finds out
+        return False
 
 
 def refuse(connection: socket, most: int) -> None:

@@ -45,7 +45,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
     def enqueue_req(self, conn: Any) -> None:
         from service.refusal import carries_photo, refuse  # after the fork
 
-        photo = carries_photo(conn.sock)
+        # A client that does not wait for an answer may have its next request in the parser.
+        ahead = conn.initialized and conn.parser.unreader.buf.getvalue()
+        photo = False if ahead else carries_photo(conn.sock)
         if photo is None:
             self._wait_for_request(conn)
         elif photo and self._photos >= self.most_photos:

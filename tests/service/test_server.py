@@ -100,6 +100,19 @@ def test_a_client_that_stops_sending_is_told_so_and_holds_nobody_up(tmp_path: Pa
         assert upload(service.url, png("red")).status == 200
 
 
+def test_requests_that_are_sent_without_waiting_are_answered_in_turn(
+    gunicorn_service: Service,
+) -> None:
+    with socket.create_connection(address_of(gunicorn_service.url), timeout=20) as connection:
+        request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        last = request.replace(b"Host", b"Connection: close\r\nHost")
+        connection.sendall(3 * request + last)
+        received = b""
+        while piece := connection.recv(65_536):
+            received += piece
+    assert received.count(b"HTTP/1.1 200 ") == 4
+
+
 def test_no_request_of_this_module_killed_a_worker_or_was_logged_as_a_fault(
     gunicorn_service: Service,
 ) -> None:
