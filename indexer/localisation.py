@@ -36,7 +36,7 @@ _OVERLAP = 0.4  # intersection over union beyond which two windows are of one th
 _GROWTH = 1.25  # windows are tight, photos of products are not
 # A part must make up for so much of what the whole photo lacks to the score 1. Most photos show
 # little but their product, and lose by being cut.
-_GAIN = 0.4
+_GAIN = 0.5
 _LEAST_GAIN = 0.02  # beyond what rounding does to a score that is nearly 1
 
 Boxes = NDArray[np.float64]  # (n, 4): x1, y1, x2, y2 as fractions of a picture's sides
