@@ -11,6 +11,7 @@ from indexer.catalog.lock import writer_lock
 from indexer.catalog.mark import MarkFile
 from indexer.catalog.schema import migrate
 from indexer.catalog.snapshot import CatalogSnapshot
+from indexer.catalog.wal import set_wal
 from indexer.catalog.writer import CatalogWriter
 from indexer.errors import CatalogError
 
@@ -115,7 +116,7 @@ class Catalog:
         try:
             # Of a new file: 7 vectors fill such a page, one would waste half of the usual size.
             connection.execute("PRAGMA page_size = 16384")
-            connection.execute("PRAGMA journal_mode = WAL")
+            set_wal(connection, _BUSY_TIMEOUT_S)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:

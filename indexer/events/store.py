@@ -5,7 +5,6 @@ Losing it would lose statistics and no product, so it has no checksums of its ow
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, get_args
 
+from indexer.catalog.wal import set_wal
 from indexer.errors import ImageSearchError
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
@@ -142,7 +142,7 @@ class EventStore:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         try:
-            _set_wal(connection)
+            set_wal(connection, _BUSY_TIMEOUT_S)
             connection.execute("PRAGMA synchronous = FULL")
             for statement in _SCHEMA:
                 connection.execute(statement)
@@ -150,16 +150,3 @@ class EventStore:
             connection.close()
             raise
         return connection
-
-
-def _set_wal(connection: sqlite3.Connection) -> None:
-    """Waits for others who do the same to a new file: of that alone SQLite itself does not."""
-    end = time.monotonic() + _BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(0.01)

@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -275,3 +277,17 @@ def test_attributes_are_stored_as_json_that_people_can_read(catalog: Catalog) ->
     connection.close()
     assert "für" in text
     assert json.loads(text) == {"title": "Stiefel für Kinder"}
+
+
+def test_a_new_catalogue_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    other = sqlite3.connect(tmp_path / "new" / "catalog.db", check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Catalog, tmp_path / "new", create=True)
+        time.sleep(0.3)
+        assert not opening.done()
+        other.rollback()
+        with opening.result().snapshot() as snapshot:
+            assert snapshot.seq == 0
+    other.close()
