@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from contextlib import suppress
 from http import HTTPStatus
@@ -17,6 +18,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})\r\n", re.IGNORECASE)
 _PIECE = 262_144
 # For the rest of a body that is on its way; a slow sender must not hold up the refusing of others.
 _PATIENCE_S = 0.2
+_AT_MOST_S = 1.0
 RETRY_AFTER_S = 1
 
 
@@ -48,17 +50,19 @@ def refuse(connection: socket, most: int) -> None:
 
 
 def _read_request(connection: socket, most: int) -> None:
+    end = time.monotonic() + _AT_MOST_S
     head = b""
     while b"\r\n\r\n" not in head:
         piece = connection.recv(_PIECE)
-        if not piece or len(head) > _HEAD + _PIECE:
+        if not piece or len(head) > _HEAD + _PIECE or time.monotonic() > end:
             return
         head += piece
     head, _, body = head.partition(b"\r\n\r\n")
     length = _LENGTH.search(head + b"\r\n")
     left = min(most, int(length[1])) - len(body) if length else 0
-    while left > 0 and (piece := connection.recv(min(left, _PIECE))):
-        left -= len(piece)
+    while left > 0 and time.monotonic() < end:
+        piece = connection.recv(min(left, _PIECE))
+        left = left - len(piece) if piece else 0
 
 
 def _answer(request_id: str) -> bytes:
@@ -72,6 +76,9 @@ def _answer(request_id: str) -> bytes:
         f"Retry-After: {RETRY_AFTER_S}\r\n"
         f"{logs.HEADER}: {request_id}\r\n"
         "X-Content-Type-Options: nosniff\r\n"
+        # There is nothing in it that the page of another origin must not read.
+        "Access-Control-Allow-Origin: *\r\n"
+        f"Access-Control-Expose-Headers: Retry-After, {logs.HEADER}\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -94,4 +94,5 @@ def test_a_real_server_refuses_at_the_door_and_answers_what_it_took(
         assert reply.json["code"] == "overloaded"
         assert int(reply.headers["Retry-After"]) >= 1
         assert reply.headers["X-Request-ID"]
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
     assert f'requests_total{{endpoint="search",status="503"}} {len(refused)}.0' in counted
