@@ -34,6 +34,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
         headers,
         logs,
         metrics,
+        openapi,
         routing,
     )
     from service.search import SearchService
@@ -54,6 +55,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     logs.register(app)
     metrics.register(app)
     app.register_blueprint(api.blueprint)
+    app.register_blueprint(openapi.blueprint)
     admin.register(app, settings)
     events.register(app, settings)
     errors.register(app)

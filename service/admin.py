@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from indexer.compaction import compact_when_due
@@ -17,6 +17,7 @@ from indexer.errors import BadParameterError, ImageSearchError, LockedError
 from indexer.feed import read_attributes, read_changes, require_product_id
 from indexer.fetch import PhotoSource
 from indexer.search import Searcher
+from service.access.scopes import ScopedBlueprint
 from service.errors import BadRequestError, NotReadyError
 from service.parsing import decoded, json_body, unrepeated, validated
 from service.schemas import CollectionQuery
@@ -26,7 +27,7 @@ MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
 
 log = logging.getLogger(__name__)
-blueprint = Blueprint("admin", __name__)
+blueprint = ScopedBlueprint("admin", __name__)
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -143,26 +144,26 @@ def register(app: Flask, settings: Settings) -> None:
     app.register_blueprint(blueprint)
 
 
-@blueprint.put("/v1/products/<product_id:product_id>")
+@blueprint.put("/v1/products/<product_id:product_id>", scope="admin")
 def put(product_id: str) -> Response:
     """Adds a product, or replaces it."""
     body = validated(ProductBody, json_body())
     return _changed(_put(product_id, body.attributes, body.images))
 
 
-@blueprint.patch("/v1/products/<product_id:product_id>")
+@blueprint.patch("/v1/products/<product_id:product_id>", scope="admin")
 def patch(product_id: str) -> Response:
     """Changes attributes of a product."""
     return _changed(_patch(product_id, validated(AttributesBody, json_body()).attributes))
 
 
-@blueprint.delete("/v1/products/<product_id:product_id>")
+@blueprint.delete("/v1/products/<product_id:product_id>", scope="admin")
 def delete(product_id: str) -> Response:
     """Removes a product."""
     return _changed(Delete(product_id))
 
 
-@blueprint.post("/v1/products/bulk")
+@blueprint.post("/v1/products/bulk", scope="admin")
 def bulk() -> Response:
     """Puts, patches and deletes many products; a bad one does not stop the others."""
     operations = json_body(lines=True)

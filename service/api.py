@@ -5,12 +5,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, send_file
+from flask import Response, current_app, g, jsonify, redirect, request, send_file
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError, ImageSearchError
 from indexer.search import Answer, find_product, image_url
 from service import events, metrics, queries
+from service.access.scopes import ScopedBlueprint
 from service.errors import (
     BadRequestError,
     UnknownImageError,
@@ -19,7 +20,6 @@ from service.errors import (
 )
 from service.explain import explain_photo, explain_product
 from service.lifecycle import stopping
-from service.openapi import document
 from service.parsing import decoded, json_body, unrepeated, validated
 from service.schemas import (
     MAX_PHOTOS,
@@ -33,10 +33,10 @@ from service.schemas import (
 )
 from service.search import SearchService
 
-blueprint = Blueprint("api", __name__)
+blueprint = ScopedBlueprint("api", __name__)
 
 
-@blueprint.post("/v1/search")
+@blueprint.post("/v1/search", scope="search")
 def search() -> Response:
     """The products that look most like a photo, or like a product."""
     with _service().admission.upload(request.content_length):
@@ -72,7 +72,7 @@ def _by_json(*sources: object) -> Answer:
     return queries.answer(_service(), validated(JsonQuery, *sources))
 
 
-@blueprint.post("/v1/search/batch")
+@blueprint.post("/v1/search/batch", scope="search")
 def search_batch() -> Response:
     """The answer, or the problem, of each of several queries."""
     with _service().admission.upload(request.content_length):
@@ -89,7 +89,7 @@ def _answer_or_problem(query: object) -> dict[str, Any]:
         return problem_of(error)
 
 
-@blueprint.post("/v1/explain")
+@blueprint.post("/v1/explain", scope="search")
 def explain() -> Response:
     """Where a query and one of its results agree."""
     service = _service()
@@ -107,14 +107,14 @@ def explain() -> Response:
         return jsonify(explain_photo(service, photo, query))
 
 
-@blueprint.get("/v1/products/<product_id:product_id>/similar")
+@blueprint.get("/v1/products/<product_id:product_id>/similar", scope="search")
 def similar(product_id: str) -> Response:
     """The products that look most like this one, itself excluded."""
     parameters = validated(Parameters, _in_url())
     return jsonify(_noted(queries.similar(_service(), product_id, parameters)))
 
 
-@blueprint.get("/v1/products/<product_id:product_id>")
+@blueprint.get("/v1/products/<product_id:product_id>", scope="search")
 def product(product_id: str) -> Response:
     """A product, its attributes and photos."""
     collection = validated(CollectionQuery, unrepeated(request.args)).collection
@@ -128,7 +128,8 @@ def product(product_id: str) -> Response:
     )
 
 
-@blueprint.get("/v1/images/<int:image_id>")
+# Photos are what the store shows on its pages anyway, and <img> sends no key.
+@blueprint.get("/v1/images/<int:image_id>", scope=None)
 def image(image_id: int) -> WerkzeugResponse:
     """A photo of the catalogue."""
     collection = validated(CollectionQuery, unrepeated(request.args)).collection
@@ -145,13 +146,13 @@ def image(image_id: int) -> WerkzeugResponse:
     return send_file(path, max_age=3600)
 
 
-@blueprint.get("/healthz")
+@blueprint.get("/healthz", scope=None)
 def healthz() -> Response:
     """The process answers."""
     return jsonify(status="ok")
 
 
-@blueprint.get("/readyz")
+@blueprint.get("/readyz", scope=None)
 def readyz() -> tuple[Response, HTTPStatus]:
     """Whether every collection can be searched; 503 until then."""
     states = _service().states()
@@ -162,13 +163,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
     return jsonify(status=status, collections=[asdict(state) for state in states]), code
 
 
-@blueprint.get("/openapi.json")
-def openapi() -> Response:
-    """This interface, described in OpenAPI 3.1."""
-    return jsonify(document())
-
-
-@blueprint.get("/")
+@blueprint.get("/", scope=None)
 def page() -> Response:
     """The search page."""
     return current_app.send_static_file("index.html")

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from flask import Blueprint, Flask, current_app
+from flask import Flask, current_app
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.config import Settings
 from indexer.events import Action, Event, EventStore, Recorder
 from indexer.search import Answer
+from service.access.scopes import ScopedBlueprint
 from service.parsing import json_body, validated
 
 MAX_EVENTS = 1000
 
-blueprint = Blueprint("events", __name__)
+blueprint = ScopedBlueprint("events", __name__)
 
 
 class EventBody(BaseModel):
@@ -60,7 +61,7 @@ def note(answer: Answer) -> None:
         recorder.note(answer)
 
 
-@blueprint.post("/v1/events")
+@blueprint.post("/v1/events", scope="events")
 def add() -> tuple[str, int]:
     """Stores what shoppers did."""
     document = json_body()

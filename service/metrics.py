@@ -7,7 +7,7 @@ Under gunicorn each process writes its numbers to files in PROMETHEUS_MULTIPROC_
 import os
 import time
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -20,6 +20,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from indexer.search import Answer
+from service.access.scopes import ScopedBlueprint
 
 # From a product id answered from memory to a photo that waited for its turn.
 _SECONDS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -73,10 +74,10 @@ MODEL = Gauge(
     multiprocess_mode="livemax",
 )
 
-blueprint = Blueprint("metrics", __name__)
+blueprint = ScopedBlueprint("metrics", __name__)
 
 
-@blueprint.get("/metrics")
+@blueprint.get("/metrics", scope="metrics")
 def show() -> Response:
     """Everything above in Prometheus's text format."""
     registry = REGISTRY

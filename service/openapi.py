@@ -1,16 +1,18 @@
 """The OpenAPI 3.1 document, from the schemas and the table of errors."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
+from flask import Response, jsonify
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
 from indexer.events import EventsError
-from service import admin, events, schemas
-from service.access.scopes import scope_of
+from service import admin, api, events, metrics, schemas
+from service.access.scopes import ScopedBlueprint
 from service.admin import WriterBusyError
 from service.errors import (
     BadRequestError,
@@ -27,6 +29,7 @@ from service.errors import (
 )
 from service.openapi_parts import (
     Json,
+    explain_bodies,
     json_content,
     path_parameter,
     plain,
@@ -35,6 +38,7 @@ from service.openapi_parts import (
     query_parameters,
     ref,
     responses,
+    search_bodies,
 )
 from service.parsing import LINES
 
@@ -83,6 +87,15 @@ _KEY: Json = {
 _BODY = (BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError)
 _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
+blueprint = ScopedBlueprint("openapi", __name__)
+_BLUEPRINTS = (api.blueprint, admin.blueprint, events.blueprint, metrics.blueprint, blueprint)
+
+
+@blueprint.get("/openapi.json", scope=None)
+def openapi() -> Response:
+    """This interface, described in OpenAPI 3.1."""
+    return jsonify(document())
+
 
 @cache
 def document() -> Json:
@@ -119,7 +132,7 @@ def _paths() -> Json:
                 "operationId": "search",
                 "summary": "Find the products that look most like a photo, or like a product.",
                 "parameters": query_parameters(schemas.Parameters),
-                "requestBody": {"required": True, "content": _search_bodies()},
+                "requestBody": {"required": True, "content": search_bodies()},
                 "responses": responses(schemas.SearchResponse, search_errors),
             }
         },
@@ -148,7 +161,7 @@ def _paths() -> Json:
             "post": {
                 "operationId": "explain",
                 "summary": "Show where a query and one of its results agree.",
-                "requestBody": {"required": True, "content": _explain_bodies()},
+                "requestBody": {"required": True, "content": explain_bodies()},
                 "responses": responses(
                     schemas.ExplainResponse, (*search_errors, UnknownImageError)
                 ),
@@ -275,52 +288,20 @@ def _change(
 
 def _guarded(paths: Json) -> Json:
     """The same, with what each operation asks of its caller."""
+    scopes = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)): scope
+        for each in _BLUEPRINTS
+        for (method, rule), scope in each.scopes.items()
+    }
     for path, operations in paths.items():
         for method, operation in operations.items():
-            if scope := scope_of(method.upper(), path):
+            if scope := scopes[method, path]:
                 operation["description"] = f"Takes an API key for `{scope}`, where there are keys."
                 operation["security"] = [{name: []} for name in _KEY]
                 # An operation that has further codes for a status names these, too.
                 every = {**problems(_ACCESS), **operation["responses"]}
                 operation["responses"] = dict(sorted(every.items()))
     return paths
-
-
-def _search_bodies() -> Json:
-    fields = schemas.Parameters.model_json_schema()["properties"]
-    photo = {"type": "string", "format": "binary"}
-    upload = {
-        "type": "object",
-        "required": ["image"],
-        "properties": {
-            "image": {
-                "type": "array",
-                "items": photo,
-                "minItems": 1,
-                "maxItems": schemas.MAX_PHOTOS,
-                "description": "Photos; a product's score is its best to any of them.",
-            },
-            **fields,
-        },
-    }
-    return {
-        "multipart/form-data": {"schema": upload},
-        "application/json": {"schema": ref(schemas.JsonQuery)},
-    }
-
-
-def _explain_bodies() -> Json:
-    fields = schemas.ExplainParameters.model_json_schema()["properties"]
-    photo = {"type": "string", "format": "binary", "description": "The photo of the query."}
-    upload = {
-        "type": "object",
-        "required": ["image", "result"],
-        "properties": {"image": photo, **fields},
-    }
-    return {
-        "multipart/form-data": {"schema": upload},
-        "application/json": {"schema": ref(schemas.ExplainQuery)},
-    }
 
 
 def _readiness() -> Json:

@@ -64,3 +64,42 @@ def json_content(description: str, schema: Json) -> Json:
 
 def ref(model: type[BaseModel]) -> Json:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def search_bodies() -> Json:
+    """A search as a form and as JSON."""
+    fields = schemas.Parameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary"}
+    upload = {
+        "type": "object",
+        "required": ["image"],
+        "properties": {
+            "image": {
+                "type": "array",
+                "items": photo,
+                "minItems": 1,
+                "maxItems": schemas.MAX_PHOTOS,
+                "description": "Photos; a product's score is its best to any of them.",
+            },
+            **fields,
+        },
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": ref(schemas.JsonQuery)},
+    }
+
+
+def explain_bodies() -> Json:
+    """A request for an explanation as a form and as JSON."""
+    fields = schemas.ExplainParameters.model_json_schema()["properties"]
+    photo = {"type": "string", "format": "binary", "description": "The photo of the query."}
+    upload = {
+        "type": "object",
+        "required": ["image", "result"],
+        "properties": {"image": photo, **fields},
+    }
+    return {
+        "multipart/form-data": {"schema": upload},
+        "application/json": {"schema": ref(schemas.ExplainQuery)},
+    }

@@ -4,12 +4,15 @@ from collections.abc import Collection
 
 from flask import Flask, Response, request
 
+from service.logs import HEADER
+
 # Keys come in headers and never in cookies, so no credentials are allowed.
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, X-API-Key, {HEADER}",
     "Access-Control-Max-Age": "86400",
 }
+_EXPOSED = f"Retry-After, WWW-Authenticate, {HEADER}"
 
 
 def register(app: Flask, origins: Collection[str]) -> None:
@@ -20,7 +23,7 @@ def register(app: Flask, origins: Collection[str]) -> None:
         response.vary.add("Origin")
         if (origin := request.origin) in origins:
             response.headers["Access-Control-Allow-Origin"] = str(origin)
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
             if "Access-Control-Request-Method" in request.headers:
                 response.headers.update(_PREFLIGHT)
         return response

@@ -2,7 +2,7 @@
 
 import re
 
-from flask import request
+from flask import current_app, request
 
 from indexer.config import Settings
 from indexer.keys import Keys, Scope, is_loopback
@@ -34,7 +34,7 @@ class Guard:
             ForbiddenError: the key is for other things.
         """
         rule = request.url_rule
-        scope = scope_of(request.method, rule.rule) if rule else None
+        scope = scope_of(current_app, request.method, rule.rule) if rule else None
         if scope is None:
             return
         self._by_address.count(client_of(request.remote_addr or ""))

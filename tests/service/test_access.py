@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
 from indexer.keys import Keys, Scope
 from service import create_app
-from service.access.scopes import scope_of
+from service.access.scopes import ScopedBlueprint, scope_of
+from service.openapi import document
 from service.search import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
 from tests.processes import cli, start, wait_for
-from tests.service.contract import DocumentedClient
+from tests.service.contract import DocumentedClient, template_of
 
 SIMILAR = "/v1/products/red/similar"
 HERE, ANYWHERE = "127.0.0.1", "0.0.0.0"
@@ -116,12 +117,71 @@ def test_a_key_is_for_its_scopes_and_admin_for_all(serve: Serve, keys: Keys) -> 
     assert client.get(SIMILAR, headers=make(keys, "admin")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "rule", "scope"),
-    [("GET", "/new", "search"), ("POST", "/v1/new", "admin"), ("GET", "/metrics", "metrics")],
-)
-def test_a_route_that_no_one_thought_of_takes_a_key(method: str, rule: str, scope: str) -> None:
-    assert scope_of(method, rule) == scope
+SCOPES = {
+    "search": {
+        "POST /v1/search",
+        "POST /v1/search/batch",
+        "POST /v1/explain",
+        "GET /v1/products/<product_id:product_id>",
+        "GET /v1/products/<product_id:product_id>/similar",
+    },
+    "events": {"POST /v1/events"},
+    "metrics": {"GET /metrics"},
+    "admin": {
+        "PUT /v1/products/<product_id:product_id>",
+        "PATCH /v1/products/<product_id:product_id>",
+        "DELETE /v1/products/<product_id:product_id>",
+        "POST /v1/products/bulk",
+    },
+    "none": {
+        "GET /",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /openapi.json",
+        "GET /static/<path:filename>",
+        "GET /v1/images/<int:image_id>",
+    },
+}
+
+
+def test_every_route_takes_the_scope_that_is_listed_here_and_described(serve: Serve) -> None:
+    app = serve().application
+    routes = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    declared: dict[str, set[str]] = {}
+    for method, rule in routes:
+        scope = scope_of(app, method, rule)
+        declared.setdefault(scope or "none", set()).add(f"{method} {rule}")
+        assert scope_of(app, "OPTIONS", rule) is None
+        described = document()["paths"].get(template_of(rule), {}).get(method.lower())
+        if described:
+            assert ("security" in described) == (scope is not None)
+            assert scope is None or f"`{scope}`" in described["description"]
+    assert declared == SCOPES
+
+
+def test_a_search_key_is_enough_for_batches_and_explanations(serve: Serve, keys: Keys) -> None:
+    client, search = serve(), make(keys, "search")
+    queries = {"queries": [{"product_id": "red"}]}
+    assert client.post("/v1/search/batch", json=queries, headers=search).status_code == 200
+    explained = client.post("/v1/explain", json={"product_id": "red", "result": "navy"})
+    assert explained.status_code == 401
+    # The fake model cannot explain; to look for the product, the request was let in.
+    query = {"product_id": "red", "result": "none"}
+    assert client.post("/v1/explain", json=query, headers=search).status_code == 404
+    assert client.delete("/v1/products/red", headers=search).status_code == 403
+
+
+def test_a_route_is_not_declared_without_a_scope() -> None:
+    with pytest.raises(TypeError, match="scope"):
+        ScopedBlueprint("new", __name__).get("/new")(lambda: "")
+
+
+def test_a_route_of_another_kind_of_blueprint_takes_an_admin_key(serve: Serve) -> None:
+    assert scope_of(serve().application, "GET", "/new") == "admin"
 
 
 def test_several_keys_are_valid_at_once_until_each_is_revoked(serve: Serve, keys: Keys) -> None:
@@ -268,7 +328,8 @@ def test_pages_of_listed_origins_may_read_answers_and_problems(serve: Serve, key
         assert answer.status_code == status
         assert answer.headers["Access-Control-Allow-Origin"] == SHOP
         assert "Origin" in answer.headers["Vary"]
-    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+    exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"Retry-After", "X-Request-ID"} <= set(exposed)
 
 
 def test_a_preflight_needs_no_key(serve: Serve, keys: Keys) -> None:
@@ -278,7 +339,8 @@ def test_a_preflight_needs_no_key(serve: Serve, keys: Keys) -> None:
     answer = client.options("/v1/search", headers=asked)
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == SHOP
-    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"Authorization", "X-Request-ID"} <= set(allowed)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://shop.example:444"])
