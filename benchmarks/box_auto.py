@@ -30,8 +30,8 @@ from benchmarks.resize_methods import BATCH, DATA
 from indexer.arrays import Vectors, batched
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
+from indexer.embedding.regions import SAMPLE, iou, locate
 from indexer.images import Box, crop, decode
-from indexer.localisation import SAMPLE, iou, locate
 
 Random = np.random.Generator
 CANVAS = (480, 640)

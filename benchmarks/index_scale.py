@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vector, Vectors, normalised
-from indexer.catalog import Catalog, NewImage, PutProduct
-from indexer.compaction import rebuild
 from indexer.config import IndexSettings
-from indexer.features import read_features
-from indexer.index import LiveView, View
+from indexer.interchange.features import read_features
+from indexer.maintenance.compaction import rebuild
+from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store.embedded.index import LiveView, View
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT / "../shared/data")) / "footwear"

@@ -24,15 +24,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.embedding import proof_of_concept
-from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.base import Photos
-from indexer.feed import FeedRow, read_feed
+from indexer.embedding.photos import prepare
+from indexer.feeds import FeedRow, read_feed
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits, read_photo
-from indexer.photos import prepare
-from indexer.sync import Indexer
+from indexer.ingest.sync import Indexer
+from indexer.store.embedded.catalog import Catalog
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT / "../shared/data")) / "clothing"

@@ -21,15 +21,15 @@ import numpy as np
 
 from benchmarks.index_scale import BATCH, DATA, anonymous_mib, mixtures, product, took_ms
 from indexer.arrays import Vectors, normalised
-from indexer.attributes import LiveTable
-from indexer.catalog import Attributes, Catalog, PutProduct
-from indexer.compaction import rebuild
 from indexer.config import IndexSettings
-from indexer.features import read_features
+from indexer.embedding.photos import PlainPhotoVectors
 from indexer.images import ImageLimits
-from indexer.index import Hits, View
-from indexer.photos import PlainPhotoVectors
+from indexer.interchange.features import read_features
+from indexer.maintenance.compaction import rebuild
 from indexer.search import Searcher, SearchParameters
+from indexer.store.embedded.attributes import LiveTable
+from indexer.store.embedded.catalog import Attributes, Catalog, PutProduct
+from indexer.store.embedded.index import Hits, View
 from tests.fakes import FAKE_SPEC
 
 QUERIES = 60

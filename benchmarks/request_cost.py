@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
+from indexer.access.keys import Keys
 from indexer.config import AccessSettings, EventsSettings, Settings, StorageSettings
 from indexer.events import EventStore, Recorder
-from indexer.keys import Keys
 from indexer.search import Answer, SearchParameters
 from service.access.guard import Guard
 from service.access.rates import RateLimit

@@ -13,7 +13,7 @@ import yaml
 
 from indexer.cli import main as cli
 from indexer.config import EmbeddingSettings, Setting, Settings, table
-from service.openapi import document
+from service.http.openapi import document
 
 ROOT = Path(__file__).parent.parent
 _NOTE = "<!-- Written by docs/generate.py; change the code instead. -->"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from indexer.config import Settings
-    from service.search import SearchService
+    from service.engine.collections import SearchService
 
 
 def create_app(settings: "Settings", *, search: "SearchService | None" = None) -> "Flask":
@@ -24,20 +24,11 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     # Here, because gunicorn's master reads parts of this package before it forks.
     from flask import Flask
 
-    from service import (
-        access,
-        admin,
-        api,
-        bodies,
-        errors,
-        events,
-        headers,
-        logs,
-        metrics,
-        openapi,
-        routing,
-    )
-    from service.search import SearchService
+    from service import access, bodies, errors
+    from service.api import admin, events
+    from service.api import endpoints as api
+    from service.engine.collections import SearchService
+    from service.http import headers, logs, metrics, openapi, routing
 
     app = Flask(__name__)
     # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.

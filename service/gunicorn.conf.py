@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from shutil import rmtree
 
+from indexer.access.keys import require_protection
 from indexer.config import load_settings
 from indexer.errors import ImageSearchError
-from indexer.keys import require_protection
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
@@ -32,7 +32,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 from prometheus_client import multiprocess  # noqa: E402
 
-from service.logs import configuration  # noqa: E402
+from service.http.logs import configuration  # noqa: E402
 from service.worker import DoorWorker, NoAccessLog  # noqa: E402
 
 _service = _settings.service

@@ -8,8 +8,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from socket import MSG_DONTWAIT, MSG_PEEK, socket
 
-from service import logs, metrics
 from service.errors import OverloadedError, problem_of
+from service.http import logs, metrics
 
 # What is read of a request to see what it is, and the paths whose requests carry photos.
 _HEAD = 8192

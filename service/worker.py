@@ -11,8 +11,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from service.http.logs import write_in_background
 from service.lifecycle import stopping
-from service.logs import write_in_background
 
 _PIECE = 262_144
 

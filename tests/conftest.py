@@ -9,14 +9,14 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from indexer.catalog import Catalog
 from indexer.config import FetchSettings
-from indexer.feed import FeedRow, ImageRef, Rejection
+from indexer.embedding.photos import PlainPhotoVectors
+from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.photos import PlainPhotoVectors
+from indexer.ingest.sync import Indexer, Report
 from indexer.search import Searcher
-from indexer.sync import Indexer, Report
+from indexer.store.embedded.catalog import Catalog
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from indexer.arrays import Vectors
 from indexer.config import load_settings
 from indexer.embedding.base import Photos
 from service import create_app
-from service.search import SearchService
+from service.engine.collections import SearchService
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from service import metrics
+from service.http import metrics
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs" / "monitoring"

@@ -11,17 +11,17 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.resize_methods import share_right
-from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
-from indexer.features import product_id_of, read_features, read_names
-from indexer.feed import read_feed
+from indexer.embedding.photos import PlainPhotoVectors
+from indexer.feeds import read_feed
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.photos import PlainPhotoVectors
+from indexer.ingest.sync import Indexer
+from indexer.interchange.features import product_id_of, read_features, read_names
+from indexer.interchange.transfer import import_features
 from indexer.search import Searcher, SearchParameters
-from indexer.sync import Indexer
-from indexer.transfer import import_features
+from indexer.store.embedded.catalog import Catalog
 
 
 @pytest.fixture(scope="module")

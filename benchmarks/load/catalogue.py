@@ -13,12 +13,12 @@ from PIL import Image
 
 from benchmarks.index_scale import DATA, mixtures
 from indexer.arrays import Vectors, batched, normalised
-from indexer.catalog import Catalog, NewImage, PutProduct
-from indexer.compaction import rebuild
 from indexer.config import DEFAULT_COLLECTION, load_settings
 from indexer.embedding import resolve_spec
-from indexer.features import read_features
+from indexer.interchange.features import read_features
+from indexer.maintenance.compaction import rebuild
 from indexer.sample import draw_sample_catalog
+from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
 
 DIMENSION = 512
 PHOTOS = 24

@@ -13,14 +13,14 @@ import click
 from rich.console import Console, RenderableType
 
 from indexer import __version__
-from indexer.catalog import Catalog
 from indexer.cli.errors import DONE, INTERRUPTED, exit_code
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
+from indexer.embedding.photos import PlainPhotoVectors
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
-from indexer.photos import PlainPhotoVectors
 from indexer.search import Searcher
+from indexer.store.embedded.catalog import Catalog
 
 P = ParamSpec("P")
 

@@ -5,7 +5,7 @@ import click
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, FAILED
 from indexer.errors import CatalogError
-from indexer.verify import verify as find_damage
+from indexer.maintenance.verify import verify as find_damage
 
 
 @click.command()

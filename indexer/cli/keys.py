@@ -5,8 +5,8 @@ from typing import Any
 import click
 from rich.table import Table
 
+from indexer.access.keys import SCOPES, Key, Keys, Scope
 from indexer.cli.app import App, Output, reporting
-from indexer.keys import SCOPES, Key, Keys, Scope
 
 
 @click.group()

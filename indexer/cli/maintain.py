@@ -5,13 +5,13 @@ from functools import partial
 import click
 from rich.progress import Progress
 
-from indexer import compaction, reembed
-from indexer.catalog import Catalog
-from indexer.catalog.segments import Segment
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
-from indexer.sync import Indexer, Report
-from indexer.uploads import UploadedPhotos
+from indexer.ingest.sync import Indexer, Report
+from indexer.maintenance import compaction, reembed
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.segments import Segment
+from indexer.store.embedded.uploads import UploadedPhotos
 
 
 @click.command()

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from indexer.catalog import Catalog
 from indexer.errors import ImageError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.images import Box, decode
 from indexer.search import Answer
+from indexer.store.embedded.catalog import Catalog
 
 _COLUMNS = 5
 _TILE = 200  # pixels

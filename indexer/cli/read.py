@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from rich.console import Group
 from rich.table import Table
 
-from indexer.catalog.catalog import FILE_NAME
 from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer
 from indexer.errors import BadParameterError
 from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters
+from indexer.store.embedded.catalog.catalog import FILE_NAME
 
 
 @click.command()

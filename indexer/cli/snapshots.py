@@ -5,9 +5,9 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.check import findings
-from indexer.compaction import compact_when_due
-from indexer.restore import restore as restore_catalog
-from indexer.snapshot import Entry, Snapshots
+from indexer.maintenance.compaction import compact_when_due
+from indexer.maintenance.restore import restore as restore_catalog
+from indexer.maintenance.snapshots import Entry, Snapshots
 
 
 @click.group()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from indexer import transfer
 from indexer.cli.app import App, Output, reporting
-from indexer.compaction import compact_when_due
+from indexer.interchange import transfer
+from indexer.maintenance.compaction import compact_when_due
 
 
 @click.command("import-features")

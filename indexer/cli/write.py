@@ -20,16 +20,16 @@ from rich.progress import (
 )
 
 from indexer.arrays import batched
-from indexer.catalog import Catalog
-from indexer.catalog.catalog import FILE_NAME
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, SOME_REJECTED
-from indexer.compaction import compact_when_due
 from indexer.errors import BadParameterError, FeedError, ImageSearchError
-from indexer.feed import FeedRow, Rejection, read_feed
-from indexer.merge import merge as run_merge
-from indexer.shards import Shard
-from indexer.sync import BATCH, Indexer, Report
+from indexer.feeds import FeedRow, Rejection, read_feed
+from indexer.feeds.sharding import Shard
+from indexer.ingest.sync import BATCH, Indexer, Report
+from indexer.maintenance.compaction import compact_when_due
+from indexer.maintenance.merge import merge as run_merge
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.catalog import FILE_NAME
 
 _SAMPLES = 10
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from indexer.durability import sync
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
+from indexer.files import sync
 
 SUFFIX = ".int8"
 _MANIFEST, _RECORD = "manifest.json", "weights.bin"

@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from indexer.catalog import Catalog
 from indexer.events.store import ACTIONS, EventStore
+from indexer.store.embedded.catalog import Catalog
 
 _RANKS = 10
 _EXAMPLES = 10

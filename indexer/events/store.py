@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, get_args
 
-from indexer.catalog.wal import set_wal
 from indexer.errors import ImageSearchError
+from indexer.store.embedded.catalog.wal import set_wal
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
 ACTIONS: tuple[Action, ...] = get_args(Action)

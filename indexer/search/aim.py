@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Scores, Vector, Vectors, normalised
-from indexer.catalog import CatalogSnapshot, Product
 from indexer.errors import BadParameterError, UnknownProductError
+from indexer.store.embedded.catalog import CatalogSnapshot, Product
 
 _AWAY = 0.5
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from indexer.attributes import FacetCount
-from indexer.catalog import Image, Product
 from indexer.images import Box
+from indexer.store.embedded.attributes import FacetCount
+from indexer.store.embedded.catalog import Image, Product
 
 
 @dataclass(frozen=True)

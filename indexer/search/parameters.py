@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from indexer.attributes import Clause, parse
 from indexer.errors import BadFilterError
+from indexer.store.embedded.attributes import Clause, parse
 
 # Above it, two photos are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.arrays import Ids, Vectors
-from indexer.attributes import Table
-from indexer.index import Hits, View
 from indexer.search.arrange import (
     WINDOW,
     Ranked,
@@ -17,6 +15,8 @@ from indexer.search.arrange import (
 )
 from indexer.search.parameters import SearchParameters
 from indexer.search.scope import Scope
+from indexer.store.embedded.attributes import Table
+from indexer.store.embedded.index import Hits, View
 
 # Candidates fetched at first, as a multiple of the products wanted: most have one or two photos.
 _IMAGES_PER_PRODUCT = 2

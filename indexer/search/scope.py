@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from indexer.attributes import Clause, Table, parse
-from indexer.attributes.column import Mask
 from indexer.search.parameters import Boost
+from indexer.store.embedded.attributes import Clause, Table, parse
+from indexer.store.embedded.attributes.column import Mask
 
 # Unless the query has a condition on stock itself.
 IN_STOCK = parse("!in_stock:false")

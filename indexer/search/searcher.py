@@ -7,20 +7,20 @@ from contextlib import contextmanager
 import numpy as np
 
 from indexer.arrays import Ids, Vectors
-from indexer.attributes import LiveTable, Table
-from indexer.catalog import Catalog, CatalogSnapshot, Product
 from indexer.embedding import EmbeddingSpec, available_cores
+from indexer.embedding.photos import PhotoVectors
+from indexer.embedding.regions import AUTO, SAMPLE
 from indexer.errors import BadParameterError, FingerprintMismatchError
 from indexer.images import Box
-from indexer.index import LiveView, View
-from indexer.localisation import AUTO, SAMPLE
-from indexer.photos import PhotoVectors
 from indexer.search.aim import aim, find_products, vectors_of
 from indexer.search.answer import Answer, Match
 from indexer.search.arrange import Ranked
 from indexer.search.parameters import SearchParameters
 from indexer.search.ranking import Ranking
 from indexer.search.scope import Scope, everything, narrowed, stocked
+from indexer.store.embedded.attributes import LiveTable, Table
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Product
+from indexer.store.embedded.index import LiveView, View
 
 _MOST_FACET_VALUES = 50
 # Searches beyond the cores would take Python's lock from each other: a third fewer per second.

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from flask import Flask, Response, request
 
-from service.logs import HEADER
+from service.http.logs import HEADER
 
 # Keys come in headers and never in cookies, so no credentials are allowed.
 _PREFLIGHT = {

@@ -4,8 +4,8 @@ import re
 
 from flask import current_app, request
 
+from indexer.access.keys import Keys, Scope, is_loopback
 from indexer.config import Settings
-from indexer.keys import Keys, Scope, is_loopback
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
 from service.errors import ForbiddenError, UnauthorizedError

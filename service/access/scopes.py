@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Flask
 
-from indexer.keys import Scope
+from indexer.access.keys import Scope
 
 
 class ScopedBlueprint(Blueprint):

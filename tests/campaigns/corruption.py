@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from indexer.catalog import Catalog
 from indexer.errors import CatalogError
-from indexer.verify import verify
+from indexer.maintenance.verify import verify
+from indexer.store.embedded.catalog import Catalog
 from tests.campaigns.command import Counts, main
 from tests.campaigns.shop import Operation, Shop, operation_of, require_answer
 

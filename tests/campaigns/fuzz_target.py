@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from indexer.keys import Keys
-from service.schemas import Problem
+from indexer.access.keys import Keys
+from service.api.schemas import Problem
 from tests.bad_files import FORMATS, photo, saved
 from tests.conftest import Store
 from tests.processes import FAKE, Reply, Service, ask, gunicorn, multipart

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from indexer.config import Settings, StorageSettings
 from indexer.errors import UnknownProductError
 from indexer.search import Answer
-from service.search import SearchService
+from service.engine.collections import SearchService
 from tests.campaigns.command import Counts, main
 from tests.campaigns.shop import EVERYTHING, NAMES, Shop, State, operation_of, require_answer
 from tests.fakes import FakeEmbedder

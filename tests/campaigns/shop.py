@@ -12,17 +12,17 @@ from random import Random
 
 import numpy as np
 
-from indexer import compaction
 from indexer.arrays import Vector, Vectors, normalised
-from indexer.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
 from indexer.config import IndexSettings
 from indexer.embedding import Embedder
+from indexer.embedding.photos import PlainPhotoVectors
 from indexer.images import ImageLimits
-from indexer.photos import PlainPhotoVectors
-from indexer.restore import restore
+from indexer.maintenance import compaction
+from indexer.maintenance.restore import restore
+from indexer.maintenance.snapshots import Snapshots
+from indexer.maintenance.verify import verify
 from indexer.search import Answer, Searcher, SearchParameters
-from indexer.snapshot import Snapshots
-from indexer.verify import verify
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
 from tests.fakes import FAKE_SPEC
 
 DIMENSION = FAKE_SPEC.dimension

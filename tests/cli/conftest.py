@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from indexer.catalog import Catalog, Product
 from indexer.cli import app, main
+from indexer.store.embedded.catalog import Catalog, Product
 from tests.conftest import png
 from tests.fakes import FakeEmbedder
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from indexer.catalog import Catalog, Product
-from indexer.sync import BATCH
+from indexer.ingest.sync import BATCH
+from indexer.store.embedded.catalog import Catalog, Product
 from tests.cli.conftest import grey
 from tests.conftest import png
 from tests.processes import Finished, cli, start, wait_for

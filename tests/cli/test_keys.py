@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from indexer.access.keys import Keys, KeysError
 from indexer.errors import LockedError
-from indexer.keys import Keys, KeysError
 from tests.cli.conftest import Shop
 
 

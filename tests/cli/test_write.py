@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.catalog import Catalog
+from indexer.store.embedded.catalog import Catalog
 from tests.cli.conftest import Shop, grey
 
 MANY = 70  # products: more than two batches

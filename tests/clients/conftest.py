@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from indexer.keys import Keys
+from indexer.access.keys import Keys
 from product_search import Client
 from tests.conftest import Store
 from tests.processes import ask, gunicorn

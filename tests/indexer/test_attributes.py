@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.attributes import LiveTable, Table, column, parse
-from indexer.catalog import DamagedError, NewImage, PutProduct, attributes
-from indexer.catalog.checksums import teach
 from indexer.errors import BadParameterError
 from indexer.search import SearchParameters
+from indexer.store.embedded.attributes import LiveTable, Table, column, parse
+from indexer.store.embedded.catalog import DamagedError, NewImage, PutProduct, attributes
+from indexer.store.embedded.catalog.checksums import teach
 from tests.conftest import Store
 
 VECTOR = np.array([1, 0], np.float32)

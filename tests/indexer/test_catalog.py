@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.arrays import Vector
-from indexer.catalog import Catalog, CatalogSnapshot, Image, NewImage, PutProduct
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Image, NewImage, PutProduct
 
 DIMENSION = 4
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from indexer.catalog import Catalog, NewImage, PutProduct
-from indexer.catalog.segments import Segment, SegmentError, current_segment
 from indexer.cli import main
-from indexer.compaction import compact, compact_when_due, rebuild
 from indexer.config import IndexSettings
 from indexer.errors import LockedError
-from indexer.index import FILES, LiveView
+from indexer.maintenance.compaction import compact, compact_when_due, rebuild
+from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store.embedded.catalog.segments import Segment, SegmentError, current_segment
+from indexer.store.embedded.index import FILES, LiveView
 from tests.indexer.vectors import (
     FLAT,
     add,

@@ -9,8 +9,8 @@ from PIL import Image
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
+from indexer.embedding.attribution import contributions, explain
 from indexer.embedding.base import Photos
-from indexer.explain import contributions, explain
 from tests.fakes import PoolingEmbedder
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from indexer.errors import FeaturesError
-from indexer.features import name_of, product_id_of, read_features, read_names
+from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 
 DATA = Path(
     os.environ.get(

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import FeedError
-from indexer.feed import FeedRow, Rejection, read_feed, write_products_csv
+from indexer.feeds import FeedRow, Rejection, read_feed, write_products_csv
 
 HEADER = "id,image_link,price\n"
 

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 from indexer.config import FetchSettings, load_settings
 from indexer.errors import ConfigError, EmptyImageError, FetchError, ImageError, ImageTooLargeError
-from indexer.feed import FeedRow, ImageRef
+from indexer.feeds import FeedRow, ImageRef
 from indexer.fetch import PhotoSource, Resolve
 from indexer.fetch.addresses import is_public
 from indexer.images import ImageLimits
-from indexer.sync import Indexer
+from indexer.ingest.sync import Indexer
 from tests.conftest import Store, png
 
 HOST = "photos.example"

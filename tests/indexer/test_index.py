@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.arrays import Ids, Vectors, normalised
-from indexer.index import FaissIndex, Hits, View
+from indexer.store.embedded.index import FaissIndex, Hits, View
 
 DIMENSION = 8
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding import load_embedder
+from indexer.embedding.regions import iou, locate
 from indexer.images import crop, decode
-from indexer.localisation import iou, locate
 from indexer.search import SearchParameters
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.catalog import Catalog, DamagedError
 from indexer.errors import FingerprintMismatchError
-from indexer.feed import FeedRow, Rejection
-from indexer.merge import merge
-from indexer.shards import Shard
-from indexer.sync import Report
+from indexer.feeds import FeedRow, Rejection
+from indexer.feeds.sharding import Shard
+from indexer.ingest.sync import Report
+from indexer.maintenance.merge import merge
+from indexer.store.embedded.catalog import Catalog, DamagedError
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 

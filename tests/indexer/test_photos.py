@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from indexer.embedding.photos import prepare
 from indexer.embedding.resize import resize
 from indexer.errors import BadParameterError
 from indexer.images import Box, ImageLimits, crop, decode
-from indexer.photos import prepare
 from tests.bad_files import photo, saved
 from tests.fakes import FAKE_SPEC
 

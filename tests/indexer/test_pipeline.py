@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.pipeline import ahead, threads
+from indexer.ingest.pipeline import ahead, threads
 
 
 @given(st.lists(st.integers()), st.integers(1, 5), st.integers(1, 5))

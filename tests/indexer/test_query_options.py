@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.catalog import NewImage, PutProduct
 from indexer.errors import BadFilterError
 from indexer.search import Answer, SearchParameters
+from indexer.store.embedded.catalog import NewImage, PutProduct
 from tests.conftest import Store
 from tests.indexer import oracle
 from tests.indexer.oracle import Condition, Query, Shop

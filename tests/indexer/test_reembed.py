@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from indexer.catalog import Catalog
-from indexer.compaction import rebuild
 from indexer.config import FetchSettings, IndexSettings
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.reembed import STAGING, re_embed
+from indexer.ingest.sync import Indexer
+from indexer.maintenance.compaction import rebuild
+from indexer.maintenance.reembed import STAGING, re_embed
 from indexer.search import SearchParameters
-from indexer.sync import Indexer
+from indexer.store.embedded.catalog import Catalog
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 

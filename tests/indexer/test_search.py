@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from indexer.catalog import NewImage, PutProduct
 from indexer.errors import (
     BadParameterError,
     FingerprintMismatchError,
@@ -16,6 +15,7 @@ from indexer.errors import (
     UnknownProductError,
 )
 from indexer.search import Answer, SearchParameters
+from indexer.store.embedded.catalog import NewImage, PutProduct
 from tests.conftest import Store, png
 
 RED, DARK_RED, ORANGE, GREEN, BLUE = "#d00000", "#a00000", "#e06000", "#00a000", "#0000c0"

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from indexer.arrays import normalised
-from indexer.catalog import Catalog
-from indexer.catalog.segments import SegmentError
-from indexer.compaction import rebuild
 from indexer.config import IndexSettings
-from indexer.index import FILES, LiveView, factory, open_segment
+from indexer.maintenance.compaction import rebuild
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.segments import SegmentError
+from indexer.store.embedded.index import FILES, LiveView, factory, open_segment
 from tests.indexer.vectors import (
     FLAT,
     add,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.errors import BadParameterError
-from indexer.feed import FeedRow, Rejection
-from indexer.shards import Shard
+from indexer.feeds import FeedRow, Rejection
+from indexer.feeds.sharding import Shard
 
 
 def _row(product_id: str) -> FeedRow:

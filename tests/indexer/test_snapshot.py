@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from indexer.catalog.lock import writer_lock
 from indexer.cli import main
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
-from indexer.restore import Restored, restore
-from indexer.snapshot import SnapshotError
+from indexer.maintenance.restore import Restored, restore
+from indexer.maintenance.snapshots import SnapshotError
+from indexer.store.embedded.catalog.lock import writer_lock
 from tests.campaigns.shop import Operation, Shop, State, operation_of
 from tests.fakes import FAKE_SPEC
 

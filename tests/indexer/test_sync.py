@@ -9,10 +9,10 @@ from indexer.arrays import Vectors
 from indexer.config import FetchSettings
 from indexer.embedding.base import Photos
 from indexer.errors import FingerprintMismatchError, MassRemovalError, WeightsError
-from indexer.feed import FeedRow, ImageRef, Rejection
+from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.sync import BATCH, Indexer, Report
+from indexer.ingest.sync import BATCH, Indexer, Report
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from indexer.errors import FeaturesError, FingerprintMismatchError
-from indexer.feed import read_feed
+from indexer.feeds import read_feed
+from indexer.interchange.transfer import IMPORTED, export, import_features
 from indexer.search import SearchParameters
-from indexer.transfer import IMPORTED, export, import_features
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC
 

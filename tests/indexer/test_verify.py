@@ -9,11 +9,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from indexer.catalog import Catalog
-from indexer.catalog.checksums import checksum, teach
-from indexer.catalog.schema import MIGRATIONS
 from indexer.errors import CatalogError
-from indexer.verify import verify
+from indexer.maintenance.verify import verify
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.checksums import checksum, teach
+from indexer.store.embedded.catalog.schema import MIGRATIONS
 from tests.campaigns.shop import DIMENSION, Operation, Shop, operation_of
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from indexer.arrays import Vectors, normalised
-from indexer.catalog import Catalog, NewImage, PutProduct
 from indexer.config import IndexSettings
-from indexer.index import LiveView, View
+from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store.embedded.index import LiveView, View
 
 DIMENSION = 16
 QUERIES = 20

@@ -17,9 +17,9 @@ from indexer.config import (
 )
 from indexer.config.settings import Section
 from indexer.embedding import Embedder
-from indexer.feed import FeedRow
+from indexer.feeds import FeedRow
 from service import create_app
-from service.search import SearchService
+from service.engine.collections import SearchService
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
 from tests.processes import FAKE, Service, address_of, gunicorn, wait_for

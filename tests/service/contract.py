@@ -10,8 +10,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
-from service.openapi import document
-from service.routing import KeepEncodedSlashes
+from service.http.openapi import document
+from service.http.routing import KeepEncodedSlashes
 
 PROBLEM = {"type", "title", "status", "detail", "code"}
 _CODES = re.compile(r"[a-z]+(?:_[a-z]+)*(?=[,.])")

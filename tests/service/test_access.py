@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from indexer.access.keys import Keys, Scope
 from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
-from indexer.keys import Keys, Scope
 from service import create_app
 from service.access.scopes import ScopedBlueprint, scope_of
-from service.openapi import document
-from service.search import SearchService
+from service.engine.collections import SearchService
+from service.http.openapi import document
 from tests.conftest import Store
 from tests.fakes import FakeEmbedder
 from tests.processes import cli, start, wait_for

@@ -14,16 +14,16 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import editing
-from indexer.catalog import Catalog, Product
+from indexer.access.keys import Keys
 from indexer.config import FetchSettings
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.keys import Keys
-from indexer.reembed import re_embed
-from indexer.sync import Indexer
-from indexer.transfer import import_features
-from indexer.uploads import UploadedPhotos
+from indexer.ingest import editing
+from indexer.ingest.sync import Indexer
+from indexer.interchange.transfer import import_features
+from indexer.maintenance.reembed import re_embed
+from indexer.store.embedded.catalog import Catalog, Product
+from indexer.store.embedded.uploads import UploadedPhotos
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 from tests.processes import cli, multipart

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from indexer.access.keys import Keys
 from indexer.config import EventsSettings, Settings, StorageSettings
 from indexer.events import EventStore, Recorder
-from indexer.keys import Keys
 from service import create_app
-from service.search import SearchService
+from service.engine.collections import SearchService
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
 from tests.processes import gunicorn, multipart, upload, wait_for

@@ -11,12 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from indexer.catalog import NewImage, PutProduct
 from indexer.errors import UnsupportedFormatError
 from indexer.images import ImageLimits
+from indexer.store.embedded.catalog import NewImage, PutProduct
+from service.engine.batching import Lane
+from service.engine.query_photos import QueryPhotos
 from service.errors import DeadlineError
-from service.lane import Lane
-from service.photos import QueryPhotos
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
 from tests.service.conftest import serving

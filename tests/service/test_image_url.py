@@ -9,8 +9,8 @@ import pytest
 
 from indexer.config import Settings
 from service import create_app
-from service.schemas import JsonQuery
-from service.search import SearchService
+from service.api.schemas import JsonQuery
+from service.engine.collections import SearchService
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
 from tests.indexer.test_fetch import NOT_PUBLIC, PhotoServer, reply, running, to

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from indexer.catalog import Catalog
+from indexer.store.embedded.catalog import Catalog
 from tests.conftest import png
 from tests.processes import Reply, Service, ask, cli, upload, wait_for
 

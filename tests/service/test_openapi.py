@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.openapi import document
-from service.schemas import JsonQuery, Parameters
+from service.api.schemas import JsonQuery, Parameters
+from service.http.openapi import document
 from tests.service.contract import template_of
 
 # The search page and its files are no part of the interface for programs.

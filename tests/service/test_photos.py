@@ -11,9 +11,9 @@ from indexer.arrays import Vectors
 from indexer.embedding.base import Photos
 from indexer.errors import UnsupportedFormatError
 from indexer.images import Box, ImageLimits
+from service.engine.batching import Lane
+from service.engine.query_photos import QueryPhotos
 from service.errors import DeadlineError
-from service.lane import Lane
-from service.photos import QueryPhotos
 from tests.conftest import png
 from tests.fakes import FakeEmbedder
 from tests.processes import wait_for

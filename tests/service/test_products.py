@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.transfer import import_features
+from indexer.interchange.transfer import import_features
 from tests.conftest import Store, png
 from tests.processes import multipart
 from tests.service.conftest import COLOURS, serving

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.catalog import Catalog
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder
 from indexer.embedding.spec import UNTRAINED_SHA256
 from indexer.errors import WeightsError
-from indexer.transfer import import_features
+from indexer.interchange.transfer import import_features
+from indexer.store.embedded.catalog import Catalog
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 from tests.processes import multipart, wait_for

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.routing import Map
 
-from service.routing import KeepEncodedSlashes, ProductIdConverter
+from service.http.routing import KeepEncodedSlashes, ProductIdConverter
 from tests.conftest import Store
 from tests.processes import ask
 from tests.service.conftest import serving

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from indexer.access.keys import Keys
 from indexer.events import EventStore
-from indexer.keys import Keys
 from tests.conftest import ROOT, Store
 from tests.processes import gunicorn, wait_for
 from tests.service.page.chromium import answering, problem

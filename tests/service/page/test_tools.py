@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from indexer.keys import Keys
+from indexer.access.keys import Keys
 from tests.conftest import Store
 from tests.processes import gunicorn
 from tests.service.page.chromium import (

@@ -1,0 +1,1 @@
+"""API keys, as the data directory keeps them."""

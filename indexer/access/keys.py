@@ -1,0 +1,179 @@
+"""API keys: who may do what over HTTP. One small file for all collections.
+
+A key is `ID.SECRET`. The file holds the SHA-256 of the secret: of 256 random bits, which no
+one can guess, a slow hash would protect no better.
+"""
+
+import hmac
+import ipaddress
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, get_args
+
+from indexer.config import Settings
+from indexer.errors import ConfigError, ImageSearchError
+from indexer.files import sync
+from indexer.store.embedded.catalog.lock import writer_lock
+from indexer.store.embedded.catalog.schema import now
+
+Scope = Literal["search", "events", "metrics", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+_FILE = "keys.json"  # no collection's folder can have this name
+
+
+class KeysError(ImageSearchError):
+    """The file of the keys cannot be read or written."""
+
+    code = "bad_keys"
+
+
+class UnknownKeyError(ImageSearchError):
+    """There is no key of this id."""
+
+    code = "unknown_key"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    created_at: str
+
+    def allows(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Keys:
+    """The keys in a data folder. Thread-safe; a change by any process shows in the next call."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / _FILE
+        self._read: tuple[object, dict[str, Key]] = (None, {})
+
+    def all(self) -> dict[str, Key]:
+        """Every key by its id, oldest first.
+
+        Raises:
+            KeysError: the file is damaged or may not be read.
+        """
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise KeysError(f"{self.path}: cannot be read: {error.strerror}") from error
+        version = status.st_ino, status.st_mtime_ns, status.st_size
+        if self._read[0] != version:
+            self._read = version, self._load()
+        return self._read[1]
+
+    def find(self, text: str) -> Key | None:
+        """The key that a client sent, if it is one.
+
+        Raises:
+            KeysError: as `all`.
+        """
+        key_id, _, secret = text.partition(".")
+        key = self.all().get(key_id)
+        return key if key and hmac.compare_digest(key.sha256, _hash(secret)) else None
+
+    def create(self, scopes: Iterable[Scope], name: str) -> tuple[Key, str]:
+        """A new key, and its text, which is kept nowhere.
+
+        Raises:
+            LockedError: another process is changing the keys.
+            KeysError: the file cannot be read or written.
+        """
+        key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        key = Key(key_id, name, tuple(dict.fromkeys(scopes)), _hash(secret), now())
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KeysError(f"{self.path}: cannot be written: {error}") from error
+        with writer_lock(self.path.parent):
+            self._write([*self.all().values(), key])
+        return key, f"{key_id}.{secret}"
+
+    def revoke(self, key_id: str) -> Key:
+        """Makes a key invalid.
+
+        Raises:
+            UnknownKeyError: there is no such key.
+            LockedError, KeysError: as `create`.
+        """
+        unknown = UnknownKeyError(f"there is no key {key_id!r}; `keys list` shows their ids")
+        if not self.path.is_file():
+            raise unknown
+        with writer_lock(self.path.parent):
+            keys = dict(self.all())
+            revoked = keys.pop(key_id, None)
+            if revoked is None:
+                raise unknown
+            self._write(keys.values())
+        return revoked
+
+    def _load(self) -> dict[str, Key]:
+        try:
+            rows = json.loads(self.path.read_bytes())["keys"]
+            keys = [Key(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise KeysError(
+                f"{self.path}: cannot be read: {error}; put it back, or delete it and make new keys"
+            ) from error
+        return {key.id: key for key in keys}
+
+    def _write(self, keys: Iterable[Key]) -> None:
+        text = json.dumps({"keys": [asdict(key) for key in keys]}, indent=2) + "\n"
+        temporary = self.path.with_suffix(".unfinished")
+        try:
+            with suppress(FileNotFoundError):  # of one who was killed
+                temporary.unlink()
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+            sync(temporary)
+            temporary.replace(self.path)
+            sync(self.path.parent)
+        except OSError as error:
+            raise KeysError(f"{self.path}: cannot be written: {error}") from error
+
+
+@lru_cache
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on, or a name in a URL, is of this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def require_protection(settings: Settings) -> None:
+    """
+    Raises:
+        ConfigError: the service would be open to a network, and no one said that it may be.
+        KeysError: the file of the keys is damaged.
+    """
+    host = settings.service.host
+    keys = Keys(settings.storage.data_dir)
+    if not (is_loopback(host) or settings.access.open or keys.all()):
+        raise ConfigError(
+            f"service.host: received {host!r}, which others can reach, but there are no API keys in"
+            f" {keys.path}; make one with `python -m indexer keys create --scope search`, or let"
+            " everyone search with access.open: true"
+        )
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,23 @@
+"""Product feeds -> rows, streamed; and rows -> a feed that reads back the same.
+
+`read_feed` takes a folder of photos, a photo, CSV/TSV, JSON Lines, Parquet or
+Google Merchant XML. Columns follow the Google Merchant product data
+specification (`indexer.feeds.merchant` says what becomes of each).
+"""
+
+from indexer.feeds.documents import read_attributes, read_changes, require_product_id
+from indexer.feeds.reader import read_feed
+from indexer.feeds.rows import AttributeValue, FeedRow, ImageRef, Rejection
+from indexer.feeds.writer import write_products_csv
+
+__all__ = [
+    "AttributeValue",
+    "FeedRow",
+    "ImageRef",
+    "Rejection",
+    "read_attributes",
+    "read_changes",
+    "read_feed",
+    "require_product_id",
+    "write_products_csv",
+]

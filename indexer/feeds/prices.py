@@ -1,0 +1,115 @@
+"""Prices as shops write them -> what the shopper pays.
+
+Attributes: `price` is what the shopper pays now, the sale price during a sale;
+`regular_price` is there only during a sale and is higher; `currency` if known.
+So `price<=50` means what it says, and `regular_price>0` finds what is on sale.
+"""
+
+import datetime
+import re
+
+from indexer.feeds.rows import AttributeValue, RowError
+
+CURRENCY = re.compile("[A-Z]{3}")
+COLUMNS = ("price", "sale_price", "regular_price", "currency", "sale_price_effective_date")
+
+_TOO_MUCH = 1e12  # a price beyond this is a barcode in the wrong column
+_SPACES = re.compile(r"[\s'’]+")  # 1 234.50 and 1'234.50
+_PRICE = re.compile(
+    r"(?P<before>[A-Z]{3}|[$€£¥])?(?P<number>[0-9][0-9.,]*)(?P<after>[A-Z]{3}|[$€£¥])?"
+)
+_POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+_COMMA = re.compile(r"[0-9]+,[0-9]+|[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|[0-9]{1,3}(\.[0-9]{3}){2,}")
+_SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countries have a $ or a ¥
+
+
+def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
+    """Amount and currency, of `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0.
+
+    A single comma before exactly three digits groups thousands; a single point
+    is always the decimal point, as the Merchant specification has it.
+    """
+    currency: str | None = None
+    if isinstance(value, str):
+        amount, currency = _parse_text(name, value)
+    elif isinstance(value, bool):
+        raise _unreadable(name, value)
+    else:
+        amount = value
+    if not 0 <= amount < _TOO_MUCH:
+        raise RowError(f"{name} must be from 0 to {_TOO_MUCH:.0e}; received {value!r:.80}")
+    return float(amount), currency
+
+
+def _parse_text(name: str, value: str) -> tuple[float, str | None]:
+    match = _PRICE.fullmatch(_SPACES.sub("", value.upper()))
+    if match is None:
+        raise _unreadable(name, value)
+    text = match["number"]
+    if _POINT.fullmatch(text):
+        amount = float(text.replace(",", ""))
+    elif _COMMA.fullmatch(text):
+        amount = float(text.replace(".", "").replace(",", "."))
+    else:
+        raise _unreadable(name, value)
+    if match["before"] and match["after"]:
+        raise _unreadable(name, value)
+    unit = match["before"] or match["after"]
+    return amount, _SYMBOLS.get(unit, unit) if unit else None
+
+
+def _unreadable(name: str, value: object) -> RowError:
+    return RowError(f"{name} cannot be read; received {value!r:.80}, expected e.g. '15.00 USD'")
+
+
+def price_attributes(
+    columns: dict[str, AttributeValue], now: datetime.datetime
+) -> dict[str, AttributeValue]:
+    """The attributes of the columns `COLUMNS`, as of `now` (for a dated sale)."""
+    amounts: dict[str, float] = {}
+    currencies: set[str] = set()
+    for name in ("price", "sale_price", "regular_price"):
+        if name in columns:
+            amounts[name], currency = parse_price(name, columns[name])
+            currencies |= {currency} if currency else set()
+    if len(currencies) > 1:
+        raise RowError(f"prices of one product have several currencies: {sorted(currencies)}")
+    attributes: dict[str, AttributeValue] = {}
+    if "currency" in columns:
+        attributes["currency"] = _currency(str(columns["currency"]))
+    if currencies:
+        attributes["currency"] = currencies.pop()
+    if "sale_price_effective_date" in columns:
+        window = str(columns["sale_price_effective_date"])
+        attributes["sale_price_effective_date"] = window
+        if not _is_within(window, now):
+            amounts.pop("sale_price", None)
+    return attributes | _what_is_paid(amounts)
+
+
+def _what_is_paid(amounts: dict[str, float]) -> dict[str, AttributeValue]:
+    if not amounts:
+        return {}
+    sale = amounts.get("sale_price", 0.0)
+    price = amounts.get("price", amounts.get("regular_price", sale))
+    paid = sale if 0 < sale < price else price  # shops write 0 where there is no sale
+    regular = max(price, amounts.get("regular_price", 0.0))
+    return {"price": paid, "regular_price": regular} if regular > paid > 0 else {"price": paid}
+
+
+def _currency(text: str) -> str:
+    return text.upper() if CURRENCY.fullmatch(text.upper()) else text
+
+
+def _is_within(window: str, now: datetime.datetime) -> bool:
+    """Whether `now` lies in `start/end` (ISO 8601); a window nobody can read bounds nothing."""
+    start, _, end = window.partition("/")
+    try:
+        return _moment(start) <= now <= _moment(end)
+    except (ValueError, OverflowError):
+        return True
+
+
+def _moment(text: str) -> datetime.datetime:
+    moment = datetime.datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

@@ -1,0 +1,94 @@
+"""One door for every kind of feed."""
+
+import datetime
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from indexer.errors import FeedError
+from indexer.feeds import merchant
+from indexer.feeds.delimited import read_delimited
+from indexer.feeds.folder import PHOTOS, read_folder, read_photo
+from indexer.feeds.jsonlines import read_json_lines
+from indexer.feeds.merchant_xml import read_merchant_xml
+from indexer.feeds.parquet import read_parquet
+from indexer.feeds.rows import BadRecord, FeedRow, Record, Rejection, RowError
+from indexer.feeds.values import product_id
+
+_FORMATS: dict[str, Callable[[Path], Iterator[Record | BadRecord]]] = {
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".txt": read_delimited,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".parquet": read_parquet,
+    ".xml": read_merchant_xml,
+}
+_ACCEPTED = (
+    "a folder of photos, a photo "
+    f"({' '.join(sorted(PHOTOS))}) or a feed file ({' '.join(sorted(_FORMATS))})"
+)
+
+
+def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
+    """Products of a feed and the rows that cannot be used, in the order of the feed.
+
+    Streams: memory grows by about 100 bytes per product (a digest of its id), no more.
+    Photos on disk are not opened, URLs not fetched. Product ids are unique among
+    the rows; a row whose id was accepted before is a `Rejection`.
+
+    Raises:
+        FeedError: there is no such feed, its kind is unknown, or it cannot be
+            read. While iterating too (a cut XML or Parquet file): what was
+            yielded before is then not the whole feed, and must not be taken for
+            it when products are removed.
+    """
+    if path.is_dir():
+        return _unique(read_folder(path))
+    if not path.is_file():
+        raise FeedError(f"{path}: no such file or folder; accepted is {_ACCEPTED}")
+    suffix = path.suffix.lower()
+    if suffix in PHOTOS:
+        return read_photo(path)
+    if suffix not in _FORMATS:
+        raise FeedError(f"{path}: the extension {suffix!r} is unknown; accepted is {_ACCEPTED}")
+    return _unique(_read_file(path, _FORMATS[suffix]))
+
+
+def _read_file(
+    path: Path, read: Callable[[Path], Iterator[Record | BadRecord]]
+) -> Iterator[FeedRow | Rejection]:
+    base = path.absolute().parent
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        for record in read(path):
+            if isinstance(record, BadRecord):
+                yield Rejection(str(path), record.line, None, record.reason)
+            else:
+                yield _row(record, str(path), base, now)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FeedError(f"{path}: cannot be read: {error}") from error
+
+
+def _row(record: Record, source: str, base: Path, now: datetime.datetime) -> FeedRow | Rejection:
+    name = None
+    try:
+        columns = merchant.collect(record.cells)
+        name = product_id(columns.values.pop("id", None))
+        images = merchant.images(columns, base)
+        attributes = merchant.attributes(columns, now)
+    except RowError as error:
+        return Rejection(source, record.line, name, str(error))
+    return FeedRow(name, attributes, images, record.line, source)
+
+
+def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
+    seen: set[bytes] = set()  # digests, as ids may be long
+    for row in rows:
+        if isinstance(row, FeedRow):
+            digest = hashlib.blake2b(row.product_id.encode(), digest_size=16).digest()
+            if digest in seen:
+                reason = f"id {row.product_id!r} was already used earlier in the feed"
+                row = Rejection(row.source, row.line, row.product_id, reason)
+            seen.add(digest)
+        yield row

@@ -1,0 +1,1 @@
+"""Changes a catalogue: rows are read, fetched, decoded, embedded and committed."""

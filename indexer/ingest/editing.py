@@ -1,0 +1,224 @@
+"""Changing single products while searches go on: what the HTTP service does for its clients.
+
+All that takes long (downloading, decoding, embedding) is done before the writer's lock is
+taken, so that it is held for milliseconds and the command line can write in between.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.arrays import Vector
+from indexer.errors import ImageError, ImageSearchError, LockedError, UnknownProductError
+from indexer.fetch import PhotoSource
+from indexer.images.recognition import recognise
+from indexer.search import Searcher
+from indexer.store.embedded.catalog import (
+    Attributes,
+    AttributeValue,
+    CatalogWriter,
+    NewImage,
+    Product,
+    PutProduct,
+)
+from indexer.store.embedded.uploads import UploadedPhotos, content_hash
+
+# How long to wait for another writer; changes take milliseconds, but an import takes minutes.
+WAIT_S = 5.0
+_POLL_S = 0.02
+# Changes per transaction.
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Put:
+    """Makes a product exactly this. A photo is the bytes of its file, or an http(s) URL."""
+
+    product_id: str
+    attributes: Attributes
+    photos: tuple[bytes | str, ...]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Changes attributes of a product that exists; None removes one."""
+
+    product_id: str
+    attributes: Mapping[str, AttributeValue | None]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Removes a product that exists."""
+
+    product_id: str
+
+
+Change = Put | Patch | Delete
+# "added", "updated", "unchanged" or "removed"; or why the change was not made.
+Result = str | ImageSearchError
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A product of which only the transaction is left, and the photos to keep with it."""
+
+    product: PutProduct
+    uploads: dict[Path, bytes]
+
+
+class Editor:
+    """Changes the products of one collection. Thread-safe.
+
+    Args:
+        searcher: of the collection; it embeds as it does for searches.
+        photos: downloads those that are given by URL.
+    """
+
+    def __init__(self, searcher: Searcher, photos: PhotoSource) -> None:
+        self._searcher = searcher
+        self._catalog = searcher.catalog
+        self._photos = photos
+        self._uploads = UploadedPhotos(searcher.catalog)
+
+    def apply(self, changes: Sequence[Change]) -> list[Result]:
+        """What became of each change, in order; a bad one does not stop the others.
+
+        What is not an error is durable, and the next search shows it. If the catalogue cannot
+        be written at all, all changes from there on have that error.
+        """
+        results: list[Result] = []
+        for group in _groups(changes):
+            try:
+                results += self._commit([self._prepared(change) for change in group])
+            except ImageSearchError as error:
+                return results + [error] * (len(changes) - len(results))
+        return results
+
+    def _prepared(self, change: Change) -> _Ready | Patch | Delete | ImageSearchError:
+        if not isinstance(change, Put):
+            return change
+        images, uploads = [], {}
+        try:
+            for number, photo in enumerate(change.photos):
+                image, data = self._image(number, photo)
+                images.append(image)
+                if isinstance(photo, bytes):
+                    uploads[Path(image.location)] = data
+        except ImageSearchError as error:
+            return error
+        return _Ready(PutProduct(change.product_id, change.attributes, tuple(images)), uploads)
+
+    def _image(self, number: int, photo: bytes | str) -> tuple[NewImage, bytes]:
+        try:
+            data = self._photos.read(photo) if isinstance(photo, str) else photo
+            digest, form = content_hash(data), recognise(data)
+            vector = self._vector(digest, data)
+        except ImageError as error:
+            error.args = (f"images[{number}]: {error}",)
+            raise
+        if isinstance(photo, str):
+            return NewImage(photo, photo, digest, vector), data
+        path = self._uploads.location(digest, form)
+        return NewImage(path.name, str(path), digest, vector), data
+
+    def _vector(self, digest: str, data: bytes) -> Vector:
+        with self._catalog.snapshot() as snapshot:
+            self._searcher.require_photo_search(snapshot)
+            if known := snapshot.known_photos([digest]):
+                stored: Vector = snapshot.vectors(list(known.values()))[1][0]
+                return stored
+        embedded: Vector = self._searcher.vectors_of([data])[0][0]
+        return embedded
+
+    def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:
+        if all(isinstance(item, ImageSearchError) for item in group):
+            return [item for item in group if isinstance(item, ImageSearchError)]
+        with self._writer() as writer:
+            with self._catalog.snapshot() as snapshot:
+                ids = [_id_of(item) for item in group if not isinstance(item, ImageSearchError)]
+                before = snapshot.products(ids)
+            work = [_resolved(item, before) for item in group]
+            self._keep_photos(writer, group)
+            outcomes: dict[str, str] = {}
+            if puts := [item for item in work if isinstance(item, PutProduct)]:
+                done = writer.put(puts)
+                outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
+            if removals := [item.product_id for item in work if isinstance(item, Delete)]:
+                outcomes |= dict.fromkeys(writer.remove(removals), "removed")
+            # Stored by now: what fails from here on is no failure of the changes.
+            old = (image for product in before.values() for image in product.images)
+            self._uploads.remove_unused(Path(image.location) for image in old)
+        return [
+            item if isinstance(item, ImageSearchError) else outcomes[item.product_id]
+            for item in work
+        ]
+
+    def _keep_photos(
+        self, writer: CatalogWriter, group: Sequence[_Ready | Patch | Delete | ImageSearchError]
+    ) -> None:
+        ready = [item for item in group if isinstance(item, _Ready)]
+        if ready:
+            spec = self._searcher.spec
+            writer.bind(
+                fingerprint=spec.fingerprint, weights=spec.weights, dimension=spec.dimension
+            )
+        for item in ready:
+            for path, data in item.uploads.items():
+                self._uploads.save(path, data)
+
+    @contextmanager
+    def _writer(self) -> Iterator[CatalogWriter]:
+        """The one writer, once others are done.
+
+        Raises:
+            LockedError: they still were not after `WAIT_S`.
+        """
+        end = time.monotonic() + WAIT_S
+        with ExitStack() as stack:
+            while True:
+                try:
+                    writer = stack.enter_context(self._catalog.writer())
+                    break
+                except LockedError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(_POLL_S)
+            yield writer
+
+
+def _groups(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """In order, each product once per group: then the order within a group does not matter."""
+    group: dict[str, Change] = {}
+    for change in changes:
+        if change.product_id in group or len(group) == _BATCH:
+            yield list(group.values())
+            group = {}
+        group[change.product_id] = change
+    if group:
+        yield list(group.values())
+
+
+def _id_of(item: _Ready | Patch | Delete) -> str:
+    return item.product.product_id if isinstance(item, _Ready) else item.product_id
+
+
+def _resolved(
+    item: _Ready | Patch | Delete | ImageSearchError, before: Mapping[str, Product]
+) -> PutProduct | Delete | ImageSearchError:
+    """What to write, now that no one else can change the product."""
+    if isinstance(item, ImageSearchError):
+        return item
+    if isinstance(item, _Ready):
+        return item.product
+    stored = before.get(item.product_id)
+    if stored is None:
+        return UnknownProductError(f"there is no product {item.product_id!r} in this collection")
+    if isinstance(item, Delete):
+        return item
+    merged = {**stored.attributes, **item.attributes}
+    images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
+    left = {name: value for name, value in merged.items() if value is not None}
+    return PutProduct(item.product_id, left, images)

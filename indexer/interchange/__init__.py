@@ -1,0 +1,1 @@
+"""Vectors in and out as plain files."""

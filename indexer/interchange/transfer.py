@@ -1,0 +1,129 @@
+"""Vectors in and out as plain files, for moving between systems."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from indexer.arrays import Ids, Vector, Vectors, batched, normalised
+from indexer.embedding import EmbeddingSpec
+from indexer.errors import FeaturesError, ImageSearchError
+from indexer.feeds import FeedRow, ImageRef, write_products_csv
+from indexer.interchange.features import name_of, product_id_of, read_features, read_names
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
+
+FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
+# Vectors of an unknown network: they can be compared with each other and with nothing else.
+IMPORTED = "imported"
+_BATCH = 500
+_NOTHING: tuple[Ids, Vectors] = (np.empty(0, np.int64), np.empty((0, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    products: int
+    vectors: int
+    fingerprint: str
+
+
+def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
+    """Writes features.npy, names.txt, products.csv and embedding.json; returns the number of
+    products and of vectors. Row i of features.npy belongs to line i of names.txt.
+
+    Raises:
+        ImageSearchError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with catalog.snapshot() as snapshot:
+            _write_vectors(snapshot, folder)
+            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot))
+            return snapshot.counts()
+    except OSError as error:
+        raise ImageSearchError(f"cannot write to {folder}: {error}") from error
+
+
+def import_features(
+    catalog: Catalog, features: Path, names: Path, spec: EmbeddingSpec, *, same_model: bool
+) -> Imported:
+    """Adds the product of each name with its vector; several rows of a product are its photos.
+
+    The vectors count as made by the configured model if `same_model` says so, or if the
+    `embedding.json` of an export beside them does. Otherwise nobody knows what made them, so
+    they can be searched by product, not by photo.
+
+    Raises:
+        FeaturesError: a file cannot be read, or they do not fit together.
+        FingerprintMismatchError: the catalogue holds vectors of another kind.
+    """
+    listed = read_names(names)
+    vectors = _unit_rows(read_features(features), features)
+    if len(listed) != len(vectors):
+        raise FeaturesError(f"{features} has {len(vectors)} rows, {names} has {len(listed)} names")
+    rows: dict[str, list[tuple[str, int]]] = {}
+    for row, name in enumerate(listed):
+        rows.setdefault(product_id_of(name), []).append((name, row))
+    known = same_model or _origin(features) == spec.fingerprint
+    fingerprint = spec.fingerprint if known else IMPORTED
+    with catalog.writer() as writer:
+        writer.bind(
+            fingerprint=fingerprint,
+            weights=spec.weights if known else IMPORTED,
+            dimension=vectors.shape[1],
+        )
+        for batch in batched(rows.items(), _BATCH):
+            with catalog.snapshot() as snapshot:
+                stored = snapshot.products(product_id for product_id, _ in batch)
+            writer.put(
+                PutProduct(
+                    product_id,
+                    stored[product_id].attributes if product_id in stored else {},
+                    tuple(_image(name, vectors[row]) for name, row in photos),
+                )
+                for product_id, photos in batch
+            )
+    return Imported(len(rows), len(vectors), fingerprint)
+
+
+def _write_vectors(snapshot: CatalogSnapshot, folder: Path) -> None:
+    chunks = list(snapshot.all_vectors()) or [_NOTHING]
+    np.save(folder / FEATURES, np.concatenate([vectors for _, vectors in chunks]))
+    with (folder / NAMES).open("w", encoding="utf-8", newline="\n") as names:
+        for ids, _ in chunks:
+            owners = snapshot.products_of(ids)
+            names.writelines(f"{name_of(owners[i], '.jpg')}\n" for i in ids.tolist())
+    origin = {"fingerprint": snapshot.fingerprint, "weights": snapshot.meta("weights")}
+    (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
+
+
+def _feed_rows(snapshot: CatalogSnapshot) -> Iterator[FeedRow]:
+    for batch in batched(list(snapshot.product_ids()), _BATCH):
+        for product in snapshot.products(batch).values():
+            images = tuple(ImageRef(image.uri, image.location) for image in product.images)
+            yield FeedRow(product.product_id, product.attributes, images, None, "")
+
+
+def _origin(features: Path) -> str | None:
+    """The fingerprint that an export left beside its vectors."""
+    try:
+        fingerprint = json.loads((features.parent / ORIGIN).read_bytes())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(fingerprint)
+
+
+def _unit_rows(raw: np.ndarray, features: Path) -> Vectors:
+    try:
+        return normalised(raw)
+    except ValueError as error:
+        raise FeaturesError(f"{features}: {error}") from error
+
+
+def _image(name: str, vector: Vector) -> NewImage:
+    # The photo is not here, so the vector stands for its content.
+    return NewImage(name, name, f"vector:{sha256(vector.tobytes()).hexdigest()}", vector)

@@ -1,0 +1,1 @@
+"""Checks, compacts, copies, restores, merges and re-embeds catalogues."""

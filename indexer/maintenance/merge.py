@@ -1,0 +1,74 @@
+"""Products of other catalogues into one, with their vectors: nothing is embedded."""
+
+from collections.abc import Sequence
+
+from indexer.arrays import batched
+from indexer.embedding import EmbeddingSpec
+from indexer.errors import FingerprintMismatchError
+from indexer.ingest.sync import Progress, Report
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter, outcome
+from indexer.store.embedded.catalog.writer import as_puts
+
+_BATCH = 500
+
+
+def merge(
+    catalog: Catalog, sources: Sequence[Catalog], spec: EmbeddingSpec, progress: Progress
+) -> Report:
+    """Adds or changes the products that the sources have, removes nothing.
+
+    Every batch is a transaction. What is the same already is not written again, so an interrupted
+    merge can be run again. Of a product that several sources have, the last one counts.
+
+    Args:
+        spec: of the configured network, which must have made all the vectors.
+        progress: called with the number of products that are done.
+
+    Raises:
+        LockedError: another process is writing.
+        FingerprintMismatchError: a catalogue holds embeddings of another kind; nothing is changed.
+        DamagedError: what is stored is not what was written.
+    """
+    report = Report()
+    for source in sources:
+        _require_kind(source, spec)
+    with catalog.writer() as writer:
+        writer.bind(fingerprint=spec.fingerprint, weights=spec.weights, dimension=spec.dimension)
+        for source in sources:
+            with source.snapshot() as wanted:
+                for batch in batched(list(wanted.product_ids()), _BATCH):
+                    _put(catalog, writer, wanted, batch, report)
+                    progress(len(batch))
+    return report
+
+
+def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:
+    with source.snapshot() as snapshot:
+        found = snapshot.fingerprint
+        if found not in (None, spec.fingerprint):
+            raise FingerprintMismatchError(
+                f"{source.folder} holds embeddings of {snapshot.meta('weights')} (fingerprint"
+                f" {str(found)[:12]}), the settings say {spec.weights}"
+                f" ({spec.fingerprint[:12]}); use the settings that it was made with"
+            )
+
+
+def _put(
+    catalog: Catalog,
+    writer: CatalogWriter,
+    wanted: CatalogSnapshot,
+    product_ids: list[str],
+    report: Report,
+) -> None:
+    with catalog.snapshot() as snapshot:
+        stored = snapshot.products(product_ids)
+    found = wanted.products(product_ids)
+    differing = [
+        product
+        for product_id, product in found.items()
+        if outcome(product, stored.get(product_id)) != "unchanged"
+    ]
+    puts = as_puts(wanted, differing)
+    for put, result in zip(puts, writer.put(puts), strict=True):
+        report.note(put.product_id, result)
+    report.unchanged += len(product_ids) - len(differing)

@@ -1,0 +1,151 @@
+"""Making a catalogue what it was when a snapshot was taken."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.errors import FingerprintMismatchError
+from indexer.files import sync
+from indexer.interchange.transfer import IMPORTED
+from indexer.maintenance.snapshots import (
+    Manifest,
+    SnapshotError,
+    Snapshots,
+    damage,
+    errors_named,
+    staged,
+)
+from indexer.maintenance.verify import verify_catalog, verify_segment
+from indexer.store.embedded.catalog import Catalog, DamagedError
+from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
+from indexer.store.embedded.catalog.lock import writer_lock
+from indexer.store.embedded.catalog.mark import FILE_NAME as MARK
+from indexer.store.embedded.catalog.mark import MarkFile
+from indexer.store.embedded.catalog.schema import now
+from indexer.store.embedded.catalog.segments import record_segment
+from indexer.store.embedded.index import FILES
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did.
+
+    Attributes:
+        seq: that the catalogue has now.
+        aside: where the damaged catalogue is that was there, if it was.
+    """
+
+    manifest: Manifest
+    seq: int
+    aside: Path | None
+
+
+def restore(
+    snapshots: Snapshots, name: str, folder: Path, fingerprint: str, *, allowed: str | None = None
+) -> Restored:
+    """Makes the catalogue in `folder` what it was when the snapshot was taken.
+
+    A catalogue that is whole is changed in one transaction, which running services pick up: what
+    is the same stays as it is, the rest is removed and added. One that is damaged is moved aside
+    and replaced, after which services have to be started again.
+
+    Args:
+        fingerprint: of the configured network.
+        allowed: the beginning of another fingerprint that the snapshot may have.
+
+    Raises:
+        LockedError: another process is writing to the collection.
+        SnapshotError: the snapshot is damaged, or there is no room to unpack it.
+        FingerprintMismatchError: its embeddings are of another network.
+    """
+    source, manifest = snapshots.find(name), snapshots.manifest(name)
+    _require_kind(manifest, fingerprint, allowed)
+    with errors_named(f"cannot restore to {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        live = _whole(folder)
+        if live is None:
+            with writer_lock(folder), _unpacked(source, manifest, folder) as stage:
+                aside = _replace(folder, stage)
+            live = Catalog(folder)
+        else:
+            aside = None
+            with live.writer() as writer, _unpacked(source, manifest, folder) as stage:
+                copy = Catalog(stage)
+                with copy.snapshot() as wanted:
+                    writer.become(wanted)
+                copy.close()
+                if verify_segment(live):
+                    record_segment(writer, None)
+    with live.snapshot() as snapshot:
+        seq = snapshot.seq
+    live.close()
+    return Restored(manifest, seq, aside)
+
+
+def _require_kind(manifest: Manifest, fingerprint: str, allowed: str | None) -> None:
+    found = manifest.fingerprint
+    if found in (None, fingerprint, IMPORTED) or (allowed and str(found).startswith(allowed)):
+        return
+    raise FingerprintMismatchError(
+        f"snapshot {manifest.name} holds embeddings of {manifest.weights} (fingerprint"
+        f" {str(found)[:12]}), the settings say {fingerprint[:12]}; change the settings, or pass"
+        f" --allow-fingerprint {str(found)[:12]}"
+    )
+
+
+def _whole(folder: Path) -> Catalog | None:
+    """The catalogue in a folder; None if there is none, or it is damaged.
+
+    Raises:
+        CatalogError: it cannot be read now, damaged or not.
+    """
+    if not (folder / CATALOG).is_file():
+        return None
+    try:
+        catalog = Catalog(folder)
+    except DamagedError:
+        return None
+    if verify_catalog(catalog):
+        catalog.close()
+        return None
+    return catalog
+
+
+@contextmanager
+def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
+    """A copy of a snapshot's files on the disk of the catalogue, which is what is checked."""
+    with staged(folder) as stage:
+        for name in manifest.files:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, stage / name)
+        for finding in damage(stage, manifest):
+            raise SnapshotError(f"snapshot {manifest.name} is damaged: {finding}")
+        yield stage
+
+
+def _replace(folder: Path, stage: Path) -> Path | None:
+    """Puts the files of `stage` in the place of those of the catalogue, which go aside.
+
+    Killed on the way, it leaves no catalogue there, and can be run again. The mark stays until
+    the end, so that meanwhile no new catalogue can begin.
+    """
+    copy = Catalog(stage)
+    if mark := MarkFile(folder).read():
+        with copy.writer() as writer:
+            writer.skip(mark)
+    copy.close()
+    damaged = [p for pattern in (f"{CATALOG}*", FILES) for p in folder.glob(pattern)]
+    aside = folder / f"damaged-{now().replace(':', '')}" if damaged else None
+    if aside:
+        aside.mkdir()
+        for path in damaged:
+            path.rename(aside / path.name)
+    # The catalogue last but for its mark: once it is there, all that it refers to is there.
+    for pattern in (FILES, CATALOG, MARK):
+        for path in stage.glob(pattern):
+            sync(path)
+            path.rename(folder / path.name)
+            sync(folder)
+    return aside

@@ -1,0 +1,279 @@
+"""Snapshots: whole, checked copies of a catalogue and its segment, each a folder of its own."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from indexer import __version__
+from indexer.errors import CatalogError
+from indexer.files import sync
+from indexer.maintenance.verify import verify
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
+from indexer.store.embedded.catalog.lock import writer_lock
+from indexer.store.embedded.catalog.schema import MIGRATIONS, now
+from indexer.store.embedded.catalog.segments import current_segment
+
+_MANIFEST = "manifest.json"
+_MANIFEST_SUM = "manifest.json.sha256"  # as `sha256sum` writes and checks it
+# A compaction may replace the segment between reading its name and opening it.
+_ATTEMPTS = 5
+
+FileName = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$")]
+
+
+class SnapshotError(CatalogError):
+    """A snapshot cannot be taken or used."""
+
+    code = "bad_snapshot"
+
+
+class FileRecord(BaseModel):
+    """What a file was when it was written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What is in a snapshot. `schema_version` is that of the catalogue's tables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    created_at: str
+    software_version: str
+    schema_version: int
+    seq: int
+    products: int
+    images: int
+    fingerprint: str | None
+    weights: str | None
+    files: dict[FileName, FileRecord]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A snapshot in a list. Without a manifest that can be read, `problem` says why."""
+
+    name: str
+    manifest: Manifest | None
+    problem: str = ""
+
+
+class Snapshots:
+    """The snapshots of one collection, in a folder of their own.
+
+    A snapshot is named by its folder's name there, or by the absolute path of any copy of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def create(self, catalog: Catalog) -> Manifest:
+        """Copies the catalogue as it is now, while searches and a writer go on.
+
+        Raises:
+            LockedError: another process is creating or removing snapshots.
+            SnapshotError: the catalogue or its segment is damaged, or there is no room.
+        """
+        with errors_named(f"cannot take a snapshot in {self.folder}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with writer_lock(self.folder), staged(self.folder) as stage:
+                created_at = now()
+                _copy_catalog(catalog, stage)
+                manifest = _describe(stage, created_at)
+                (stage / _MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+                (stage / _MANIFEST_SUM).write_text(_sum_of_manifest(stage))
+                for path in (*stage.iterdir(), stage):
+                    sync(path)
+                stage.rename(self.folder / manifest.name)
+                sync(self.folder)
+        return manifest
+
+    def entries(self) -> list[Entry]:
+        """Every snapshot, oldest first, by its manifest alone."""
+        entries = []
+        for name in self._names():
+            try:
+                entries.append(Entry(name, self.manifest(name)))
+            except SnapshotError as error:
+                entries.append(Entry(name, None, str(error)))
+        return entries
+
+    def verify(self, name: str) -> list[str]:
+        """What is wrong with a snapshot, one line each that names the file; empty if it is whole.
+
+        Raises:
+            SnapshotError: there is no snapshot of this name.
+        """
+        folder = self.find(name)
+        try:
+            return list(damage(folder, self.manifest(name)))
+        except SnapshotError as error:
+            return [str(error)]
+
+    def prune(self, keep: int) -> list[str]:
+        """Removes all but the newest `keep` snapshots, and returns the names of the removed.
+
+        The newest whole one stays in any case.
+
+        Raises:
+            LockedError: another process is creating or removing snapshots.
+            SnapshotError: a folder cannot be removed.
+        """
+        if not self.folder.is_dir():
+            return []
+        with errors_named(f"cannot remove snapshots in {self.folder}"), writer_lock(self.folder):
+            names = self._names()[::-1]
+            whole = next((i for i, name in enumerate(names) if not self.verify(name)), 0)
+            old = [name for i, name in enumerate(names) if i >= keep and i != whole]
+            for name in old:
+                # Renamed first, so that one half removed is never listed.
+                with staged(self.folder) as stage:
+                    (self.folder / name).rename(stage / name)
+        return sorted(old)
+
+    def find(self, name: str) -> Path:
+        """The folder of a snapshot.
+
+        Raises:
+            SnapshotError: there is no snapshot of this name.
+        """
+        folder = self.folder / name
+        if not folder.is_dir() or name.startswith("."):
+            known = ", ".join(self._names()) or "none"
+            raise SnapshotError(f"no snapshot {name!r} in {self.folder}; there are: {known}")
+        return folder
+
+    def manifest(self, name: str) -> Manifest:
+        """What a snapshot holds.
+
+        Raises:
+            SnapshotError: there is no snapshot of this name, or its manifest is damaged.
+        """
+        folder = self.find(name)
+        try:
+            if (folder / _MANIFEST_SUM).read_bytes() != _sum_of_manifest(folder).encode():
+                raise SnapshotError(f"{folder / _MANIFEST}: differs from {_MANIFEST_SUM}")
+            return Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
+        except OSError as error:
+            raise SnapshotError(f"{folder}: its manifest cannot be read: {error}") from error
+        except ValidationError as error:
+            raise SnapshotError(
+                f"{folder / _MANIFEST}: was written by another version of this software:"
+                f" {error.errors()[0]['msg']}"
+            ) from error
+
+    def _names(self) -> list[str]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            path.name
+            for path in self.folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        )
+
+
+def damage(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """How the files in a folder differ from those that a manifest tells of, one line each."""
+    for name, expected in manifest.files.items():
+        path = folder / name
+        try:
+            found = _record(path)
+        except OSError as error:
+            yield f"{path}: cannot be read: {error.strerror}"
+        else:
+            if found.bytes != expected.bytes:
+                yield f"{path}: has {found.bytes} bytes, {expected.bytes} were written"
+            elif found != expected:
+                yield f"{path}: is damaged, its SHA-256 differs"
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder in `folder` to prepare something in, gone afterwards. Needs a lock."""
+    stage = folder / ".unfinished"
+    shutil.rmtree(stage, ignore_errors=True)  # of one who was killed
+    stage.mkdir()
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def errors_named(what: str) -> Iterator[None]:
+    """Makes errors of the system, such as a full disk, a SnapshotError that says what failed."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(f"{what}: {error}") from error
+
+
+def _copy_catalog(catalog: Catalog, stage: Path) -> None:
+    for attempt in range(_ATTEMPTS):
+        with catalog.snapshot() as snapshot:
+            try:
+                if segment := current_segment(snapshot):
+                    shutil.copyfile(segment.path, stage / segment.path.name)
+            except FileNotFoundError:
+                if attempt + 1 < _ATTEMPTS:
+                    continue
+                raise
+            snapshot.copy_to(stage / CATALOG)
+            return
+
+
+def _describe(stage: Path, created_at: str) -> Manifest:
+    """Checks what was copied, too: a snapshot of a damaged catalogue would help no one.
+
+    Raises:
+        SnapshotError: the copy is damaged.
+    """
+    files = sorted(path.name for path in stage.iterdir())
+    copy = Catalog(stage)
+    try:
+        if found := verify(copy):
+            raise SnapshotError(
+                f"no snapshot was taken, as the catalogue is damaged: {found[0]}; there are"
+                f" {len(found)} such findings, see `verify`"
+            )
+        with copy.snapshot() as snapshot:
+            products, images = snapshot.counts()
+            described = {
+                "seq": snapshot.seq,
+                "products": products,
+                "images": images,
+                "fingerprint": snapshot.fingerprint,
+                "weights": snapshot.meta("weights"),
+            }
+    finally:
+        copy.close()  # leaves nothing but the file itself
+    return Manifest(
+        name=re.sub(r"[-:]|\+.*", "", created_at) + "Z",
+        created_at=created_at,
+        software_version=__version__,
+        schema_version=len(MIGRATIONS),
+        files={name: _record(stage / name) for name in files},
+        **described,
+    )
+
+
+def _record(path: Path) -> FileRecord:
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+        return FileRecord(bytes=file.tell(), sha256=digest)
+
+
+def _sum_of_manifest(folder: Path) -> str:
+    return f"{_record(folder / _MANIFEST).sha256}  {_MANIFEST}\n"

@@ -1,0 +1,1 @@
+"""What search and ingest need of a collection, and what implements it."""

@@ -1,0 +1,7 @@
+"""The attributes of a collection's products in memory, in columns: for filters and counts."""
+
+from indexer.store.embedded.attributes.filters import Clause, parse
+from indexer.store.embedded.attributes.live import LiveTable
+from indexer.store.embedded.attributes.table import FacetCount, Table
+
+__all__ = ["Clause", "FacetCount", "LiveTable", "Table", "parse"]

@@ -1,0 +1,45 @@
+"""Keeping a table in step with a catalogue that others write to."""
+
+import threading
+
+from indexer.store.embedded.attributes.table import Table
+from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog.attributes import products_changed_since
+
+
+class LiveTable:
+    """The newest table of one catalogue; reading it takes no lock, advancing it does."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._advancing = threading.Lock()
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._table is not None
+
+    def at(self, snapshot: CatalogSnapshot) -> Table | None:
+        """The table of exactly this snapshot, at a cost that goes with what changed since.
+
+        The first call reads every product. None if the table is past the snapshot: take a new one.
+
+        Raises:
+            CatalogError: what is stored is damaged.
+        """
+        if self._is_behind(snapshot):
+            with self._advancing:
+                if self._is_behind(snapshot):
+                    self._table = _advanced(self._table, snapshot)
+        table = self._table
+        return table if table is not None and table.seq == snapshot.seq else None
+
+    def _is_behind(self, snapshot: CatalogSnapshot) -> bool:
+        return self._table is None or self._table.seq < snapshot.seq
+
+
+def _advanced(table: Table | None, snapshot: CatalogSnapshot) -> Table:
+    changed = None if table is None else products_changed_since(snapshot, table.seq)
+    if table is None or changed is None:
+        return Table.of(snapshot)
+    found = snapshot.products(changed)
+    return table.advanced(snapshot.seq, sorted(changed), list(found.values()))

@@ -1,0 +1,75 @@
+"""What values of attributes are compared as.
+
+A value has a key, under which equal values meet, and perhaps a number, for ranges. Keys are 64-bit
+hashes: a million titles take 8 MB instead of 100, and no two of them meet in practice.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.store.embedded.catalog import AttributeValue
+
+Keys = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+# Text that starts otherwise is neither a number nor a list.
+_ODD = frozenset("[+-.0123456789")
+_first_character = itemgetter(slice(1))
+
+
+def key(value: AttributeValue) -> int:
+    """Equal for text that differs in case only, for equal numbers, and for a truth and its name."""
+    if isinstance(value, bool):
+        return hash("true" if value else "false")
+    return hash(value.casefold()) if isinstance(value, str) else hash((float(value),))
+
+
+def number(value: AttributeValue) -> float:
+    """The number that a value is or, as text, spells; NaN if none."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else math.nan
+    return math.nan if isinstance(value, bool) else float(value)
+
+
+def keys_of_query(text: str) -> list[int]:
+    """The keys of what a query may mean by a text: text or truth, or a number."""
+    spelt = number(text)
+    return [key(text)] if math.isnan(spelt) else [key(text), key(spelt)]
+
+
+def members(value: AttributeValue) -> Sequence[AttributeValue]:
+    """The values that a value stands for: several if it is a list, which is kept as JSON text."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError):
+            return (value,)
+        if parsed and all(isinstance(one, str | int | float) for one in parsed):
+            return list({key(one): one for one in parsed}.values())
+    return (value,)
+
+
+def quick(values: Sequence[AttributeValue]) -> tuple[Keys, Numbers] | None:
+    """Keys and numbers of many values at once; None if that takes looking at each."""
+    kinds = set(map(type, values))
+    if kinds <= {int, float}:
+        numbers = np.array(values, np.float64)
+        return np.array(list(map(hash, zip(numbers.tolist(), strict=True))), np.int64), numbers
+    if kinds != {str}:
+        return None
+    texts: Sequence[str] = values  # type: ignore[assignment]
+    numbers = np.full(len(texts), np.nan)
+    if not _ODD.isdisjoint(map(_first_character, texts)):
+        for i, text in enumerate(texts):
+            if text[:1] in _ODD:
+                if members(text) != (text,):
+                    return None
+                numbers[i] = number(text)
+    return np.array(list(map(hash, map(str.casefold, texts))), np.int64), numbers

@@ -1,0 +1,135 @@
+"""What columns of attributes are made of: every product at once, or those that changed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import orjson
+
+from indexer.arrays import Ids
+from indexer.store.embedded.catalog.checksums import checksum, damaged
+from indexer.store.embedded.catalog.records import Attributes
+from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
+
+_PER_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which product each image is of.
+
+    Args:
+        product_ids: of the products that have an image; a product's number is its place in here.
+        images: (n,) ids, ascending.
+        numbers: (n,) of their products.
+        covered: (products,) what the checksum of each product covers of its images.
+    """
+
+    product_ids: list[str]
+    images: Ids
+    numbers: Ids
+    covered: list[int]
+
+
+class _Numbers(dict[str, int]):
+    def __missing__(self, product_id: str) -> int:
+        number = self[product_id] = len(self)
+        return number
+
+
+def owners(snapshot: CatalogSnapshot) -> Owners:
+    """Read without comparing rows with their checksums: those of `all_attributes` cover them.
+
+    Raises:
+        DamagedError: an image is missing.
+    """
+    numbers, images, owner, sums = _Numbers(), [], [], []
+    rows = snapshot._db.execute(
+        "SELECT image_id, product_id, checksum FROM images ORDER BY image_id"
+    )
+    while chunk := rows.fetchmany(_PER_CHUNK):
+        ids, product_ids, checksums = zip(*chunk, strict=True)
+        images.append(np.array(ids, np.int64))
+        owner.append(np.array(list(map(numbers.__getitem__, product_ids)), np.int64))
+        sums.append(np.array(checksums, np.float64))  # their sums stay below 2**53
+    all_images, all_owners = _joined(images), _joined(owner)
+    snapshot._require_count("images", len(all_images), snapshot.counts()[1])
+    weights = np.concatenate(sums) if sums else np.empty(0)
+    covered = np.bincount(all_owners, weights, len(numbers)).astype(np.int64).tolist()
+    return Owners(list(numbers), all_images, all_owners, covered)
+
+
+def all_attributes(
+    snapshot: CatalogSnapshot, own: Owners
+) -> Iterator[tuple[list[int], list[Attributes]]]:
+    """The number and the attributes of every product that has an image, in chunks.
+
+    Raises:
+        DamagedError: a product, or an image of it, is not what was written.
+    """
+    number_of = {product_id: number for number, product_id in enumerate(own.product_ids)}
+    seen = with_images = 0
+    rows = snapshot._db.execute("SELECT product_id, attributes, checksum FROM products")
+    while chunk := rows.fetchmany(_PER_CHUNK):
+        product_ids, texts, stored = zip(*chunk, strict=True)
+        found = [number_of.get(product_id, -1) for product_id in product_ids]
+        sums = [crc32(_covered(own, *row)) for row in zip(product_ids, texts, found, strict=True)]
+        if sums != list(stored):
+            row = next(i for i, own_sum in enumerate(sums) if own_sum != stored[i])
+            what = f"row {product_ids[row]!r} of table products or its images"
+            raise damaged(snapshot._db, what)
+        seen += len(chunk)
+        if -1 in found:
+            texts = tuple(text for text, number in zip(texts, found, strict=True) if number >= 0)
+            found = [number for number in found if number >= 0]
+        with_images += len(found)
+        yield found, _parsed(texts)
+    snapshot._require_count("products", seen, snapshot.counts()[0])
+    snapshot._require_count("products", with_images, len(number_of))
+
+
+def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | None:
+    """The ids of products that were put or removed after `seq`.
+
+    None if numbers are missing in between, as after a restored snapshot: then read all again.
+
+    Raises:
+        DamagedError: the journal is not what was written.
+    """
+    chain = snapshot._chain_at(seq)
+    changed, number = set(), seq
+    for row in snapshot._db.execute(
+        "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
+        " WHERE seq > ? ORDER BY seq",
+        (seq,),
+    ):
+        own = checksum(chain, *row[:-1])
+        if own != row[-1]:
+            raise damaged(snapshot._db, f"row {row[0]} of table journal, or one before it,")
+        if row[0] != number + 1:
+            return None
+        number = row[0]
+        changed.add(row[3])
+        chain = chain if row[4] is None else own
+    return changed if number == snapshot.seq else None
+
+
+def _covered(own: Owners, product_id: str, text: str, number: int) -> bytes:
+    """What `checksum` computes the checksum of a product from, in one piece."""
+    covered = own.covered[number] if number >= 0 else 0
+    return f"{product_id}\0{text}\0{covered}\0".encode()
+
+
+def _parsed(texts: tuple[str, ...]) -> list[Attributes]:
+    whole = f"[{','.join(texts)}]"
+    try:
+        parsed = orjson.loads(whole)
+    except orjson.JSONDecodeError:  # it refuses NaN and very long numbers
+        parsed = json.loads(whole)
+    return parsed  # type: ignore[no-any-return]
+
+
+def _joined(parts: list[Ids]) -> Ids:
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)

@@ -1,0 +1,225 @@
+"""The tables of a catalogue, as numbered migrations."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+from indexer.errors import CatalogError
+from indexer.store.embedded.catalog.checksums import checksum
+
+# image_id is AUTOINCREMENT so that it is never reused, even after a removal.
+# Embeddings stand apart from images so that reading uris does not read vectors.
+_INITIAL = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE products (product_id TEXT PRIMARY KEY, attributes TEXT NOT NULL) STRICT;
+
+CREATE TABLE images (
+    image_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    product_id TEXT NOT NULL REFERENCES products,
+    position INTEGER NOT NULL,
+    uri TEXT NOT NULL,
+    location TEXT NOT NULL,
+    content_hash TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX images_by_product ON images (product_id, position);
+
+CREATE INDEX images_by_content ON images (content_hash);
+
+CREATE TABLE embeddings (
+    image_id INTEGER PRIMARY KEY REFERENCES images ON DELETE CASCADE,
+    vector BLOB NOT NULL,
+    crc32 INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    operation TEXT NOT NULL CHECK (
+        operation IN ('put_product', 'remove_product', 'add_image', 'remove_image')
+    ),
+    product_id TEXT NOT NULL,
+    image_id INTEGER
+) STRICT;
+"""
+
+# `state` has one row, kept by triggers: counting rows takes longer the more there are.
+# Its generation grows when the kind of embedding is set: vectors of two never meet in a ranking.
+# The index holds all that a reader wants of the journal, and is not filled by price changes.
+_SEGMENTS = """
+CREATE TABLE segments (
+    file TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    crc32 TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX journal_of_images ON journal (seq, image_id, operation)
+    WHERE image_id IS NOT NULL;
+
+CREATE TABLE state (
+    products INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    generation INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO state SELECT
+    (SELECT count(*) FROM products),
+    (SELECT count(*) FROM images),
+    (SELECT count(*) FROM meta WHERE key = 'fingerprint');
+
+CREATE TRIGGER product_added AFTER INSERT ON products BEGIN
+    UPDATE state SET products = products + 1; END;
+
+CREATE TRIGGER product_removed AFTER DELETE ON products BEGIN
+    UPDATE state SET products = products - 1; END;
+
+CREATE TRIGGER image_added AFTER INSERT ON images BEGIN
+    UPDATE state SET images = images + 1; END;
+
+CREATE TRIGGER image_removed AFTER DELETE ON images BEGIN
+    UPDATE state SET images = images - 1; END;
+
+CREATE TRIGGER embedding_set AFTER INSERT ON meta WHEN NEW.key = 'fingerprint' BEGIN
+    UPDATE state SET generation = generation + 1; END;
+"""
+
+# Every row gets a checksum; that of a product covers the checksums of its images. The counts of
+# `state` are kept by the triggers above, its checksum and the rest by whoever commits.
+_CHECKSUMS = """
+ALTER TABLE embeddings RENAME COLUMN crc32 TO checksum;
+
+ALTER TABLE meta ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE products ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE images ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE journal ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE segments ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE state ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE state ADD COLUMN chain INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE state ADD COLUMN last_image_id INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE state ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+
+DROP INDEX journal_of_images;
+
+CREATE INDEX journal_of_images ON journal (seq) WHERE image_id IS NOT NULL;
+
+DELETE FROM segments;
+
+UPDATE embeddings SET checksum = checksum(image_id, vector);
+
+UPDATE meta SET checksum = checksum(key, value);
+
+UPDATE images SET
+    checksum = checksum(image_id, product_id, position, uri, location, content_hash);
+
+UPDATE products SET checksum = checksum(product_id, attributes, (
+    SELECT coalesce(sum(checksum), 0) FROM images WHERE images.product_id = products.product_id));
+"""
+
+
+class End(NamedTuple):
+    """Where a catalogue goes on.
+
+    Attributes:
+        seq: of the journal's last row.
+        chain: the checksum of the journal's last row that tells of an image.
+        image_id: the last one given out.
+    """
+
+    seq: int
+    chain: int
+    image_id: int
+
+    def after(self, seq: int, image_id: int | None, own: int) -> "End":
+        """The end once the journal has one more row, with its checksum."""
+        if image_id is None:
+            return End(seq, self.chain, self.image_id)
+        return End(seq, own, max(self.image_id, image_id))
+
+
+def seal(connection: sqlite3.Connection, end: End) -> None:
+    """Ends a transaction: writes where to go on, and the checksum of the state."""
+    connection.execute("UPDATE state SET seq = ?, chain = ?, last_image_id = ?", end)
+    connection.execute(
+        "UPDATE state SET"
+        " checksum = checksum(products, images, generation, seq, chain, last_image_id)"
+    )
+
+
+def _fill_checksums(connection: sqlite3.Connection) -> None:
+    _run(connection, _CHECKSUMS)
+    end = End(0, 0, 0)
+    rows = connection.execute("SELECT seq, at, operation, product_id, image_id FROM journal")
+    for row in rows.fetchall():
+        own = checksum(end.chain, *row)
+        connection.execute("UPDATE journal SET checksum = ? WHERE seq = ?", (own, row[0]))
+        end = end.after(row[0], row[4], own)
+    seal(connection, end)
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    # Statements end with a blank line, as triggers contain semicolons.
+    for statement in script.split(";\n\n"):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    partial(_run, script=_INITIAL),
+    partial(_run, script=_SEGMENTS),
+    _fill_checksums,
+)
+
+
+def now() -> str:
+    """The time as it is written into a catalogue: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings a catalogue to the newest schema, each migration in a transaction of its own.
+
+    Safe beside other processes: whoever comes second finds the migration recorded.
+
+    Raises:
+        CatalogError: the catalogue was written by a newer version of this software.
+    """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, applied_at TEXT) STRICT"
+    )
+    for number, migration in enumerate(MIGRATIONS, start=1):
+        connection.execute("BEGIN IMMEDIATE")
+        if _version(connection) < number:
+            migration(connection)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", (number, now()))
+        connection.execute("COMMIT")
+    if _version(connection) > len(MIGRATIONS):
+        raise CatalogError(
+            f"the catalogue has schema {_version(connection)}, this version knows"
+            f" {len(MIGRATIONS)}; update the software"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    exists = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone()
+    if exists is None:
+        return 0
+    (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+    return int(number)

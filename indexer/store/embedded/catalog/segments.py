@@ -1,0 +1,91 @@
+"""What a catalogue knows of its segments, and what they are built from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from indexer.arrays import Ids
+from indexer.errors import CatalogError
+from indexer.store.embedded.catalog.checksums import checksum, path_of, require
+from indexer.store.embedded.catalog.schema import now
+from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
+from indexer.store.embedded.catalog.writer import CatalogWriter
+
+
+class SegmentError(CatalogError):
+    """A segment cannot be written, or is not what was written. The catalogue is whole."""
+
+    code = "bad_segment"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An immutable index file with the images of a catalogue as of one `seq`.
+
+    `crc32` is in hexadecimal, one for each part of the file: quick enough to compare whenever
+    it is opened. `sha256` is of the whole file. `kind` is a FAISS factory string.
+    """
+
+    path: Path
+    generation: int
+    seq: int
+    images: int
+    bytes: int
+    crc32: str
+    sha256: str
+    kind: str
+
+
+def folder_of(snapshot: CatalogSnapshot) -> Path:
+    """Where the catalogue is, and its segments beside it."""
+    return Path(path_of(snapshot._db)).parent
+
+
+def image_ids(snapshot: CatalogSnapshot) -> Ids:
+    """The id of every image, (n,) ascending."""
+    rows = snapshot._db.execute("SELECT image_id FROM images ORDER BY image_id")
+    return np.fromiter((row[0] for row in rows), np.int64)
+
+
+def images_changed_since(snapshot: CatalogSnapshot, seq: int) -> int:
+    """How many images came or went after `seq`."""
+    (count,) = snapshot._db.execute(
+        "SELECT count(*) FROM journal WHERE seq > ? AND image_id IS NOT NULL", (seq,)
+    ).fetchone()
+    return int(count)
+
+
+def current_segment(snapshot: CatalogSnapshot) -> Segment | None:
+    """The segment to search with, if one was written since the embeddings were replaced."""
+    row = snapshot._db.execute(
+        "SELECT file, generation, seq, images, bytes, crc32, sha256, kind, created_at, checksum"
+        " FROM segments WHERE generation = ?",
+        (snapshot.generation,),
+    ).fetchone()
+    if row is None:
+        return None
+    *values, _, stored = row
+    require(snapshot._db, "segments", stored, *row[:-1])
+    return Segment(folder_of(snapshot) / values[0], *values[1:])
+
+
+def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
+    """Makes it the segment to search with, instead of the one before."""
+    with writer._transaction() as snapshot:
+        snapshot._db.execute("DELETE FROM segments")
+        if segment:
+            row = (
+                segment.path.name,
+                segment.generation,
+                segment.seq,
+                segment.images,
+                segment.bytes,
+                segment.crc32,
+                segment.sha256,
+                segment.kind,
+                now(),
+            )
+            snapshot._db.execute(
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(*row))
+            )

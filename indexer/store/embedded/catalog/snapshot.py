@@ -1,0 +1,220 @@
+"""Reading a catalogue as of one `seq`; whatever is read is compared with its checksum."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from indexer.arrays import Ids, Vectors
+from indexer.store.embedded.catalog.checksums import DamagedError, checksum, damaged, require
+from indexer.store.embedded.catalog.records import Changes, Image, Product
+from indexer.store.embedded.catalog.schema import End
+
+_VECTORS_PER_CHUNK = 8192
+_IMAGE = "image_id, product_id, position, uri, location, content_hash, checksum"
+
+
+class CatalogSnapshot:
+    """What one read transaction sees.
+
+    Ids go into a statement as one JSON array, so that there may be any number of them.
+
+    Every method raises a DamagedError that names the file and the row if what it reads is damaged.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        # The first statement fixes what this transaction sees.
+        row = connection.execute(
+            "SELECT products, images, generation, seq, chain, last_image_id, checksum FROM state"
+        ).fetchone()
+        if row is None or checksum(*row[:-1]) != row[-1]:
+            raise self._damaged("the row of table state")
+        self._counts = row[:2]
+        # A number that grows when the embeddings are replaced by those of another network.
+        self.generation: int = row[2]
+        self.end = End(*row[3:6])
+
+    @property
+    def seq(self) -> int:
+        """The number of the last change."""
+        return self.end.seq
+
+    def meta(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value, checksum FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            if self.generation:
+                raise self._damaged(f"row {key!r} of table meta")
+            return None
+        require(self._db, "meta", row[1], key, row[0])
+        return str(row[0])
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of every embedding in here; None before the first."""
+        return self.meta("fingerprint")
+
+    @property
+    def dimension(self) -> int | None:
+        """The length of every embedding in here; None before the first."""
+        value = self.meta("dimension")
+        return None if value is None else int(value)
+
+    def counts(self) -> tuple[int, int]:
+        """The number of products and of images."""
+        products, images = self._counts
+        return products, images
+
+    def product_ids(self) -> Iterator[str]:
+        """Every product id, in the order of their code points."""
+        number = 0
+        for (product_id,) in self._db.execute("SELECT product_id FROM products ORDER BY 1"):
+            number += 1
+            yield product_id
+        self._require_count("products", number, self._counts[0])
+
+    def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
+        """Those of the products that exist, by id."""
+        wanted = json.dumps(list(product_ids))
+        images: dict[str, list[Image]] = {}
+        sums: dict[str, int] = {}
+        for image, own in self._images(
+            "product_id IN (SELECT value FROM json_each(?)) ORDER BY product_id, position", wanted
+        ):
+            images.setdefault(image.product_id, []).append(image)
+            sums[image.product_id] = sums.get(image.product_id, 0) + own
+        found = {}
+        for product_id, attributes, stored in self._db.execute(
+            "SELECT product_id, attributes, checksum FROM products"
+            " WHERE product_id IN (SELECT value FROM json_each(?))",
+            (wanted,),
+        ):
+            covered = sums.pop(product_id, 0)
+            require(self._db, "products", stored, product_id, attributes, covered)
+            own_images = tuple(images.get(product_id, ()))
+            found[product_id] = Product(product_id, json.loads(attributes), own_images)
+        for product_id in sums:  # has images, so it is there
+            raise self._damaged(f"row {product_id!r} of table products")
+        return found
+
+    def images(self, image_ids: Iterable[int]) -> dict[int, Image]:
+        """Those of the images that exist, by id."""
+        wanted = json.dumps([int(i) for i in image_ids])
+        found = self._images("image_id IN (SELECT value FROM json_each(?))", wanted)
+        return {image.image_id: image for image, _ in found}
+
+    def products_of(self, image_ids: Ids) -> dict[int, str]:
+        """The product id of each image; all of them must exist."""
+        found = self.images(image_ids)
+        self._require_all("images", image_ids, found)
+        return {image_id: image.product_id for image_id, image in found.items()}
+
+    def known_photos(self, content_hashes: Iterable[str]) -> dict[str, int]:
+        """An image id for each content hash that is embedded already."""
+        found = self._images(
+            "content_hash IN (SELECT value FROM json_each(?)) ORDER BY image_id DESC",
+            json.dumps(list(content_hashes)),
+        )
+        return {image.content_hash: image.image_id for image, _ in found}
+
+    def vectors(self, image_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
+        """The embeddings of images that exist: ids (n,) ascending, vectors (n, dimension)."""
+        rows = self._db.execute(
+            "SELECT image_id, vector, checksum FROM embeddings"
+            " WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id",
+            (json.dumps([int(i) for i in image_ids]),),
+        )
+        ids, vectors = self._decode(rows.fetchall())
+        self._require_all("embeddings", image_ids, ids.tolist())
+        return ids, vectors
+
+    def all_vectors(self) -> Iterator[tuple[Ids, Vectors]]:
+        """Every embedding in chunks as `vectors` returns them, ids ascending."""
+        number = 0
+        rows = self._db.execute(
+            "SELECT image_id, vector, checksum FROM embeddings ORDER BY image_id"
+        )
+        while chunk := rows.fetchmany(_VECTORS_PER_CHUNK):
+            number += len(chunk)
+            yield self._decode(chunk)
+        self._require_count("embeddings", number, self._counts[1])
+
+    def changes_since(self, seq: int) -> Changes:
+        """The images that came and went after `seq`; one that did both is in neither array."""
+        added: set[int] = set()
+        removed: set[int] = set()
+        for operation, image_id in self._image_journal(seq):
+            if operation == "add_image":
+                added.add(image_id)
+            elif image_id in added:
+                added.remove(image_id)
+            else:
+                removed.add(image_id)
+        return Changes(_ids(sorted(added)), _ids(sorted(removed)))
+
+    def copy_to(self, path: Path) -> None:
+        """Writes this state of the catalogue into a new file, whatever is written meanwhile."""
+        copy = sqlite3.connect(path)
+        try:
+            self._db.backup(copy)
+        finally:
+            copy.close()
+
+    def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
+        """What the journal says of images after `seq`: operation and image id."""
+        chain = self._chain_at(seq)
+        for number, at, operation, product_id, image_id, stored in self._db.execute(
+            "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
+            " INDEXED BY journal_of_images WHERE image_id IS NOT NULL AND seq > ? ORDER BY seq",
+            (seq,),
+        ):
+            chain = checksum(chain, number, at, operation, product_id, image_id)
+            if chain != stored:
+                raise self._damaged(f"row {number} of table journal, or one before it,")
+            yield operation, image_id
+        if chain != self.end.chain:
+            raise self._damaged(f"the end of table journal, up to row {self.seq},")
+
+    def _chain_at(self, seq: int) -> int:
+        """The checksum of the last row of the journal up to `seq` that tells of an image."""
+        before = self._db.execute(
+            "SELECT checksum FROM journal INDEXED BY journal_of_images"
+            " WHERE image_id IS NOT NULL AND seq <= ? ORDER BY seq DESC LIMIT 1",
+            (seq,),
+        ).fetchone()
+        return before[0] if before else 0
+
+    def _images(self, where: str, wanted: str) -> Iterator[tuple[Image, int]]:
+        """Images and their checksums."""
+        for row in self._db.execute(f"SELECT {_IMAGE} FROM images WHERE {where}", (wanted,)):  # noqa: S608
+            require(self._db, "images", row[-1], *row[:-1])
+            image_id, product_id, _, uri, location, content_hash, own = row
+            yield Image(image_id, product_id, uri, location, content_hash), own
+
+    def _decode(self, rows: list[tuple[int, bytes, int]]) -> tuple[Ids, Vectors]:
+        for image_id, vector, stored in rows:
+            require(self._db, "embeddings", stored, image_id, vector)
+        blob = b"".join(vector for _, vector, _ in rows)
+        matrix = np.frombuffer(blob, dtype="<f4").reshape(len(rows), self.dimension or 0)
+        return _ids(image_id for image_id, _, _ in rows), matrix
+
+    def missing_image(self, image_id: int) -> DamagedError:
+        """The error for an image that an index has, and no product."""
+        return self._damaged(f"row {image_id} of table images")
+
+    def _require_all(self, table: str, wanted: Iterable[int], found: Iterable[int]) -> None:
+        for image_id in sorted(set(map(int, wanted)).difference(found)):
+            raise self._damaged(f"row {image_id} of table {table}")
+
+    def _require_count(self, table: str, found: int, expected: int) -> None:
+        if found != expected:
+            raise self._damaged(f"table {table}, with {found} of {expected} rows,")
+
+    def _damaged(self, what: str) -> DamagedError:
+        return damaged(self._db, what)
+
+
+def _ids(values: Iterable[int]) -> Ids:
+    return np.fromiter(values, dtype=np.int64)

@@ -1,0 +1,203 @@
+"""Writing to a catalogue: a batch is a transaction, a change is a row of the journal."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from indexer.arrays import batched
+from indexer.errors import FingerprintMismatchError
+from indexer.store.embedded.catalog.checksums import checksum
+from indexer.store.embedded.catalog.mark import Mark, MarkFile
+from indexer.store.embedded.catalog.records import (
+    Image,
+    NewImage,
+    Outcome,
+    Product,
+    PutProduct,
+    as_json,
+    outcome,
+)
+from indexer.store.embedded.catalog.schema import End, now, seal
+from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
+
+_BATCH = 500
+
+
+class CatalogWriter:
+    """Made by `Catalog.writer`, which holds the lock while this is in use."""
+
+    def __init__(self, connection: sqlite3.Connection, mark: MarkFile) -> None:
+        self._db = connection
+        self._mark = mark
+        self._end = End(0, 0, 0)  # of the journal; each transaction starts from the stored one
+
+    def bind(self, *, fingerprint: str, weights: str, dimension: int) -> None:
+        """Fixes the kind of embedding that this catalogue holds, once; later calls must agree.
+
+        Raises:
+            FingerprintMismatchError: it holds embeddings of another kind.
+        """
+        with self._transaction() as snapshot:
+            present = snapshot.fingerprint
+            if present is None or snapshot.counts() == (0, 0):
+                self._set_embedding(fingerprint, weights, dimension)
+            elif (present, snapshot.dimension) != (fingerprint, dimension):
+                raise FingerprintMismatchError(
+                    f"this catalogue holds embeddings of {snapshot.meta('weights')} (fingerprint"
+                    f" {present[:12]}, {snapshot.dimension} values), received {weights}"
+                    f" ({fingerprint[:12]}, {dimension} values); use another collection or data_dir"
+                )
+
+    def put(self, products: Iterable[PutProduct]) -> list[Outcome]:
+        """Adds or changes products in one transaction, durable when this returns.
+
+        A photo that a product has already keeps its image id, whatever its uri is now.
+        """
+        with self._transaction() as snapshot:
+            return [
+                self._put(put, snapshot.products([put.product_id]).get(put.product_id))
+                for put in products
+            ]
+
+    def remove(self, product_ids: Iterable[str]) -> list[str]:
+        """Removes products in one transaction, durable when this returns; says which existed."""
+        with self._transaction() as snapshot:
+            return self._remove(snapshot.products(product_ids).values())
+
+    def become(self, other: CatalogSnapshot) -> None:
+        """Makes this catalogue equal to another one in one transaction, durable when this returns.
+
+        What is the same in both stays as it is; a photo that comes back gets a new image id.
+        """
+        with self._transaction() as snapshot:
+            same_kind = snapshot.fingerprint == other.fingerprint
+            wanted = list(other.product_ids())
+            kept = set(wanted) if same_kind else set()
+            surplus = [i for i in snapshot.product_ids() if i not in kept]
+            for batch in batched(surplus, _BATCH):
+                self._remove(snapshot.products(batch).values())
+            if not same_kind and other.fingerprint and other.dimension:
+                self._set_embedding(other.fingerprint, str(other.meta("weights")), other.dimension)
+            for batch in batched(wanted, _BATCH):
+                stored = snapshot.products(batch)
+                differing = [
+                    product
+                    for product_id, product in other.products(batch).items()
+                    if outcome(product, stored.get(product_id)) != "unchanged"
+                ]
+                for put in as_puts(other, differing):
+                    self._put(put, stored.get(put.product_id))
+
+    def skip(self, mark: Mark) -> None:
+        """Gives out no number up to these, as they may have been given out before."""
+        with self._transaction():
+            seq, image_id = max(self._end.seq, mark.seq), max(self._end.image_id, mark.image_id)
+            self._end = End(seq, self._end.chain, image_id)
+
+    def _set_embedding(self, fingerprint: str, weights: str, dimension: int) -> None:
+        rows = {"fingerprint": fingerprint, "weights": weights, "dimension": str(dimension)}
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)",
+            [(key, value, checksum(key, value)) for key, value in rows.items()],
+        )
+
+    def _remove(self, products: Iterable[Product]) -> list[str]:
+        removed = []
+        for product in products:
+            for image in product.images:
+                self._remove_image(image)
+            self._db.execute("DELETE FROM products WHERE product_id = ?", (product.product_id,))
+            self._record("remove_product", product.product_id)
+            removed.append(product.product_id)
+        return sorted(removed)
+
+    def _put(self, put: PutProduct, stored: Product | None) -> Outcome:
+        result = outcome(put, stored)
+        if result != "unchanged":
+            if stored is None:  # images refer to it
+                self._db.execute("INSERT INTO products VALUES (?, '', 0)", (put.product_id,))
+            covered = self._put_images(put, stored.images if stored else ())
+            attributes = as_json(put.attributes)
+            self._db.execute(
+                "UPDATE products SET attributes = ?, checksum = ? WHERE product_id = ?",
+                (attributes, checksum(put.product_id, attributes, covered), put.product_id),
+            )
+            self._record("put_product", put.product_id)
+        return result
+
+    def _put_images(self, put: PutProduct, stored: tuple[Image, ...]) -> int:
+        """Returns the sum of the checksums of its images."""
+        kept: dict[str, deque[Image]] = {}
+        for image in stored:
+            kept.setdefault(image.content_hash, deque()).append(image)
+        covered = 0
+        for position, new in enumerate(put.images):
+            same = kept.get(new.content_hash)
+            image_id = same.popleft().image_id if same else self._end.image_id + 1
+            row = image_id, put.product_id, position, new.uri, new.location, new.content_hash
+            own = checksum(*row)
+            covered += own
+            if image_id > self._end.image_id:
+                self._db.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, own))
+                self._add_vector(put.product_id, image_id, new)
+            else:
+                self._db.execute(
+                    "UPDATE images SET position = ?, uri = ?, location = ?, checksum = ?"
+                    " WHERE image_id = ?",
+                    (position, new.uri, new.location, own, image_id),
+                )
+        for leftover in kept.values():
+            for image in leftover:
+                self._remove_image(image)
+        return covered
+
+    def _add_vector(self, product_id: str, image_id: int, new: NewImage) -> None:
+        if new.vector is None:
+            raise ValueError(f"a new photo of {product_id!r} without a vector")
+        blob = new.vector.astype("<f4", copy=False).tobytes()
+        self._db.execute(
+            "INSERT INTO embeddings VALUES (?, ?, ?)", (image_id, blob, checksum(image_id, blob))
+        )
+        self._record("add_image", product_id, image_id)
+
+    def _remove_image(self, image: Image) -> None:
+        self._db.execute("DELETE FROM images WHERE image_id = ?", (image.image_id,))
+        self._record("remove_image", image.product_id, image.image_id)
+
+    def _record(self, operation: str, product_id: str, image_id: int | None = None) -> None:
+        row = self._end.seq + 1, now(), operation, product_id, image_id
+        own = checksum(self._end.chain, *row)
+        self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, own))
+        self._end = self._end.after(row[0], image_id, own)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[CatalogSnapshot]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            snapshot = CatalogSnapshot(self._db)
+            self._end = snapshot.end
+            yield snapshot
+            seal(self._db, self._end)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.rollback()
+            raise
+        self._mark.write(Mark(self._end.seq, self._end.image_id))
+
+
+def as_puts(other: CatalogSnapshot, products: list[Product]) -> list[PutProduct]:
+    """Products of another catalogue with their vectors, to put into this one."""
+    ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
+    vector_of = dict(zip(ids.tolist(), vectors, strict=True))
+    return [
+        PutProduct(
+            product.product_id,
+            product.attributes,
+            tuple(
+                NewImage(i.uri, i.location, i.content_hash, vector_of[i.image_id])
+                for i in product.images
+            ),
+        )
+        for product in products
+    ]

@@ -1,0 +1,164 @@
+"""Segments: index files that are written once, checked, mapped into memory and never changed."""
+
+import os
+import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import file_digest, sha256
+from math import isqrt
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from indexer.arrays import Vectors
+from indexer.files import sync
+from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog.segments import Segment, SegmentError, folder_of, image_ids
+from indexer.store.embedded.index.faiss_index import FaissIndex, searched_and_exact
+
+# Every file of this name is a segment, or was about to become one.
+FILES = "segment*.faiss"
+_TEMPORARY = "segment-unfinished.faiss"  # one name will do: there is one writer
+# To compare a photo with so many takes a few milliseconds.
+_EXACT_UP_TO = 20_000
+# FAISS places the centre of a list well with so many vectors, and of other things with so many.
+_TRAINED_PER_LIST = 40
+_TRAINED_AT_LEAST = 65_536
+_BLOCK = 1 << 20
+# A checksum is of so many bytes, so that several can be computed at once.
+_CHECKED = 1 << 27
+
+# What a file may make FAISS do and allocate, if a bad one ever gets past its checksum.
+faiss.set_deserialization_loop_limit(1 << 20)
+faiss.set_deserialization_vector_byte_limit(1 << 35)
+
+
+def factory(kind: str, images: int) -> str:
+    """What the setting `index.type` means for so many images, as a FAISS factory string."""
+    if kind == "auto":
+        kind = "flat" if images <= _EXACT_UP_TO else f"IVF{isqrt(images)},Flat"
+    if kind == "flat" or images < _TRAINED_PER_LIST * _lists(kind):
+        return "Flat"
+    return kind if kind.endswith("Flat") else f"{kind},RFlat"  # to score exactly what it finds
+
+
+def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
+    """Writes the images of a catalogue beside it, as an index of a kind that `factory` returned.
+
+    Nobody knows of the file until it is recorded in the catalogue.
+
+    Raises:
+        SegmentError: there are no embeddings yet, or it cannot be written.
+        CatalogError: a stored vector is damaged.
+    """
+    if snapshot.dimension is None:
+        raise SegmentError("the catalogue holds no embeddings yet: add products first")
+    index = _build(snapshot, snapshot.dimension, kind)
+    folder = folder_of(snapshot)
+    temporary = folder / _TEMPORARY
+    try:
+        digest = _write(index, temporary)
+        path = folder / f"segment-{snapshot.seq}-{digest[:12]}.faiss"
+        segment = Segment(
+            path=path,
+            generation=snapshot.generation,
+            seq=snapshot.seq,
+            images=index.ntotal,
+            bytes=temporary.stat().st_size,
+            crc32=_crc32(temporary),
+            sha256=digest,
+            kind=kind,
+        )
+        temporary.rename(path)
+        sync(folder)
+    except OSError as error:
+        with suppress(OSError):  # it may be in the way of making room
+            temporary.unlink(missing_ok=True)
+        raise SegmentError(
+            f"cannot write a segment to {folder}: {error.strerror or error}; the catalogue is"
+            " whole without it: make room and run `compact`"
+        ) from error
+    return segment
+
+
+def open_segment(segment: Segment) -> FaissIndex:
+    """The index in a segment, mapped into memory. Every byte is read and compared with what
+    was written, which also brings the file into the system's cache.
+
+    Raises:
+        SegmentError: the file is missing or not what was written.
+    """
+    try:
+        size = segment.path.stat().st_size
+        if size != segment.bytes:
+            raise SegmentError(f"{segment.path}: has {size} bytes, {segment.bytes} were written")
+        if _crc32(segment.path) != segment.crc32:
+            raise SegmentError(f"{segment.path}: is damaged, its checksum differs")
+        index = faiss.read_index(str(segment.path), faiss.IO_FLAG_MMAP_IFC)
+    except (OSError, RuntimeError) as error:  # FAISS raises the latter
+        raise SegmentError(f"{segment.path}: cannot be read: {error}") from error
+    inner = faiss.downcast_index(index.index)
+    inner.referenced_objects = [index]  # which owns it
+    return FaissIndex(faiss.vector_to_array(index.id_map), inner)
+
+
+def _lists(kind: str) -> int:
+    match = re.match(r"IVF(\d+),", kind)
+    return int(match[1]) if match else 0
+
+
+def _build(snapshot: CatalogSnapshot, dimension: int, kind: str) -> Any:
+    inner = faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
+    searched, _ = searched_and_exact(inner)
+    if isinstance(searched, faiss.IndexIVF):
+        searched.make_direct_map()
+    index = faiss.IndexIDMap(inner)
+    if not index.is_trained:
+        index.train(_sample(snapshot, max(_TRAINED_AT_LEAST, _TRAINED_PER_LIST * _lists(kind))))
+    for ids, vectors in snapshot.all_vectors():
+        index.add_with_ids(vectors, ids)
+    return index
+
+
+def _sample(snapshot: CatalogSnapshot, size: int) -> Vectors:
+    ids = image_ids(snapshot)
+    drawn = np.random.default_rng(0).choice(ids, min(size, len(ids)), replace=False)
+    return snapshot.vectors(drawn)[1]
+
+
+def _write(index: Any, path: Path) -> str:
+    """Writes the file, reads it back and returns its SHA-256. FAISS's own writer is not used,
+    as it does not notice a full disk."""
+    written = sha256()
+    with path.open("wb") as file:
+
+        def write(block: bytes) -> None:
+            file.write(block)
+            written.update(block)
+
+        faiss.write_index(index, faiss.PyCallbackIOWriter(write, _BLOCK))
+        file.flush()
+        os.fsync(file.fileno())
+    with path.open("rb") as stored:
+        if file_digest(stored, "sha256").digest() != written.digest():
+            raise OSError("what was read back is not what was written")
+    return written.hexdigest()
+
+
+def _crc32(path: Path) -> str:
+    """The CRC-32 of each part of a file that is not empty, in hexadecimal."""
+    with (
+        path.open("rb") as file,
+        mmap(file.fileno(), 0, access=ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        parts = [view[start : start + _CHECKED] for start in range(0, len(view), _CHECKED)]
+        checksums = list(pool.map(zlib.crc32, parts))
+        for part in parts:
+            part.release()  # or the file could not be unmapped
+    return "".join(f"{checksum:08x}" for checksum in checksums)

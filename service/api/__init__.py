@@ -1,0 +1,1 @@
+"""The endpoints: parse, call, answer. One file for each noun."""

@@ -1,0 +1,79 @@
+"""What shoppers did with the results, and what was shown to them."""
+
+from typing import Annotated
+
+from flask import Flask, current_app
+from pydantic import BaseModel, ConfigDict, Field
+
+from indexer.config import Settings
+from indexer.events import Action, Event, EventStore, Recorder
+from indexer.search import Answer
+from service.access.scopes import ScopedBlueprint
+from service.http.parsing import json_body, validated
+
+MAX_EVENTS = 1000
+
+blueprint = ScopedBlueprint("events", __name__)
+
+
+class EventBody(BaseModel):
+    """What a shopper did with one result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query_id: Annotated[
+        str,
+        Field(
+            pattern="^[0-9a-f]{32}$",
+            description="Of the answer that had the result.",
+            examples=["9a0b2c4d6e8f40718293a4b5c6d7e8f9"],
+        ),
+    ]
+    product_id: Annotated[
+        str, Field(min_length=1, max_length=512, description="Of the result.", examples=["boot-7"])
+    ]
+    action: Annotated[Action, Field(description="What was done; each counts once.")]
+
+    def event(self) -> Event:
+        return Event(self.query_id, self.product_id, self.action)
+
+
+class EventsBody(BaseModel):
+    """Several events; if one is wrong, none is stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    events: Annotated[list[EventBody], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Adds the endpoint to the application. Nothing is recorded if nothing is to be kept."""
+    days = settings.events.keep_days
+    app.extensions["events"] = (
+        Recorder(EventStore(settings.storage.data_dir), days) if days else None
+    )
+    app.register_blueprint(blueprint)
+
+
+def note(answer: Answer) -> None:
+    """Takes down what an answer shows, for the report; costs microseconds."""
+    if recorder := _recorder():
+        recorder.note(answer)
+
+
+@blueprint.post("/v1/events", scope="events")
+def add() -> tuple[str, int]:
+    """Stores what shoppers did."""
+    document = json_body()
+    if isinstance(document, dict) and "events" in document:
+        events = validated(EventsBody, document).events
+    else:
+        events = [validated(EventBody, document)]
+    if recorder := _recorder():
+        recorder.add([body.event() for body in events])
+    return "", 204
+
+
+def _recorder() -> Recorder | None:
+    recorder: Recorder | None = current_app.extensions["events"]
+    return recorder

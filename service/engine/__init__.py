@@ -1,0 +1,1 @@
+"""Answers queries: collections, query embedding, batching, admission. No Flask in here."""

@@ -1,0 +1,124 @@
+"""Why a product is a result: where the query and the product's photo agree. No Flask in here."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+
+from indexer.arrays import Vector, Vectors
+from indexer.embedding import attribution as explain
+from indexer.embedding.regions import AUTO
+from indexer.embedding.regions import PASSES as TO_LOCATE
+from indexer.errors import ImageError
+from indexer.images import ImageLimits, crop, decode, read_photo
+from indexer.search import find_product, image_url
+from indexer.store.embedded import catalog
+from indexer.store.embedded.catalog import CatalogSnapshot
+from service.api.schemas import ExplainParameters
+from service.engine.collections import SearchService
+from service.engine.query_photos import QueryPhotos
+from service.errors import UnknownImageError
+
+Json = dict[str, Any]
+
+
+def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters) -> Json:
+    """The explanation of a result of the search with a photo, given as its file.
+
+    Raises:
+        ImageError: the photo cannot be used.
+        BadParameterError: the box is none.
+        FingerprintMismatchError: the catalogue holds vectors of another network.
+        UnknownProductError: there is no such product.
+        UnknownImageError: the photo of the result is no file here.
+    """
+    searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
+    passes = explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
+    with service.admission.admitted(passes):
+        with searcher.catalog.snapshot() as snapshot:
+            searcher.require_photo_search(snapshot)
+            images, vectors = _photos_of(snapshot, asked.result)
+        took_ms = {"decode": 0.0, "queue": 0.0, "embed": 0.0}
+        queries, box = searcher.vectors_of([photo], asked.box, took_ms)
+        _, best = _nearest(queries, vectors)
+        image = decode(photo, photos.limits)
+        part = image if box is None else crop(image, box)
+        return {
+            "collection": asked.collection,
+            "score": _score(queries[0], vectors[best]),
+            "query": {
+                "image": None,
+                "image_url": None,
+                "box": box,
+                "rows": _rows(photos, part, vectors[best]),
+            },
+            "result": _shown(photos, asked.collection, images[best], queries[0]),
+        }
+
+
+def explain_product(service: SearchService, product_id: str, asked: ExplainParameters) -> Json:
+    """The explanation of a result of the search with a product.
+
+    Raises:
+        FingerprintMismatchError: the catalogue holds vectors of another network.
+        UnknownProductError: there is no such product.
+        UnknownImageError: a photo is no file here.
+    """
+    searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
+    with service.admission.admitted(explain.PASSES):
+        with searcher.catalog.snapshot() as snapshot:
+            searcher.require_photo_search(snapshot)
+            images, vectors = _photos_of(snapshot, asked.result)
+            own_images, own_vectors = _photos_of(snapshot, product_id)
+        own, best = _nearest(own_vectors, vectors)
+        return {
+            "collection": asked.collection,
+            "score": _score(own_vectors[own], vectors[best]),
+            "query": _shown(photos, asked.collection, own_images[own], vectors[best]),
+            "result": _shown(photos, asked.collection, images[best], own_vectors[own]),
+        }
+
+
+def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[catalog.Image], Vectors]:
+    """The photos of a product, and their vectors in the same order."""
+    images = {image.image_id: image for image in find_product(snapshot, product_id).images}
+    ids, vectors = snapshot.vectors(list(images))
+    return [images[image_id] for image_id in ids.tolist()], vectors
+
+
+def _nearest(queries: Vectors, vectors: Vectors) -> tuple[int, int]:
+    """Which of each are nearest to one another."""
+    return divmod(int((queries @ vectors.T).argmax()), len(vectors))
+
+
+def _score(query: Vector, vector: Vector) -> float:
+    return round(float(query.astype(np.float64) @ vector), 7)
+
+
+def _shown(photos: QueryPhotos, collection: str, image: catalog.Image, other: Vector) -> Json:
+    return {
+        "image": image.uri,
+        "image_url": image_url(collection, image),
+        "box": None,
+        "rows": _rows(photos, _read(image, photos.limits), other),
+    }
+
+
+def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list[float]]:
+    """Where a photo agrees with another one, given by its vector; the largest value is 1."""
+    with photos.turn({"queue": 0.0}) as embedder:
+        grid = explain.explain(photo, other, embedder)
+    rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()
+    return rows
+
+
+def _read(image: catalog.Image, limits: ImageLimits) -> Picture.Image:
+    path = Path(image.location)
+    # What is not absolute is on the web, or the name that came with an imported vector.
+    if not path.is_absolute():
+        raise UnknownImageError(f"{image.uri!r} is not a file of this service; it cannot be shown")
+    try:
+        return decode(read_photo(path, limits), limits)
+    except ImageError as error:
+        raise UnknownImageError(f"{image.uri!r} cannot be read any more: {error}") from error
