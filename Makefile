@@ -2,7 +2,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benchmarks/*.py))))
 
-.PHONY: run serve index test lint format bench docs setup
+# Side by side by file, as the tests of a file share what it sets up; in order, as the longest come
+# first.
+TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: run serve index test test-fast lint format bench docs setup
 
 run: index serve ## index CATALOG=feed or folder (a drawn sample if nothing is indexed), serve it
 
@@ -23,7 +27,10 @@ test: .venv/dev ## formatting, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+test-fast: .venv/dev ## the tests that start no process and load no TensorFlow
+	$(TESTS) --fast -rfE
 
 lint: .venv/dev
 	$(BIN)/ruff check .

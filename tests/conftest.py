@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,26 @@ ROOT = Path(__file__).parent.parent
 # How long an example takes is for benchmarks to say: a busy machine breaks no rule.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="skip what starts a process or loads TensorFlow"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast(pytestconfig: pytest.Config) -> None:
+    """With --fast, a test is skipped at the moment it would begin something slow."""
+    if pytestconfig.getoption("fast"):
+        sys.addaudithook(_skip_what_is_slow)
+
+
+def _skip_what_is_slow(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        pytest.skip("starts a process")
+    if event == "import" and arguments[0] in ("tensorflow", "openvino"):
+        pytest.skip(f"loads {arguments[0]}")
 
 
 @pytest.fixture(autouse=True)
