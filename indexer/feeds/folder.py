@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from indexer.errors import FeedError
+from indexer.feeds.locations import resolved
 from indexer.feeds.rows import FeedRow, ImageRef, Rejection, RowError
 from indexer.feeds.values import clean, product_id
 
@@ -57,7 +58,7 @@ def _row(file: Path, below: PurePosixPath, source: str) -> FeedRow | Rejection:
     return FeedRow(
         product_id=name,
         attributes={} if category is None else {"category": category},
-        images=(ImageRef(str(below), os.path.normpath(file.absolute())),),
+        images=(ImageRef(str(below), resolved(file)),),
         line=None,
         source=source,
     )

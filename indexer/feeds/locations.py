@@ -58,7 +58,7 @@ def _locate(link: str, base: Path) -> str:
         raise RowError(
             f"an image link must be a path or an http(s) URL; received {link!r:.200} ({scheme})"
         )
-    return os.path.normpath(base / link)
+    return resolved(base / link)
 
 
 def _path_of(link: str) -> str:
@@ -71,4 +71,15 @@ def _path_of(link: str) -> str:
         raise RowError(
             f"a file:// image link must name a file of this machine; received {link!r:.200}"
         )
-    return os.path.normpath("/" + path.lstrip("/"))
+    return resolved(Path("/", path.lstrip("/")))
+
+
+def resolved(path: Path) -> str:
+    """The absolute path of a photo, its symbolic links followed.
+
+    The service opens photos without following any: a link that it meets was put there later.
+    """
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no file has such a name, which is for the reading to say
+        return os.path.normpath(path)

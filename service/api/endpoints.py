@@ -1,8 +1,9 @@
 """The endpoints: parse, call, answer."""
 
+import os
 from dataclasses import asdict, replace
 from http import HTTPStatus
-from pathlib import Path
+from io import FileIO
 from typing import Any
 
 from flask import Response, current_app, g, jsonify, redirect, request, send_file
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError, ImageSearchError
 from indexer.search import Answer, find_product, image_url
+from indexer.store.embedded.catalog import Image
 from service.access.scopes import ScopedBlueprint
 from service.api import events
 from service.api.schemas import (
@@ -25,6 +27,7 @@ from service.api.schemas import (
 from service.engine import queries
 from service.engine.collections import SearchService
 from service.engine.explanations import explain_photo, explain_product
+from service.engine.originals import media_type, open_photo
 from service.errors import (
     BadRequestError,
     UnknownImageError,
@@ -135,17 +138,24 @@ def product(product_id: str) -> Response:
 def image(image_id: int) -> WerkzeugResponse:
     """A photo of the catalogue."""
     collection = validated(CollectionQuery, unrepeated(request.args)).collection
-    with _service().searcher(collection).catalog.snapshot() as snapshot:
+    catalog = _service().searcher(collection).catalog
+    with catalog.snapshot() as snapshot:
         found = snapshot.images([image_id]).get(image_id)
     if found is None:
         raise UnknownImageError(f"there is no image {image_id} in collection {collection!r}")
     if found.location.startswith(("http://", "https://")):
         return redirect(found.location)
-    path = Path(found.location)
-    # What is not absolute is only the name that came with an imported vector.
-    if not (path.is_absolute() and path.is_file()):
-        raise UnknownImageError(f"the file of image {image_id} is not there any more")
-    return send_file(path, max_age=3600)
+    return _sent(open_photo(catalog, found, _service().photos(collection).limits), found)
+
+
+def _sent(file: FileIO, image: Image) -> WerkzeugResponse:
+    """A file as it is; a client that has this content gets 304."""
+    size = os.fstat(file.fileno()).st_size
+    response = send_file(
+        file, media_type(file), etag=image.content_hash, max_age=3600, conditional=False
+    )
+    response.content_length = size
+    return response.make_conditional(request)
 
 
 @blueprint.get("/healthz", scope=None)

@@ -1,6 +1,5 @@
 """Why a product is a result: where the query and the product's photo agree. No Flask in here."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,12 @@ from indexer.embedding import attribution as explain
 from indexer.embedding.regions import AUTO
 from indexer.embedding.regions import PASSES as TO_LOCATE
 from indexer.errors import ImageError
-from indexer.images import ImageLimits, crop, decode, read_photo
-from indexer.search import find_product, image_url
-from indexer.store.embedded import catalog
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.images import ImageLimits, crop, decode
+from indexer.search import Searcher, find_product, image_url
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Image
 from service.api.schemas import ExplainParameters
 from service.engine.collections import SearchService
+from service.engine.originals import open_photo
 from service.engine.query_photos import QueryPhotos
 from service.errors import UnknownImageError
 
@@ -53,7 +52,7 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
                 "box": box,
                 "rows": _rows(photos, part, vectors[best]),
             },
-            "result": _shown(photos, asked.collection, images[best], queries[0]),
+            "result": _shown(searcher, photos, images[best], queries[0]),
         }
 
 
@@ -75,12 +74,12 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
         return {
             "collection": asked.collection,
             "score": _score(own_vectors[own], vectors[best]),
-            "query": _shown(photos, asked.collection, own_images[own], vectors[best]),
-            "result": _shown(photos, asked.collection, images[best], own_vectors[own]),
+            "query": _shown(searcher, photos, own_images[own], vectors[best]),
+            "result": _shown(searcher, photos, images[best], own_vectors[own]),
         }
 
 
-def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[catalog.Image], Vectors]:
+def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[Image], Vectors]:
     """The photos of a product, and their vectors in the same order."""
     images = {image.image_id: image for image in find_product(snapshot, product_id).images}
     ids, vectors = snapshot.vectors(list(images))
@@ -96,12 +95,12 @@ def _score(query: Vector, vector: Vector) -> float:
     return round(float(query.astype(np.float64) @ vector), 7)
 
 
-def _shown(photos: QueryPhotos, collection: str, image: catalog.Image, other: Vector) -> Json:
+def _shown(searcher: Searcher, photos: QueryPhotos, image: Image, other: Vector) -> Json:
     return {
         "image": image.uri,
-        "image_url": image_url(collection, image),
+        "image_url": image_url(searcher.name, image),
         "box": None,
-        "rows": _rows(photos, _read(image, photos.limits), other),
+        "rows": _rows(photos, _read(searcher.catalog, image, photos.limits), other),
     }
 
 
@@ -113,12 +112,10 @@ def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list
     return rows
 
 
-def _read(image: catalog.Image, limits: ImageLimits) -> Picture.Image:
-    path = Path(image.location)
-    # What is not absolute is on the web, or the name that came with an imported vector.
-    if not path.is_absolute():
-        raise UnknownImageError(f"{image.uri!r} is not a file of this service; it cannot be shown")
+def _read(catalog: Catalog, image: Image, limits: ImageLimits) -> Picture.Image:
+    with open_photo(catalog, image, limits) as file:
+        data = file.read()
     try:
-        return decode(read_photo(path, limits), limits)
+        return decode(data, limits)
     except ImageError as error:
         raise UnknownImageError(f"{image.uri!r} cannot be read any more: {error}") from error

@@ -198,6 +198,7 @@ def _paths() -> Json:
                 "responses": {
                     "200": {"description": "The photo.", "content": {"image/*": {}}},
                     "302": {"description": "The photo is on the web: its address."},
+                    "304": {"description": "The client has it, by the `ETag` it sends."},
                     **problems((*_COLLECTION, UnknownImageError)),
                 },
             }

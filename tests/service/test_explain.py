@@ -139,6 +139,16 @@ def test_an_upload_that_cannot_be_explained_is_a_problem(client: FlaskClient) ->
     assert client.post("/v1/explain", data="red").status_code == 415
 
 
+def test_what_stands_in_the_place_of_an_indexed_photo_is_not_explained(tmp_path: Path) -> None:
+    store = Store(tmp_path, PoolingEmbedder())
+    store.add(store.row("red", "red"), store.row("navy", "navy"))
+    Path(store.photos, "navy-0.png").write_bytes(png("green"))
+    with serving(store.catalog.folder.parent, load=lambda _: PoolingEmbedder()) as client:
+        response = client.post("/v1/explain", json={"product_id": "red", "result": "navy"})
+        assert (response.status_code, response.get_json()["code"]) == (404, "unknown_image")
+    store.catalog.close()
+
+
 def test_a_photo_on_the_web_is_not_fetched_for_an_explanation(tmp_path: Path) -> None:
     store = Store(tmp_path, PoolingEmbedder())
     store.add(store.row("red", "red"))
