@@ -59,6 +59,10 @@ class FetchError(ImageError):
     code = "fetch_failed"
 
 
+class HostError(FetchError):
+    """The server of a photo is down, too slow or badly set up: another photo may fare no better."""
+
+
 class BadParameterError(ImageSearchError):
     """A parameter of a query has an impossible value."""
 

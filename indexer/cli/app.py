@@ -1,6 +1,8 @@
 """The group of commands, and what all of them share: settings, `--json`, errors, exit codes."""
 
+import atexit
 import functools
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -24,8 +26,14 @@ from indexer.store.embedded.catalog import Catalog
 
 P = ParamSpec("P")
 
+# At exit, Python searches everything that was imported for garbage, for up to a second.
+atexit.register(gc.freeze)
+
 # stdout carries results only; everything else goes here.
 log = Console(stderr=True, markup=False)
+
+# Failures in a row after which a command asks a photo server no more.
+_PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,9 @@ class App:
     @cached_property
     def photos(self) -> PhotoSource:
         settings = self.settings
-        return PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
+        return PhotoSource(
+            settings.images.limits(), settings.fetch, settings.photo_cache, patience=_PATIENCE
+        )
 
     def searcher(self) -> Searcher:
         return Searcher(

@@ -25,7 +25,7 @@ from indexer.cli.errors import DONE, SOME_REJECTED
 from indexer.errors import BadParameterError, FeedError, ImageSearchError
 from indexer.feeds import FeedRow, Rejection, read_feed
 from indexer.feeds.sharding import Shard
-from indexer.ingest.sync import BATCH, Indexer, Report
+from indexer.ingest.sync import BATCH, HostDown, Indexer, Report
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.merge import merge as run_merge
 from indexer.store.embedded.catalog import Catalog
@@ -213,6 +213,11 @@ def _output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> 
     summary = ", ".join(f"{count} {what}" for what, count in counts.items())
     document: dict[str, Any] = {"dry_run": dry_run, **counts}
     document["rejections"] = [asdict(rejection) for rejection in report.rejected]
+    down = report.hosts_down.values()
+    document["hosts_down"] = [
+        {"host": each.host, "reason": each.reason, "photos": each.photos, "kept": each.kept}
+        for each in down
+    ]
     if rejected is not None:
         _write_rejections(rejected, report.rejected)
     lines = [f"would be: {summary}" if dry_run else summary]
@@ -222,7 +227,9 @@ def _output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> 
         }
         document["samples"] = samples
         lines += [f"{name}: {', '.join(ids)}" for name, ids in samples.items() if ids]
-    lines += [_in_words(rejection) for rejection in report.rejected]
+    lines += map(_down_in_words, down)
+    told = {rejection for each in down for rejection in each.rejected}
+    lines += [_in_words(rejection) for rejection in report.rejected if rejection not in told]
     return Output(document, "\n".join(lines), SOME_REJECTED if report.rejected else DONE)
 
 
@@ -234,6 +241,11 @@ def _write_rejections(file: Path, rejections: list[Rejection]) -> None:
             writer.writerows(map(asdict, rejections))
     except OSError as error:
         raise ImageSearchError(f"cannot write {file}: {error}; the rest was done") from error
+
+
+def _down_in_words(down: HostDown) -> str:
+    counts = f"photos not read: {down.photos}, kept as stored: {down.kept}"
+    return f"photo server {down.host}: {counts}; {down.reason}"
 
 
 def _in_words(rejection: Rejection) -> str:

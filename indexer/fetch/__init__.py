@@ -2,5 +2,6 @@
 
 from indexer.fetch.addresses import Resolve
 from indexer.fetch.source import PhotoSource
+from indexer.fetch.urls import host_of, is_url
 
-__all__ = ["PhotoSource", "Resolve"]
+__all__ = ["PhotoSource", "Resolve", "host_of", "is_url"]

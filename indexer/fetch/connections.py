@@ -1,41 +1,49 @@
 """Connections that end when their time is over, whatever the server still sends."""
 
+import os
 import socket
 import ssl
 import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cached_property
-from threading import Timer
+from threading import Event, Lock, Thread, Timer
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import HTTPResponse
 
-from indexer.errors import FetchError, ImageError
+from indexer.errors import HostError, ImageError
 from indexer.fetch.addresses import Target
 
 _CONNECT_S = 5.0
 _READ_S = 15.0  # between two packets
 _HOSTS = 16  # with connections that are kept for the next photo
 
+T = TypeVar("T")
+
 
 class Deadline:
-    """Cuts off this thread's request after `seconds`.
+    """Cuts off this thread's request after `seconds`, or when another thread says so.
 
     Timeouts of single reads do not: a server that sends a byte now and then keeps them all.
-    On leaving after that time a FetchError is raised, whatever came of the request: an answer
+    On leaving after that time a HostError is raised, whatever came of the request: an answer
     that was cut off can look complete.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._end = time.monotonic() + seconds
+        self._over = Event()
+        self._lock = Lock()
         self._socket: socket.socket | None = None
-        self._timer = Timer(seconds, self._cut)
+        self._lookup: Future[object] | None = None
+        self._timer = Timer(seconds, self.cut)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -51,8 +59,9 @@ class Deadline:
     ) -> None:
         self._timer.cancel()
         _deadline.reset(self._token)
+        self._replace_socket(None)
         if self.left <= 0 and isinstance(error, ImageError | None):
-            raise FetchError(
+            raise HostError(
                 f"the photo did not come within {self._seconds:g} seconds; offer it on a faster"
                 " server"
             ) from error
@@ -62,24 +71,80 @@ class Deadline:
         """Seconds; 0 or less when it has passed."""
         return self._end - time.monotonic()
 
-    def watch(self, connected: socket.socket) -> None:
-        """Makes `connected` the one to cut off. Raises TimeoutError where it is too late."""
-        self._socket = connected
+    def cut(self) -> None:
+        """Ends the request now."""
+        self._end = time.monotonic()  # now for certain, however the clocks are rounded
+        self._over.set()
+        with self._lock:
+            if self._lookup is not None:
+                self._lookup.cancel()
+            if self._socket is not None:
+                with suppress(OSError):  # closed already, or not connected yet
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def watch(self, connecting: socket.socket) -> None:
+        """Makes `connecting` the one to cut off. Raises TimeoutError where it is too late."""
+        # A descriptor of its own: TLS takes the socket from its object.
+        self._replace_socket(socket.socket(fileno=os.dup(connecting.fileno())))
+        self._require_time()
+
+    def within(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which goes on unheard if it takes too long: no name lookup ends.
+
+        Raises what `work` raises, or TimeoutError.
+        """
+        coming: Future[T] = Future()
+        with self._lock:
+            self._lookup = coming  # type: ignore[assignment]  # it is only cancelled
+        Thread(target=_settle, args=(coming, work), daemon=True).start()
+        self._require_time()
+        try:
+            return coming.result(self.left)
+        except CancelledError:
+            raise TimeoutError("too late") from None
+
+    def pause(self, seconds: float) -> None:
+        """Waits, unless it is over before."""
+        self._over.wait(seconds)
+
+    def _require_time(self) -> None:
         if self.left <= 0:
             raise TimeoutError("too late")
 
-    def _cut(self) -> None:
-        self._end = time.monotonic()  # now for certain, however the clocks are rounded
-        if self._socket is not None:
-            with suppress(OSError):  # closed already
-                # Of the class, because that of SSLSocket takes the encryption off the reader.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+    def _replace_socket(self, new: socket.socket | None) -> None:
+        with self._lock:
+            old, self._socket = self._socket, new
+        if old is not None:
+            old.close()
+
+
+def _settle(coming: Future[T], work: Callable[[], T]) -> None:
+    with suppress(InvalidStateError):  # nobody waits any more
+        try:
+            coming.set_result(work())
+        except Exception as error:
+            coming.set_exception(error)
 
 
 _deadline: ContextVar[Deadline] = ContextVar("_deadline")
 
 
 class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's, of an address; it can be cut off before it is connected."""
+        new = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        try:
+            new.settimeout(self.timeout)
+            _deadline.get().watch(new)
+            new.connect((self.host, self.port))
+            new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            new.close()
+            late = isinstance(error, TimeoutError)
+            kind = ConnectTimeoutError if late else NewConnectionError
+            raise kind(self, str(error)) from error
+        return new
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself
         if self.sock is not None:
             _deadline.get().watch(self.sock)

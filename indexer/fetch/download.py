@@ -3,11 +3,14 @@
 import math
 import socket
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from io import BytesIO
 from ssl import SSLCertVerificationError
+from threading import Lock
 from urllib.parse import urljoin
 
 from urllib3 import BaseHTTPResponse
@@ -19,9 +22,11 @@ from urllib3.exceptions import (
 )
 
 from indexer import __version__
-from indexer.errors import EmptyImageError, FetchError, ImageTooLargeError
+from indexer.errors import EmptyImageError, FetchError, HostError, ImageError, ImageTooLargeError
 from indexer.fetch.addresses import Guard
 from indexer.fetch.connections import Connections, Deadline
+from indexer.fetch.hosts import Hosts
+from indexer.fetch.urls import host_of
 
 _REDIRECTS = 3
 _PAUSES_S = (0.5, 1.0)  # before the second and the third try
@@ -53,12 +58,13 @@ class Download:
         return {name: value for name, value in known.items() if value}
 
 
-class _TransientError(FetchError):
-    """Another try may succeed, `after` seconds or more."""
+class _TransientError(HostError):
+    """Another try may succeed, `after` seconds or more. `slow` if this one took its full time."""
 
-    def __init__(self, reason: str, after: float = 0) -> None:
+    def __init__(self, reason: str, after: float = 0, *, slow: bool = False) -> None:
         super().__init__(f"{reason}; check that it opens in a browser, then run again")
         self.after = after
+        self.slow = slow
 
 
 class Downloader:
@@ -68,34 +74,80 @@ class Downloader:
         guard: of the URLs and their redirects.
         max_bytes: of a photo, whatever its compression on the way.
         seconds: for a photo, with redirects and all tries.
+        patience: failures in a row after which a server is asked no more; None asks for ever.
     """
 
-    def __init__(self, guard: Guard, max_bytes: int, seconds: float) -> None:
+    def __init__(
+        self, guard: Guard, max_bytes: int, seconds: float, patience: int | None = None
+    ) -> None:
         self._guard = guard
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._connections = Connections()
+        self._hosts = Hosts(patience)
+        self._lock = Lock()
+        self._running: set[Deadline] = set()
+        self._closed = False
 
     def get(self, url: str, known: Download | None) -> Download:
         """The photo at `url`, which is `known` itself if the server says so.
 
         Raises FetchError, EmptyImageError or ImageTooLargeError.
         """
-        pauses = iter(_PAUSES_S)
+        host = host_of(url)
+        try:
+            with self._limited() as deadline:
+                photo = self._persistently(host, url, known, deadline)
+        except HostError as error:
+            self._hosts.failed(host, error)
+            raise
+        except ImageError:
+            self._hosts.answered(host)
+            raise
+        self._hosts.answered(host)
+        return photo
+
+    def close(self) -> None:
+        """Cuts off what is under way in other threads; nothing can be downloaded any more."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for deadline in running:
+            deadline.cut()
+
+    @contextmanager
+    def _limited(self) -> Iterator[Deadline]:
         with Deadline(self._seconds) as deadline:
-            while True:
-                try:
-                    return self._follow(url, known, deadline)
-                except _TransientError as failure:
-                    wait = max(failure.after, next(pauses, math.inf))
-                    if wait >= deadline.left:
-                        raise
-                    time.sleep(wait)
+            with self._lock:
+                if self._closed:
+                    raise FetchError("photos are not downloaded any more")
+                self._running.add(deadline)
+            try:
+                yield deadline
+            finally:
+                with self._lock:
+                    self._running.remove(deadline)
+
+    def _persistently(
+        self, host: str, url: str, known: Download | None, deadline: Deadline
+    ) -> Download:
+        pauses = iter(_PAUSES_S)
+        while True:
+            self._hosts.require(host)
+            try:
+                return self._follow(url, known, deadline)
+            except _TransientError as failure:
+                wait = max(failure.after, next(pauses, math.inf))
+                if wait >= deadline.left:
+                    raise
+                if failure.slow:
+                    self._hosts.failed(host, failure)
+                deadline.pause(wait)
 
     def _follow(self, url: str, known: Download | None, deadline: Deadline) -> Download:
         for _ in range(1 + _REDIRECTS):
             try:
-                target = self._guard.check(url)
+                target = deadline.within(partial(self._guard.check, url))
                 validators = known.validators if known and known.source == url else {}
                 response = self._connections.get(target, _HEADERS | validators, deadline)
                 with closing(response):
@@ -146,16 +198,18 @@ class Downloader:
 def _explained(error: Exception) -> FetchError:
     """The error to show. What urllib3 says has addresses, which a client must not learn."""
     if refused := _certificate_error(error):
-        return FetchError(
+        return HostError(
             f"the certificate of the photo's server is not valid ({refused.verify_message});"
             " renew it, or name your own authority in SSL_CERT_FILE"
         )
-    if isinstance(error, socket.gaierror | NewConnectionError | ConnectTimeoutError):
+    if isinstance(error, ConnectTimeoutError):
+        return _TransientError("the photo's server cannot be reached", slow=True)
+    if isinstance(error, socket.gaierror | NewConnectionError):
         return _TransientError("the photo's server cannot be found or reached")
     if isinstance(error, ValueError):
         return FetchError("the photo's server redirects to what is no URL; correct it there")
     if isinstance(error, ReadTimeoutError):
-        return _TransientError("the photo's server stopped answering")
+        return _TransientError("the photo's server stopped answering", slow=True)
     return _TransientError("the connection to the photo's server broke off")
 
 

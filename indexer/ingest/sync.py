@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.photos import prepare
-from indexer.errors import ImageError, MassRemovalError
+from indexer.errors import HostError, ImageError, MassRemovalError
 from indexer.feeds import FeedRow, ImageRef, Rejection
-from indexer.fetch import PhotoSource
+from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.pipeline import ahead, threads
 from indexer.store.embedded.catalog import (
     Catalog,
@@ -44,6 +44,24 @@ Progress = Callable[[int], None]
 
 
 @dataclass
+class HostDown:
+    """A photo server that failed. Photos of it that are stored already were kept as they are.
+
+    Attributes:
+        reason: of the last failure.
+        photos: how many could not be read.
+        kept: how many of these are stored for the same product and URL.
+        rejected: what that cost of the feed.
+    """
+
+    host: str
+    reason: str = ""
+    photos: int = 0
+    kept: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+@dataclass
 class Report:
     """What a run did, or with `dry_run` would do. Product ids, in the order of the feed."""
 
@@ -53,6 +71,7 @@ class Report:
     unchanged: int = 0
     embedded: int = 0
     rejected: list[Rejection] = field(default_factory=list)
+    hosts_down: dict[str, HostDown] = field(default_factory=dict)
 
     def note(self, product_id: str, outcome: Outcome) -> None:
         if outcome == "unchanged":
@@ -60,14 +79,38 @@ class Report:
         else:
             (self.added if outcome == "added" else self.updated).append(product_id)
 
+    def note_missed(self, missed: "_Missed") -> None:
+        host = host_of(missed.ref.location)
+        down = self.hosts_down.setdefault(host, HostDown(host))
+        down.reason = missed.reason
+        down.photos += 1
+        if missed.rejection is None:
+            down.kept += 1
+        else:
+            down.rejected.append(missed.rejection)
+            self.rejected.append(missed.rejection)
+
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photo that was read. `pixels` is None where the catalogue has its vector already."""
+    """A photo that was read, or is kept as it is stored.
+
+    `pixels` is None where the catalogue has its vector already; `vector` is that of a kept photo.
+    """
 
     ref: ImageRef
     content_hash: str
     pixels: NDArray[np.uint8] | None
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True)
+class _Missed:
+    """A photo whose server is down. There is no rejection where the stored photo is kept."""
+
+    ref: ImageRef
+    reason: str
+    rejection: Rejection | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +118,7 @@ class _Prepared:
     row: FeedRow
     photos: list[_Photo]
     rejections: list[Rejection]
+    missed: list[_Missed]
 
     def put(self, vectors: dict[str, Vector]) -> PutProduct:
         images = tuple(
@@ -156,7 +200,7 @@ class Indexer:
         """
         report = Report(removed=self._surplus(feed(), allow_mass_removal))
         new: set[str] = set()
-        with threads(_READERS) as readers:
+        with self._readers() as readers:
             for batch in batched(self._prepared(feed(), report, readers), BATCH):
                 photos = {photo.content_hash for prepared in batch for photo in prepared.photos}
                 with self._catalog.snapshot() as snapshot:
@@ -178,6 +222,16 @@ class Indexer:
             )
             yield writer
 
+    @contextmanager
+    def _readers(self) -> Iterator[Executor]:
+        """Threads to read photos with. What ends the run ends their downloads."""
+        with threads(_READERS) as readers:
+            try:
+                yield readers
+            except BaseException:
+                self._photos.close()
+                raise
+
     def _surplus(self, rows: Iterable[FeedRow | Rejection], allow_mass_removal: bool) -> list[str]:
         named = {row.product_id for row in rows}
         with self._catalog.snapshot() as snapshot:
@@ -197,7 +251,7 @@ class Indexer:
             return list(zip(puts, writer.put(puts), strict=True))
 
         # Whatever ends the run: what is read is dropped, what is embedded is committed.
-        with threads(_READERS) as readers, ThreadPoolExecutor(1) as committer:
+        with self._readers() as readers, ThreadPoolExecutor(1) as committer:
             puts = self._embedded(self._prepared(rows, report, readers), report)
             # One ahead: a batch is committed while the next is embedded, and before that is.
             for done in ahead(committer, commit, puts, 1):
@@ -224,6 +278,7 @@ class Indexer:
         """
         photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
         vectors = {key: before[key] for key in photos if key in before}
+        vectors |= {key: p.vector for key, p in photos.items() if p.vector is not None}
         with self._catalog.snapshot() as snapshot:
             known = snapshot.known_photos(photos.keys() - vectors)
             ids, stored = snapshot.vectors(list(known.values()))
@@ -249,6 +304,8 @@ class Indexer:
         """Rows with at least one good photo, in order."""
         for prepared in ahead(readers, self._prepare, self._good(rows, report), _AHEAD):
             report.rejected += prepared.rejections
+            for missed in prepared.missed:
+                report.note_missed(missed)
             if prepared.photos:
                 yield prepared
             else:
@@ -263,19 +320,37 @@ class Indexer:
                 self._progress(1)
 
     def _prepare(self, row: FeedRow) -> _Prepared:
-        photos, rejections = [], []
+        prepared = _Prepared(row, [], [], [])
         for ref in row.images:
             try:
-                data = self._photos.read(ref.location)
-                content_hash = sha256(data).hexdigest()
-                with self._catalog.snapshot() as snapshot:
-                    known = snapshot.known_photos([content_hash])
-                pixels = None if known else self._prepare_pixels(data)
-                photos.append(_Photo(ref, content_hash, pixels))
+                prepared.photos.append(self._read(ref))
+            except HostError as error:
+                kept = self._kept(row.product_id, ref)
+                prepared.photos.extend(kept)
+                reason = f"{host_of(ref.location)}: {error}"
+                rejection = Rejection(row.source, row.line, row.product_id, reason)
+                prepared.missed.append(_Missed(ref, str(error), None if kept else rejection))
             except ImageError as error:
                 reason = f"{ref.uri}: {error}"
-                rejections.append(Rejection(row.source, row.line, row.product_id, reason))
-        return _Prepared(row, photos, rejections)
+                prepared.rejections.append(Rejection(row.source, row.line, row.product_id, reason))
+        return prepared
+
+    def _read(self, ref: ImageRef) -> _Photo:
+        data = self._photos.read(ref.location)
+        content_hash = sha256(data).hexdigest()
+        with self._catalog.snapshot() as snapshot:
+            known = snapshot.known_photos([content_hash])
+        return _Photo(ref, content_hash, None if known else self._prepare_pixels(data))
+
+    def _kept(self, product_id: str, ref: ImageRef) -> list[_Photo]:
+        """The photo that the product has of this location, if any."""
+        with self._catalog.snapshot() as snapshot:
+            stored = snapshot.products([product_id]).get(product_id)
+            same = [i for i in stored.images if i.location == ref.location] if stored else []
+            if not same:
+                return []
+            _, (vector,) = snapshot.vectors([same[0].image_id])
+        return [_Photo(ref, same[0].content_hash, None, vector)]
 
     def _prepare_pixels(self, data: bytes) -> NDArray[np.uint8]:
         return prepare(data, self._photos.limits, self._spec)

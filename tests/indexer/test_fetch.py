@@ -4,6 +4,7 @@ that has not changed is not downloaded again."""
 import gzip
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -21,7 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.config import FetchSettings, load_settings
-from indexer.errors import ConfigError, EmptyImageError, FetchError, ImageError, ImageTooLargeError
+from indexer.errors import (
+    ConfigError,
+    EmptyImageError,
+    FetchError,
+    HostError,
+    ImageError,
+    ImageTooLargeError,
+)
 from indexer.feeds import FeedRow, ImageRef
 from indexer.fetch import PhotoSource, Resolve
 from indexer.fetch.addresses import is_public
@@ -434,6 +442,49 @@ def test_connections_are_used_again(server: PhotoServer, photos: PhotoSource) ->
 def test_threads_may_share_a_source(server: PhotoServer, photos: PhotoSource) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(photos.read, [server.url] * 40)) == {PHOTO}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_closing_a_source_ends_the_downloads_of_other_threads(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        port = silent.getsockname()[1]
+        photos = source(f"{HOST}:{port}", seconds=60)
+        coming = pool.submit(photos.read, f"{scheme}://{HOST}:{port}/a.jpg")
+        connected, _ = silent.accept()
+        photos.close()
+        with pytest.raises(FetchError):
+            coming.result(4)
+        with pytest.raises(FetchError, match="not downloaded any more"):
+            photos.read(f"{scheme}://{HOST}:{port}/a.jpg")
+        connected.close()
+
+
+def test_a_name_that_is_not_resolved_in_time_is_given_up() -> None:
+    def never(host: str, port: int) -> list[str]:  # noqa: ARG001
+        time.sleep(60)
+        return []
+
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="did not come within"):
+        source(seconds=0.3, resolve=never).read("https://shop.example/a.jpg")
+    assert time.monotonic() - start < 4
+
+
+def test_a_host_that_fails_three_times_in_a_row_is_asked_no_more(server: PhotoServer) -> None:
+    settings = FetchSettings(allowed_hosts=[f"{HOST}:{server.port}"])
+    photos = PhotoSource(ImageLimits(), settings, resolve=local, patience=3)
+    server.answers = [reply(b"", 503, Retry_After="999")]
+    for _ in range(2):
+        with pytest.raises(HostError):
+            photos.read(server.url)
+    server.answers = [reply(b"", 404)]
+    with pytest.raises(FetchError):
+        photos.read(server.url)  # it answers, so the row of failures is over
+    server.answers = [reply(b"", 503, Retry_After="999")]
+    for _ in range(5):
+        with pytest.raises(HostError, match="answered 503"):
+            photos.read(server.url)
+    assert len(server.requests) == 6
 
 
 # TLS
