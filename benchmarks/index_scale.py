@@ -26,7 +26,8 @@ from indexer.arrays import Ids, Vector, Vectors, normalised
 from indexer.config import IndexSettings
 from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
-from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.index import LiveView, View
 
 ROOT = Path(__file__).parents[1]

@@ -27,9 +27,11 @@ from indexer.images import ImageLimits
 from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
 from indexer.search import Searcher, SearchParameters
+from indexer.store import Attributes, PutProduct
 from indexer.store.embedded.attributes import LiveTable
-from indexer.store.embedded.catalog import Attributes, Catalog, PutProduct
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.index import Hits, View
+from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FAKE_SPEC
 
 QUERIES = 60
@@ -106,12 +108,12 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
         read = took_ms(LiveTable().at, snapshot)
     print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
     searcher = Searcher(
-        "default", catalog, FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
+        "default", EmbeddedStore(catalog), FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
     )
     plain = SearchParameters()
     searcher.by_product("1", plain, include_itself=False)  # a command, which reads none
     unread = [_search(searcher, number, plain) for number in _queries(size)]
-    searcher.refresh()
+    searcher.store.refresh()
     print(f", {anonymous_mib() - before:.0f} MiB")
     print(f"plain, attributes not read: {np.median(unread):.2f} ms")
     index = TimedIndex()

@@ -30,7 +30,7 @@ def main() -> None:
         store.add(*(store.row(str(n), (n % 256, n // 2, 255 - n % 256)) for n in range(_PRODUCTS)))
         data_dir = store.catalog.folder.parent
         searcher, parameters = store.searcher, SearchParameters()
-        searcher.refresh()
+        searcher.store.refresh()
 
         def search() -> Answer:
             return searcher.by_product("7", parameters, include_itself=False)

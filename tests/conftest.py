@@ -18,6 +18,7 @@ from indexer.images import ImageLimits
 from indexer.ingest.sync import Indexer, Report
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +81,7 @@ class Store:
         self.catalog = Catalog(folder / "data" / "default", create=True)
         self.embedder = embedder or FakeEmbedder()
         photos = PlainPhotoVectors(lambda: self.embedder, ImageLimits())
-        self.searcher = Searcher("default", self.catalog, self.embedder.spec, photos)
+        self.searcher = Searcher("default", EmbeddedStore(self.catalog), self.embedder.spec, photos)
 
     @property
     def indexer(self) -> Indexer:

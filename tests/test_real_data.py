@@ -22,6 +22,7 @@ from indexer.interchange.features import product_id_of, read_features, read_name
 from indexer.interchange.transfer import import_features
 from indexer.search import Searcher, SearchParameters
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.store import EmbeddedStore
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,9 @@ def footwear(
     indexer = Indexer(catalog, spec, lambda: embedder, photos, lambda _: None)
     report = indexer.add(read_feed(test_data / "footwear" / "images"))
     assert (len(report.added), report.rejected) == (300, [])
-    yield Searcher("default", catalog, spec, PlainPhotoVectors(lambda: embedder, ImageLimits()))
+    yield Searcher(
+        "default", EmbeddedStore(catalog), spec, PlainPhotoVectors(lambda: embedder, ImageLimits())
+    )
     catalog.close()
 
 
@@ -86,7 +89,9 @@ def test_rankings_of_imported_vectors_equal_brute_force_and_scikit_learn(
     catalog = Catalog(tmp_path, create=True)
     imported = import_features(catalog, *files, spec, same_model=False)
     assert (imported.products, imported.vectors) == (300, 300)
-    searcher = Searcher("default", catalog, spec, PlainPhotoVectors(_no_network, ImageLimits()))
+    searcher = Searcher(
+        "default", EmbeddedStore(catalog), spec, PlainPhotoVectors(_no_network, ImageLimits())
+    )
 
     ids = np.array([product_id_of(name) for name in read_names(files[1])])
     features = read_features(files[0]).astype(np.float64)

@@ -18,7 +18,8 @@ from indexer.embedding import resolve_spec
 from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
 from indexer.sample import draw_sample_catalog
-from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog
 
 DIMENSION = 512
 PHOTOS = 24

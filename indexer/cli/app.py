@@ -23,6 +23,7 @@ from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.store import EmbeddedStore
 
 P = ParamSpec("P")
 
@@ -91,7 +92,7 @@ class App:
     def searcher(self) -> Searcher:
         return Searcher(
             self.collection,
-            self.catalog(),
+            EmbeddedStore(self.catalog()),
             self.spec,
             PlainPhotoVectors(self.embedder, self.settings.images.limits()),
             hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),

@@ -15,14 +15,9 @@ from indexer.errors import ImageError, ImageSearchError, LockedError, UnknownPro
 from indexer.fetch import PhotoSource
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
-from indexer.store.embedded.catalog import (
-    Attributes,
-    AttributeValue,
-    CatalogWriter,
-    NewImage,
-    Product,
-    PutProduct,
-)
+from indexer.store import Attributes, AttributeValue, NewImage, Product, PutProduct
+from indexer.store.embedded.catalog import CatalogWriter
+from indexer.store.embedded.store import EmbeddedStore
 from indexer.store.embedded.uploads import UploadedPhotos, content_hash
 
 # How long to wait for another writer; changes take milliseconds, but an import takes minutes.
@@ -73,15 +68,16 @@ class Editor:
     """Changes the products of one collection. Thread-safe.
 
     Args:
+        store: of the collection.
         searcher: of the collection; it embeds as it does for searches.
         photos: downloads those that are given by URL.
     """
 
-    def __init__(self, searcher: Searcher, photos: PhotoSource) -> None:
+    def __init__(self, store: EmbeddedStore, searcher: Searcher, photos: PhotoSource) -> None:
         self._searcher = searcher
-        self._catalog = searcher.catalog
+        self._catalog = store.catalog
         self._photos = photos
-        self._uploads = UploadedPhotos(searcher.catalog)
+        self._uploads = UploadedPhotos(store.catalog)
 
     def apply(self, changes: Sequence[Change]) -> list[Result]:
         """What became of each change, in order; a bad one does not stop the others.

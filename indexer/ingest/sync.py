@@ -21,14 +21,8 @@ from indexer.errors import HostError, ImageError, MassRemovalError
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.pipeline import ahead, threads
-from indexer.store.embedded.catalog import (
-    Catalog,
-    CatalogWriter,
-    NewImage,
-    Outcome,
-    PutProduct,
-    outcome,
-)
+from indexer.store import NewImage, Outcome, PutProduct, outcome
+from indexer.store.embedded.catalog import Catalog, CatalogWriter
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
 BATCH = 32

@@ -13,7 +13,8 @@ from indexer.embedding import EmbeddingSpec
 from indexer.errors import FeaturesError, ImageSearchError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
 # Vectors of an unknown network: they can be compared with each other and with nothing else.

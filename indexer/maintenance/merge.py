@@ -6,7 +6,8 @@ from indexer.arrays import batched
 from indexer.embedding import EmbeddingSpec
 from indexer.errors import FingerprintMismatchError
 from indexer.ingest.sync import Progress, Report
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter, outcome
+from indexer.store import outcome
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
 from indexer.store.embedded.catalog.writer import as_puts
 
 _BATCH = 500

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from indexer.images import Box
-from indexer.store.embedded.attributes import FacetCount
-from indexer.store.embedded.catalog import Image, Product
+from indexer.store import FacetCount, Image, Product
 
 
 @dataclass(frozen=True)

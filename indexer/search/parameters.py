@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from indexer.errors import BadFilterError
-from indexer.store.embedded.attributes import Clause, parse
+from indexer.store import Condition, parse
 
 # Above it, two photos are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995
@@ -43,7 +43,7 @@ def _threshold(value: object) -> object:
 
 
 Cosine = Annotated[float, Field(ge=0.5, le=1)]
-Condition = Annotated[str, Field(min_length=1, max_length=2000)]
+ConditionText = Annotated[str, Field(min_length=1, max_length=2000)]
 ProductId = Annotated[str, Field(min_length=1)]
 ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max_length=50)]
 
@@ -61,7 +61,7 @@ BoxText = Annotated[
 class Boost(NamedTuple):
     """What to add to the score of products that meet a condition, for the ranking."""
 
-    condition: Clause
+    condition: Condition
     weight: float
 
 
@@ -80,7 +80,7 @@ class SearchParameters(BaseModel):
     ] = None
     box: BoxText = None
     filter: Annotated[
-        list[Condition],
+        list[ConditionText],
         BeforeValidator(_one_or_many),
         Field(
             max_length=32,
@@ -97,7 +97,7 @@ class SearchParameters(BaseModel):
         ),
     ] = []
     boost: Annotated[
-        list[Condition],
+        list[ConditionText],
         BeforeValidator(_one_or_many),
         Field(
             max_length=4,
@@ -162,7 +162,7 @@ class SearchParameters(BaseModel):
         self.conditions(), self.boosts()
         return self
 
-    def conditions(self) -> list[Clause]:
+    def conditions(self) -> list[Condition]:
         """
         Raises:
             BadFilterError: a filter cannot be read.

@@ -1,30 +1,28 @@
 """One collection, searched by any number of threads."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from indexer.arrays import Ids, Vectors
+from indexer.arrays import Vectors
 from indexer.embedding import EmbeddingSpec, available_cores
 from indexer.embedding.photos import PhotoVectors
 from indexer.embedding.regions import AUTO, SAMPLE
-from indexer.errors import BadParameterError, FingerprintMismatchError
+from indexer.errors import BadParameterError, CatalogError, FingerprintMismatchError
 from indexer.images import Box
-from indexer.search.aim import aim, find_products, vectors_of
 from indexer.search.answer import Answer, Match
-from indexer.search.arrange import Ranked
 from indexer.search.parameters import SearchParameters
 from indexer.search.ranking import Ranking
-from indexer.search.scope import Scope, everything, narrowed, stocked
-from indexer.store.embedded.attributes import LiveTable, Table
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Product
-from indexer.store.embedded.index import LiveView, View
+from indexer.search.relevance import find_products, query_vectors, vectors_of
+from indexer.search.reranking import Ranked
+from indexer.store import Condition, Product, Reader, SearchReader, Selection, Store, parse
 
-_MOST_FACET_VALUES = 50
+_MAX_FACET_VALUES = 50
 # Searches beyond the cores would take Python's lock from each other: a third fewer per second.
 _TURNS = threading.BoundedSemaphore(available_cores())
+# Applies unless the query has a condition on stock itself.
+_IN_STOCK = parse("!in_stock:false")
 
 
 class Searcher:
@@ -32,7 +30,7 @@ class Searcher:
 
     Args:
         name: of the collection.
-        catalog: its catalogue.
+        store: the collection.
         spec: of the vectors that photos become.
         photos: makes them.
         hide_out_of_stock: products with in_stock false are found only by a filter on in_stock.
@@ -41,39 +39,22 @@ class Searcher:
     def __init__(
         self,
         name: str,
-        catalog: Catalog,
+        store: Store,
         spec: EmbeddingSpec,
         photos: PhotoVectors,
         *,
         hide_out_of_stock: bool = False,
     ) -> None:
         self.name = name
-        self.catalog = catalog
+        self.store = store
         self.spec = spec
         self._photos = photos
         self._hide_out_of_stock = hide_out_of_stock
-        self._live = LiveView()
-        self._attributes = LiveTable()
-
-    @property
-    def view(self) -> View:
-        """What a search reads at least."""
-        return self._live.current
-
-    def refresh(self) -> None:
-        """Brings view and attributes up to date, so that no search has to.
-
-        Raises:
-            CatalogError: what is stored is damaged.
-        """
-        with self.catalog.snapshot() as snapshot:
-            self._live.refresh(snapshot)
-            self._attributes.at(snapshot)
 
     def warm_up(self) -> None:
         """Searches by any product, so that the next search finds files and code in memory."""
-        with self.catalog.snapshot() as snapshot:
-            first = next(snapshot.product_ids(), None)
+        with self.store.reader() as reader:
+            first = next(reader.product_ids(), None)
         if first is not None:
             self.by_product(first, SearchParameters(), include_itself=True)
 
@@ -91,8 +72,8 @@ class Searcher:
         answer = Answer(self.name, kind="photo" if photos else "product")
         queries: Vectors | None = None
         if photos:
-            with self.catalog.snapshot() as snapshot:
-                self.require_photo_search(snapshot)
+            with self.store.reader() as reader:
+                self.require_photo_search(reader)
             answer.has_box = parameters.box is not None
             queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
         elif not parameters.more_like:
@@ -111,8 +92,8 @@ class Searcher:
         """
         answer = Answer(self.name)
 
-        def its_vectors(snapshot: CatalogSnapshot) -> Vectors:
-            return vectors_of(snapshot, find_product(snapshot, product_id))
+        def its_vectors(reader: Reader) -> Vectors:
+            return vectors_of(reader, find_product(reader, product_id))
 
         self._fill(answer, parameters, its_vectors, () if include_itself else (product_id,))
         return answer
@@ -139,17 +120,16 @@ class Searcher:
         return np.concatenate(vectors), boxes[0]
 
     def _sample(self) -> Vectors:
-        with self.catalog.snapshot() as snapshot:
-            return (self._live.at(snapshot) or self.view).sample(SAMPLE)
+        return self.store.sample(SAMPLE)
 
-    def require_photo_search(self, snapshot: CatalogSnapshot) -> None:
+    def require_photo_search(self, reader: Reader) -> None:
         """
         Raises:
             FingerprintMismatchError: the catalogue holds vectors of another network.
         """
-        if snapshot.fingerprint not in (None, self.spec.fingerprint):
+        if reader.fingerprint not in (None, self.spec.fingerprint):
             raise FingerprintMismatchError(
-                f"collection {self.name!r} holds vectors of {snapshot.meta('weights')}, photos are"
+                f"collection {self.name!r} holds vectors of {reader.weights}, photos are"
                 " embedded otherwise here: search by product_id, or set embedding to what"
                 " made the vectors"
             )
@@ -158,7 +138,7 @@ class Searcher:
         self,
         answer: Answer,
         parameters: SearchParameters,
-        own_queries: Callable[[CatalogSnapshot], Vectors | None],
+        own_queries: Callable[[Reader], Vectors | None],
         excluded: Sequence[str] = (),
     ) -> None:
         answer.offset = parameters.offset
@@ -173,34 +153,20 @@ class Searcher:
         self,
         answer: Answer,
         parameters: SearchParameters,
-        own_queries: Callable[[CatalogSnapshot], Vectors | None],
+        own_queries: Callable[[Reader], Vectors | None],
         excluded: Sequence[str],
     ) -> None:
         more, less = parameters.more_like, parameters.less_like
-        with answer.timed("search"), self._in_step(parameters) as (snapshot, view, table):
-            queries = aim(snapshot, own_queries(snapshot), more, less)
-            hidden = frozenset((*excluded, *more, *less))
-            scope = self._scope(snapshot, table, parameters, hidden)
-            ranking = Ranking(view, queries, scope, parameters, _owners(table, snapshot), table)
-            answer.seq = snapshot.seq
+        attributes = self._needs_attributes(parameters)
+        with answer.timed("search"), self.store.search_reader(attributes=attributes) as found:
+            queries = query_vectors(found.reader, own_queries(found.reader), more, less)
+            conditions = self._conditions(found, parameters)
+            selection = found.select(conditions, {*excluded, *more, *less})
+            ranking = Ranking(found, selection, queries, parameters)
+            answer.seq = found.reader.seq
             matching, page = ranking.found()
-            answer.matches = _matches(snapshot, page, boosted=bool(parameters.boost))
-            _count(answer, ranking, matching)
-
-    @contextmanager
-    def _in_step(
-        self, parameters: SearchParameters
-    ) -> Iterator[tuple[CatalogSnapshot, View, Table | None]]:
-        """A snapshot, and the view and the table of exactly its seq."""
-        # A command that asks for no attribute does not wait until all are read.
-        needed = self._attributes.is_loaded or self._needs_attributes(parameters)
-        while True:
-            with self.catalog.snapshot() as snapshot:
-                view = self._live.at(snapshot)
-                table = self._attributes.at(snapshot) if needed else None
-                if view is not None and (table is not None or not needed):
-                    yield snapshot, view, table
-                    return
+            answer.matches = _matches(found.reader, page, boosted=bool(parameters.boost))
+            _count(answer, selection, parameters, matching)
 
     def _needs_attributes(self, parameters: SearchParameters) -> bool:
         return self._hide_out_of_stock or any(
@@ -213,27 +179,21 @@ class Searcher:
             )
         )
 
-    def _scope(
-        self,
-        snapshot: CatalogSnapshot,
-        table: Table | None,
-        parameters: SearchParameters,
-        excluded: frozenset[str],
-    ) -> Scope:
-        if table is None or not self._needs_attributes(parameters):
-            return everything(snapshot.counts()[0] if table is None else len(table), excluded)
+    def _conditions(self, found: SearchReader, parameters: SearchParameters) -> list[Condition]:
+        """Those of the query, and that of being in stock unless one of them is about that."""
         conditions = parameters.conditions()
-        if self._hide_out_of_stock:
-            conditions = stocked(table, conditions)
-        return narrowed(table, conditions, parameters.boosts(), excluded)
+        asked = any(condition.field == _IN_STOCK.field for condition in conditions)
+        if self._hide_out_of_stock and not asked and found.has_attribute(_IN_STOCK.field):
+            return [*conditions, _IN_STOCK]
+        return conditions
 
 
-def find_product(snapshot: CatalogSnapshot, product_id: str) -> Product:
+def find_product(reader: Reader, product_id: str) -> Product:
     """
     Raises:
         UnknownProductError: there is no such product.
     """
-    return find_products(snapshot, [product_id])[0]
+    return find_products(reader, [product_id])[0]
 
 
 def _corners(box: str) -> Box:
@@ -244,20 +204,12 @@ def _corners(box: str) -> Box:
     return x1, y1, x2, y2
 
 
-def _owners(table: Table | None, snapshot: CatalogSnapshot) -> Callable[[Ids], Sequence[str]]:
-    def from_catalogue(ids: Ids) -> Sequence[str]:
-        owners = snapshot.products_of(ids)
-        return [owners[image_id] for image_id in ids.tolist()]
-
-    return (lambda ids: table.products_of(snapshot, ids)) if table is not None else from_catalogue
-
-
-def _matches(snapshot: CatalogSnapshot, page: Sequence[Ranked], *, boosted: bool) -> list[Match]:
-    products = snapshot.products(row.product_id for row in page)
+def _matches(reader: Reader, page: Sequence[Ranked], *, boosted: bool) -> list[Match]:
+    products = reader.products(row.product_id for row in page)
     images = {image.image_id: image for product in products.values() for image in product.images}
     for row in page:
         if row.image_id not in images:
-            raise snapshot.missing_image(row.image_id)
+            raise CatalogError(f"image {row.image_id} is in the index, but in no product")
     return [
         Match(
             products[row.product_id],
@@ -269,18 +221,18 @@ def _matches(snapshot: CatalogSnapshot, page: Sequence[Ranked], *, boosted: bool
     ]
 
 
-def _count(answer: Answer, ranking: Ranking, matching: Sequence[Ranked]) -> None:
+def _count(
+    answer: Answer,
+    selection: Selection,
+    parameters: SearchParameters,
+    matching: Sequence[Ranked],
+) -> None:
     """Fills in the total and the facets."""
-    parameters, scope, table = ranking.parameters, ranking.scope, ranking.table
-    rows, answer.total = scope.rows, scope.total
+    answer.total = selection.total
     if parameters.min_score is not None:
         answer.total = len(matching)
-        if table is not None and rows is not None:
-            rows = np.zeros(len(rows), np.bool_)
-            rows[table.find([row.product_id for row in matching])] = True
-    if table is not None and rows is not None:
-        if parameters.group_by:
-            answer.total = table.distinct(parameters.group_by, rows)
-        answer.facets = {
-            name: table.facet(name, rows, _MOST_FACET_VALUES) for name in parameters.facets
-        }
+        if parameters.group_by or parameters.facets:
+            selection = selection.only([row.product_id for row in matching])
+    if parameters.group_by:
+        answer.total = selection.distinct(parameters.group_by)
+    answer.facets = {name: selection.facet(name, _MAX_FACET_VALUES) for name in parameters.facets}

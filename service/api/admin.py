@@ -17,6 +17,7 @@ from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Delete, Editor, Patch, Put, Result
 from indexer.maintenance.compaction import compact_when_due
 from indexer.search import Searcher
+from indexer.store.embedded.catalog import Catalog
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import CollectionQuery
 from service.engine.collections import SearchService
@@ -233,20 +234,24 @@ def _searcher() -> Searcher:
 
 def _apply(searcher: Searcher, changes: Sequence[Change]) -> list[Result]:
     tools: _Tools = current_app.extensions["admin"]
-    results = Editor(searcher, tools.photos).apply(changes)
+    service: SearchService = current_app.extensions["search"]
+    store = service.store(searcher.name)
+    results = Editor(store, searcher, tools.photos).apply(changes)
     if any(isinstance(result, str) and result != "unchanged" for result in results):
         # Beside the requests: of a large catalogue it takes half a minute, every 100,000 changes.
-        Thread(target=_compact, args=(searcher, tools.index), name="compactor", daemon=True).start()
+        Thread(
+            target=_compact, args=(store.catalog, tools.index), name="compactor", daemon=True
+        ).start()
     return results
 
 
-def _compact(searcher: Searcher, settings: IndexSettings) -> None:
+def _compact(catalog: Catalog, settings: IndexSettings) -> None:
     try:
-        compact_when_due(searcher.catalog, settings)
+        compact_when_due(catalog, settings)
     except ImageSearchError as error:  # the next change tries again
-        log.warning("collection %s is not compacted: %s", searcher.name, error)
+        log.warning("%s is not compacted: %s", catalog.folder, error)
 
 
 def _seq(searcher: Searcher) -> int:
-    with searcher.catalog.snapshot() as snapshot:
-        return snapshot.seq
+    with searcher.store.reader() as reader:
+        return reader.seq

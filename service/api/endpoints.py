@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError, ImageSearchError
 from indexer.search import Answer, find_product, image_url
-from indexer.store.embedded.catalog import Image
+from indexer.store import Image
 from service.access.scopes import ScopedBlueprint
 from service.api import events
 from service.api.schemas import (
@@ -123,8 +123,8 @@ def similar(product_id: str) -> Response:
 def product(product_id: str) -> Response:
     """A product, its attributes and photos."""
     collection = validated(CollectionQuery, unrepeated(request.args)).collection
-    with _service().searcher(collection).catalog.snapshot() as snapshot:
-        found = find_product(snapshot, product_id)
+    with _service().searcher(collection).store.reader() as reader:
+        found = find_product(reader, product_id)
     images = [
         {"image": image.uri, "image_url": image_url(collection, image)} for image in found.images
     ]
@@ -138,13 +138,13 @@ def product(product_id: str) -> Response:
 def image(image_id: int) -> WerkzeugResponse:
     """A photo of the catalogue."""
     collection = validated(CollectionQuery, unrepeated(request.args)).collection
-    catalog = _service().searcher(collection).catalog
-    with catalog.snapshot() as snapshot:
-        found = snapshot.images([image_id]).get(image_id)
+    with _service().searcher(collection).store.reader() as reader:
+        found = reader.images([image_id]).get(image_id)
     if found is None:
         raise UnknownImageError(f"there is no image {image_id} in collection {collection!r}")
     if found.location.startswith(("http://", "https://")):
         return redirect(found.location)
+    catalog = _service().store(collection).catalog
     return _sent(open_photo(catalog, found, _service().photos(collection).limits), found)
 
 

@@ -15,6 +15,7 @@ from indexer.fetch import PhotoSource
 from indexer.interchange.transfer import IMPORTED
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.store import EmbeddedStore
 from service.engine.admission import Admission
 from service.engine.batching import Lane
 from service.engine.query_photos import QueryPhotos
@@ -66,6 +67,7 @@ class SearchService:
         self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
         own = settings.service
         self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
+        self._stores: dict[str, EmbeddedStore] = {}
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, str] = {}
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
@@ -94,8 +96,8 @@ class SearchService:
         self._thread.join()
         for photos in self._photos.values():
             photos.lane.stop()
-        for searcher in self._searchers.values():
-            searcher.catalog.close()
+        for store in self._stores.values():
+            store.close()
 
     def searcher(self, collection: str) -> Searcher:
         """
@@ -109,6 +111,10 @@ class SearchService:
             reason = self._failures.get(collection, "the model is being loaded; try again soon")
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
+
+    def store(self, collection: str) -> EmbeddedStore:
+        """Where a collection that is ready is kept."""
+        return self._stores[collection]
 
     def photos(self, collection: str) -> QueryPhotos:
         """The photos of queries to a collection that is ready."""
@@ -139,10 +145,10 @@ class SearchService:
             return CollectionState(name, "starting", "the model is being loaded")
         searcher = self._searchers[name]
         own = searcher.spec
-        with searcher.catalog.snapshot() as snapshot:
-            fingerprint = snapshot.fingerprint or own.fingerprint
-            products, _ = snapshot.counts()
-            weights = snapshot.meta("weights") or own.weights
+        with searcher.store.reader() as reader:
+            fingerprint = reader.fingerprint or own.fingerprint
+            products, _ = reader.counts()
+            weights = reader.weights or own.weights
         # Imported vectors are meant to be of another network; any others are not.
         fits = fingerprint in (own.fingerprint, IMPORTED)
         return CollectionState(
@@ -150,7 +156,7 @@ class SearchService:
             "ready" if fits else "mismatch",
             "" if fits else f"its vectors are of {weights}, the settings say {own.weights}",
             products=products,
-            seq=searcher.view.seq,
+            seq=searcher.store.seq,
             weights=weights,
             trained=own.trained,
             photo_search=fingerprint == own.fingerprint,
@@ -175,13 +181,14 @@ class SearchService:
                     log.exception("collection %s cannot be refreshed", searcher.name)
 
     def _open(self, name: str) -> Searcher:
-        catalog = Catalog(self._settings.folder_of(name), create=True)
+        store = EmbeddedStore(Catalog(self._settings.folder_of(name), create=True))
         photos = self._photos_of(self._settings.embedding_of(name))
         embedder = photos.lane.embedder
         hides = self._settings.hides_out_of_stock(name)
-        searcher = Searcher(name, catalog, embedder.spec, photos, hide_out_of_stock=hides)
+        searcher = Searcher(name, store, embedder.spec, photos, hide_out_of_stock=hides)
         self._refresh(searcher)
         searcher.warm_up()
+        self._stores[name] = store
         own = embedder.spec
         metrics.MODEL.labels(name, own.fingerprint, own.weights, embedder.runs_on).set(1)
         return searcher
@@ -198,11 +205,10 @@ class SearchService:
         return self._photos[settings]
 
     def _refresh(self, searcher: Searcher) -> None:
-        searcher.refresh()
-        view = searcher.view
-        metrics.VIEW_SEQ.labels(searcher.name).set(view.seq)
+        searcher.store.refresh()
+        metrics.VIEW_SEQ.labels(searcher.name).set(searcher.store.seq)
         metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
-        for part, images in view.sizes().items():
+        for part, images in searcher.store.index_sizes().items():
             metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
 
     def _seconds_per_photo(self) -> float:

@@ -11,8 +11,9 @@ from indexer.embedding.regions import AUTO
 from indexer.embedding.regions import PASSES as TO_LOCATE
 from indexer.errors import ImageError
 from indexer.images import ImageLimits, crop, decode
-from indexer.search import Searcher, find_product, image_url
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Image
+from indexer.search import find_product, image_url
+from indexer.store import Image, Reader
+from indexer.store.embedded.catalog import Catalog
 from service.api.schemas import ExplainParameters
 from service.engine.collections import SearchService
 from service.engine.originals import open_photo
@@ -35,9 +36,9 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
     searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
     passes = explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
     with service.admission.admitted(passes):
-        with searcher.catalog.snapshot() as snapshot:
-            searcher.require_photo_search(snapshot)
-            images, vectors = _photos_of(snapshot, asked.result)
+        with searcher.store.reader() as reader:
+            searcher.require_photo_search(reader)
+            images, vectors = _photos_of(reader, asked.result)
         took_ms = {"decode": 0.0, "queue": 0.0, "embed": 0.0}
         queries, box = searcher.vectors_of([photo], asked.box, took_ms)
         _, best = _nearest(queries, vectors)
@@ -52,7 +53,7 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
                 "box": box,
                 "rows": _rows(photos, part, vectors[best]),
             },
-            "result": _shown(searcher, photos, images[best], queries[0]),
+            "result": _shown(service, asked.collection, images[best], queries[0]),
         }
 
 
@@ -64,25 +65,25 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
         UnknownProductError: there is no such product.
         UnknownImageError: a photo is no file here.
     """
-    searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
+    searcher = service.searcher(asked.collection)
     with service.admission.admitted(explain.PASSES):
-        with searcher.catalog.snapshot() as snapshot:
-            searcher.require_photo_search(snapshot)
-            images, vectors = _photos_of(snapshot, asked.result)
-            own_images, own_vectors = _photos_of(snapshot, product_id)
+        with searcher.store.reader() as reader:
+            searcher.require_photo_search(reader)
+            images, vectors = _photos_of(reader, asked.result)
+            own_images, own_vectors = _photos_of(reader, product_id)
         own, best = _nearest(own_vectors, vectors)
         return {
             "collection": asked.collection,
             "score": _score(own_vectors[own], vectors[best]),
-            "query": _shown(searcher, photos, own_images[own], vectors[best]),
-            "result": _shown(searcher, photos, images[best], own_vectors[own]),
+            "query": _shown(service, asked.collection, own_images[own], vectors[best]),
+            "result": _shown(service, asked.collection, images[best], own_vectors[own]),
         }
 
 
-def _photos_of(snapshot: CatalogSnapshot, product_id: str) -> tuple[list[Image], Vectors]:
+def _photos_of(reader: Reader, product_id: str) -> tuple[list[Image], Vectors]:
     """The photos of a product, and their vectors in the same order."""
-    images = {image.image_id: image for image in find_product(snapshot, product_id).images}
-    ids, vectors = snapshot.vectors(list(images))
+    images = {image.image_id: image for image in find_product(reader, product_id).images}
+    ids, vectors = reader.vectors(list(images))
     return [images[image_id] for image_id in ids.tolist()], vectors
 
 
@@ -95,12 +96,14 @@ def _score(query: Vector, vector: Vector) -> float:
     return round(float(query.astype(np.float64) @ vector), 7)
 
 
-def _shown(searcher: Searcher, photos: QueryPhotos, image: Image, other: Vector) -> Json:
+def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> Json:
+    photos = service.photos(collection)
+    picture = _read(service.store(collection).catalog, image, photos.limits)
     return {
         "image": image.uri,
-        "image_url": image_url(searcher.name, image),
+        "image_url": image_url(collection, image),
         "box": None,
-        "rows": _rows(photos, _read(searcher.catalog, image, photos.limits), other),
+        "rows": _rows(photos, picture, other),
     }
 
 

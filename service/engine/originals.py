@@ -14,7 +14,8 @@ from pathlib import Path
 from indexer.errors import ImageError
 from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
-from indexer.store.embedded.catalog import Catalog, Image
+from indexer.store import Image
+from indexer.store.embedded.catalog import Catalog
 from service.errors import UnknownImageError
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)

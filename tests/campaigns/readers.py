@@ -97,7 +97,7 @@ def _read(folder: Path, pipe: Connection, seed: int) -> None:
             continue  # removed at present
         answers.append((product_id, answer))
     last = pipe.recv()
-    wait_for(lambda: searcher.view.seq == last, "seeing the last change", _VISIBLE_S)
+    wait_for(lambda: searcher.store.seq == last, "seeing the last change", _VISIBLE_S)
     service.stop()
     pipe.send(answers)
 

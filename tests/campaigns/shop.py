@@ -22,7 +22,9 @@ from indexer.maintenance.restore import restore
 from indexer.maintenance.snapshots import Snapshots
 from indexer.maintenance.verify import verify
 from indexer.search import Answer, Searcher, SearchParameters
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FAKE_SPEC
 
 DIMENSION = FAKE_SPEC.dimension
@@ -68,7 +70,10 @@ class Shop:
     @cached_property
     def searcher(self) -> Searcher:
         return Searcher(
-            "shop", self.catalog, FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
+            "shop",
+            EmbeddedStore(self.catalog),
+            FAKE_SPEC,
+            PlainPhotoVectors(_no_network, ImageLimits()),
         )
 
     def close(self) -> None:

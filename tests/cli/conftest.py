@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from indexer.cli import app, main
-from indexer.store.embedded.catalog import Catalog, Product
+from indexer.store import Product
+from indexer.store.embedded.catalog import Catalog
 from tests.conftest import png
 from tests.fakes import FakeEmbedder
 

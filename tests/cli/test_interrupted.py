@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from indexer.ingest.sync import BATCH
-from indexer.store.embedded.catalog import Catalog, Product
+from indexer.store import Product
+from indexer.store.embedded.catalog import Catalog
 from tests.cli.conftest import grey
 from tests.conftest import png
 from tests.processes import Finished, cli, start, wait_for

@@ -10,8 +10,9 @@ import pytest
 
 from indexer.errors import BadParameterError
 from indexer.search import SearchParameters
-from indexer.store.embedded.attributes import LiveTable, Table, column, parse
-from indexer.store.embedded.catalog import DamagedError, NewImage, PutProduct, attributes
+from indexer.store import NewImage, PutProduct, parse
+from indexer.store.embedded.attributes import LiveTable, Table, column
+from indexer.store.embedded.catalog import DamagedError, attributes
 from indexer.store.embedded.catalog.checksums import teach
 from tests.conftest import Store
 
@@ -147,7 +148,7 @@ def test_every_search_beside_changes_reads_one_state(store: Store) -> None:
         thread.start()
     for price in range(1, 15):
         put(store, 0, 20, price=price)
-        store.searcher.refresh()
+        store.searcher.store.refresh()
     stopped.set()
     for thread in threads:
         thread.join()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from indexer.arrays import Vector
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, Image, NewImage, PutProduct
+from indexer.store import Image, NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
 
 DIMENSION = 4
 

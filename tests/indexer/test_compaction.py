@@ -13,7 +13,8 @@ from indexer.cli import main
 from indexer.config import IndexSettings
 from indexer.errors import LockedError
 from indexer.maintenance.compaction import compact, compact_when_due, rebuild
-from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, current_segment
 from indexer.store.embedded.index import FILES, LiveView
 from tests.indexer.vectors import (

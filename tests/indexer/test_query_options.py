@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import BadFilterError
 from indexer.search import Answer, SearchParameters
-from indexer.store.embedded.catalog import NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
 from tests.conftest import Store
 from tests.indexer import oracle
 from tests.indexer.oracle import Condition, Query, Shop
@@ -142,7 +142,7 @@ def test_every_option_answers_as_brute_force_does(
         if number % 2:
             shop = changed(store, shop, rng)
         if number % 3 == 0:
-            store.searcher.refresh()
+            store.searcher.store.refresh()
         _drop_unknown(shop, query)
         _check(store, shop, query, limit)
     store.catalog.close()
@@ -260,7 +260,7 @@ def test_an_attribute_is_unknown_once_the_last_product_with_it_is_gone(shop: Sto
 
 
 def test_an_empty_collection_knows_every_attribute(store: Store) -> None:
-    store.searcher.refresh()
+    store.searcher.store.refresh()
     parameters = SearchParameters(filter=["color:red"], facets=["color"], group_by="color")
     store.add(store.row("a", "red"))
     with store.catalog.writer() as writer:

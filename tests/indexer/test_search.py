@@ -15,7 +15,7 @@ from indexer.errors import (
     UnknownProductError,
 )
 from indexer.search import Answer, SearchParameters
-from indexer.store.embedded.catalog import NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
 from tests.conftest import Store, png
 
 RED, DARK_RED, ORANGE, GREEN, BLUE = "#d00000", "#a00000", "#e06000", "#00a000", "#0000c0"
@@ -214,7 +214,7 @@ def test_a_page_is_that_of_a_brute_force_ranking(
             writer.remove(name for name, of in batch.items() if of is None)
             model |= {name: of for name, of in batch.items() if of}
             model = {name: of for name, of in model.items() if batch.get(name, of) is not None}
-            store.searcher.refresh()  # so that views advance from views
+            store.searcher.store.refresh()  # so that views advance from views
     cosine = {number: _cosine(direction(number), direction(query)) for number in range(8)}
     expected = sorted((-max(cosine[n] for n in of), name) for name, of in model.items())
     if floor is not None:

@@ -4,7 +4,8 @@ import numpy as np
 
 from indexer.arrays import Vectors, normalised
 from indexer.config import IndexSettings
-from indexer.store.embedded.catalog import Catalog, NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.index import LiveView, View
 
 DIMENSION = 16

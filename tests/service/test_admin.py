@@ -22,7 +22,8 @@ from indexer.ingest import editing
 from indexer.ingest.sync import Indexer
 from indexer.interchange.transfer import import_features
 from indexer.maintenance.reembed import re_embed
-from indexer.store.embedded.catalog import Catalog, Product
+from indexer.store import Product
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.uploads import UploadedPhotos
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC, FakeEmbedder

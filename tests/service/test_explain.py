@@ -13,7 +13,7 @@ from PIL import Image
 
 from indexer.errors import UnsupportedFormatError
 from indexer.images import ImageLimits
-from indexer.store.embedded.catalog import NewImage, PutProduct
+from indexer.store import NewImage, PutProduct
 from service.engine.batching import Lane
 from service.engine.query_photos import QueryPhotos
 from service.errors import DeadlineError

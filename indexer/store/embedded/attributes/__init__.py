@@ -1,7 +1,6 @@
 """The attributes of a collection's products in memory, in columns: for filters and counts."""
 
-from indexer.store.embedded.attributes.filters import Clause, parse
 from indexer.store.embedded.attributes.live import LiveTable
-from indexer.store.embedded.attributes.table import FacetCount, Table
+from indexer.store.embedded.attributes.table import Table
 
-__all__ = ["Clause", "FacetCount", "LiveTable", "Table", "parse"]
+__all__ = ["LiveTable", "Table"]

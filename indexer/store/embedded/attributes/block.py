@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids
+from indexer.store import Attributes, AttributeValue
 from indexer.store.embedded.attributes.column import Codes, Column, ColumnBuilder, Mask, Rows
-from indexer.store.embedded.catalog import Attributes, AttributeValue
 
 Offsets = NDArray[np.int64]
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.store import AttributeValue
 from indexer.store.embedded.attributes.values import Keys, Numbers, key, members, number, quick
-from indexer.store.embedded.catalog import AttributeValue
 
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int32]

@@ -11,24 +11,17 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.errors import BadFilterError, BadParameterError
+from indexer.store import AttributeValue, Condition, FacetCount, Product
 from indexer.store.embedded.attributes.block import Block, build, merge
 from indexer.store.embedded.attributes.column import Column, Mask, Rows
-from indexer.store.embedded.attributes.filters import Clause
+from indexer.store.embedded.attributes.filters import members
 from indexer.store.embedded.attributes.values import Keys
-from indexer.store.embedded.catalog import AttributeValue, CatalogSnapshot, Product
+from indexer.store.embedded.catalog import CatalogSnapshot
 from indexer.store.embedded.catalog.attributes import all_attributes, owners
 
 # As in a view: small blocks are merged, so that a row is copied a logarithmic number of times.
 _MERGE_FRACTION = 0.25
 _NONE: Rows = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True)
-class FacetCount:
-    """A value of an attribute, and how many products have it."""
-
-    value: AttributeValue
-    count: int
 
 
 @dataclass(frozen=True)
@@ -92,21 +85,23 @@ class Table:
         """All rows but the dead ones."""
         return self._joined(map(_alive, self.blocks, self.dead))
 
-    def having(self, clause: Clause) -> Mask:
+    def having(self, condition: Condition) -> Mask:
         """The rows that meet a condition; dead ones may be among them.
 
         Raises:
             BadFilterError: no product has such an attribute.
         """
         found = self._joined(
-            column.having(clause.members(column), len(block))
-            if (column := block.columns.get(clause.field))
+            column.having(members(condition, column), len(block))
+            if (column := block.columns.get(condition.field))
             else np.zeros(len(block), np.bool_)
             for block in self.blocks
         )
-        if len(self) and not found.any() and not self.has(clause.field):
-            raise BadFilterError(f"received {clause.text!r:.200}; {self._unknown(clause.field)}")
-        return ~found if clause.negated else found
+        if len(self) and not found.any() and not self.has(condition.field):
+            raise BadFilterError(
+                f"received {condition.text!r:.200}; {self._unknown(condition.field)}"
+            )
+        return ~found if condition.negated else found
 
     def facet(self, name: str, rows: Mask, most: int) -> list[FacetCount]:
         """How many of the rows have each value of an attribute, the most frequent values first.

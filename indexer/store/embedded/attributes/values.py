@@ -6,19 +6,18 @@ hashes: a million titles take 8 MB instead of 100, and no two of them meet in pr
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.store.embedded.catalog import AttributeValue
+from indexer.store.conditions import number_of
+from indexer.store.records import AttributeValue
 
 Keys = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 # Text that starts otherwise is neither a number nor a list.
 _ODD = frozenset("[+-.0123456789")
 _first_character = itemgetter(slice(1))
@@ -34,7 +33,7 @@ def key(value: AttributeValue) -> int:
 def number(value: AttributeValue) -> float:
     """The number that a value is or, as text, spells; NaN if none."""
     if isinstance(value, str):
-        return float(value) if _NUMBER.fullmatch(value) else math.nan
+        return number_of(value)
     return math.nan if isinstance(value, bool) else float(value)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 
 from indexer.arrays import Ids
+from indexer.store import Attributes
 from indexer.store.embedded.catalog.checksums import checksum, damaged
-from indexer.store.embedded.catalog.records import Attributes
 from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 
 _PER_CHUNK = 8192

@@ -3,17 +3,26 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.catalog.checksums import DamagedError, checksum, damaged, require
-from indexer.store.embedded.catalog.records import Changes, Image, Product
 from indexer.store.embedded.catalog.schema import End
+from indexer.store.records import Image, Product
 
 _VECTORS_PER_CHUNK = 8192
 _IMAGE = "image_id, product_id, position, uri, location, content_hash, checksum"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened to images between two values of `seq`; an id is in one array at most."""
+
+    added: Ids
+    removed: Ids
 
 
 class CatalogSnapshot:
@@ -55,6 +64,11 @@ class CatalogSnapshot:
     def fingerprint(self) -> str | None:
         """The fingerprint of every embedding in here; None before the first."""
         return self.meta("fingerprint")
+
+    @property
+    def weights(self) -> str | None:
+        """The weights that made the embeddings; None before the first."""
+        return self.meta("weights")
 
     @property
     def dimension(self) -> int | None:

@@ -9,7 +9,9 @@ from indexer.arrays import batched
 from indexer.errors import FingerprintMismatchError
 from indexer.store.embedded.catalog.checksums import checksum
 from indexer.store.embedded.catalog.mark import Mark, MarkFile
-from indexer.store.embedded.catalog.records import (
+from indexer.store.embedded.catalog.schema import End, now, seal
+from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
+from indexer.store.records import (
     Image,
     NewImage,
     Outcome,
@@ -18,8 +20,6 @@ from indexer.store.embedded.catalog.records import (
     as_json,
     outcome,
 )
-from indexer.store.embedded.catalog.schema import End, now, seal
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 
 _BATCH = 500
 

@@ -12,30 +12,30 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Scores, Vector, Vectors, normalised
 from indexer.errors import BadParameterError, UnknownProductError
-from indexer.store.embedded.catalog import CatalogSnapshot, Product
+from indexer.store import Product, Reader
 
 _AWAY = 0.5
 
 
-def find_products(snapshot: CatalogSnapshot, product_ids: Sequence[str]) -> list[Product]:
+def find_products(reader: Reader, product_ids: Sequence[str]) -> list[Product]:
     """
     Raises:
         UnknownProductError: one of them does not exist.
     """
-    found = snapshot.products(product_ids)
+    found = reader.products(product_ids)
     for product_id in product_ids:
         if product_id not in found:
             raise UnknownProductError(f"there is no product {product_id!r} in this collection")
     return [found[product_id] for product_id in dict.fromkeys(product_ids)]
 
 
-def vectors_of(snapshot: CatalogSnapshot, product: Product) -> Vectors:
+def vectors_of(reader: Reader, product: Product) -> Vectors:
     """The vectors of a product's photos."""
-    return snapshot.vectors([image.image_id for image in product.images])[1]
+    return reader.vectors([image.image_id for image in product.images])[1]
 
 
-def aim(
-    snapshot: CatalogSnapshot, queries: Vectors | None, more: Sequence[str], less: Sequence[str]
+def query_vectors(
+    reader: Reader, queries: Vectors | None, more: Sequence[str], less: Sequence[str]
 ) -> Vectors:
     """The vectors to search with: the query's own, or one of all that is wanted and unwanted.
 
@@ -47,19 +47,19 @@ def aim(
     """
     if queries is not None and not more and not less:
         return queries
-    wanted = _means(snapshot, more) + ([] if queries is None else list(queries))
+    wanted = _means(reader, more) + ([] if queries is None else list(queries))
     if not wanted:
         raise BadParameterError("less_like: received alone; send a photo, a product or more_like")
     direction: Scores = np.stack(wanted).astype(np.float64).mean(axis=0, keepdims=True)
     if less:
-        unwanted = np.stack(_means(snapshot, less))
+        unwanted = np.stack(_means(reader, less))
         direction = direction - _AWAY * unwanted.mean(axis=0, keepdims=True)
     return _unit(direction)
 
 
-def _means(snapshot: CatalogSnapshot, product_ids: Sequence[str]) -> list[Vector]:
-    products: Iterable[Product] = find_products(snapshot, product_ids) if product_ids else ()
-    return [_unit(vectors_of(snapshot, p).mean(axis=0, keepdims=True))[0] for p in products]
+def _means(reader: Reader, product_ids: Sequence[str]) -> list[Vector]:
+    products: Iterable[Product] = find_products(reader, product_ids) if product_ids else ()
+    return [_unit(vectors_of(reader, p).mean(axis=0, keepdims=True))[0] for p in products]
 
 
 def _unit(vectors: NDArray[np.floating]) -> Vectors:

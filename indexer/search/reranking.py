@@ -1,7 +1,7 @@
 """Rules on a ranking that depend on nothing after a product, so that its pages join."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +23,9 @@ class Ranked(NamedTuple):
     boost: float
 
 
-def best_of_groups(ranked: Sequence[Ranked], groups: Sequence[int | None]) -> list[Ranked]:
+def best_of_groups(ranked: Sequence[Ranked], groups: Sequence[Hashable | None]) -> list[Ranked]:
     """The first product of each group; those of no group all stay."""
-    seen: set[int] = set()
+    seen: set[Hashable] = set()
     kept = []
     for row, group in zip(ranked, groups, strict=True):
         if group is None or group not in seen:
@@ -46,7 +46,7 @@ def without_duplicates(
     Args:
         ranked: best first.
         vectors: of images.
-        threshold: the cosine from which on photos are duplicates.
+        threshold: the lowest cosine of duplicates.
         enough: how many to find, or a few more.
     """
     kept: list[Ranked] = []
@@ -70,24 +70,24 @@ def without_duplicates(
 
 
 def taking_turns(
-    ranked: Sequence[Ranked], values: Sequence[int | None], most: int, *, complete: bool
+    ranked: Sequence[Ranked], values: Sequence[Hashable | None], per_turn: int, *, complete: bool
 ) -> list[Ranked]:
-    """Within each window of the ranking: `most` of each value, then as many again, and so on.
+    """Within each window of the ranking: `per_turn` of each value, then as many again, and so on.
 
     A product without a value waits for no turn. A last window that is not full is left out,
     unless the ranking is complete.
     """
-    arranged: list[Ranked] = []
+    reranked: list[Ranked] = []
     for start in range(0, len(ranked), WINDOW):
         window = range(start, min(start + WINDOW, len(ranked)))
         if len(window) < WINDOW and not complete:
             break
-        before: Counter[int] = Counter()
+        before: Counter[Hashable] = Counter()
         turns = []
         for at in window:
             value = values[at]
-            turns.append((0 if value is None else before[value] // most, at))
+            turns.append((0 if value is None else before[value] // per_turn, at))
             if value is not None:
                 before[value] += 1
-        arranged += [ranked[at] for _, at in sorted(turns)]
-    return arranged
+        reranked += [ranked[at] for _, at in sorted(turns)]
+    return reranked

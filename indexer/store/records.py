@@ -1,10 +1,10 @@
-"""What goes into a catalogue and comes out of it."""
+"""What goes into a collection and comes out of it."""
 
 import json
 from dataclasses import dataclass
 from typing import Literal
 
-from indexer.arrays import Ids, Vector
+from indexer.arrays import Vector
 
 AttributeValue = str | int | float | bool
 Attributes = dict[str, AttributeValue]
@@ -48,14 +48,6 @@ class PutProduct:
     product_id: str
     attributes: Attributes
     images: tuple[NewImage, ...]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What happened to images between two values of `seq`; an id is in one array at most."""
-
-    added: Ids
-    removed: Ids
 
 
 def as_json(attributes: Attributes) -> str:

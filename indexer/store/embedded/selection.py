@@ -1,0 +1,157 @@
+"""Products of one embedded reader that meet conditions, as a mask over the rows of its table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.arrays import Ids, Vectors
+from indexer.store.base import Candidates, FacetCount
+from indexer.store.conditions import Condition
+from indexer.store.embedded.attributes import Table
+from indexer.store.embedded.index import Hits, View
+
+Mask = NDArray[np.bool_]
+Owners = Callable[[Ids], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class WholeCollection:
+    """Every product but the excluded ones. It needs no attributes.
+
+    Args:
+        view: searched.
+        owners: the product ids of images (n,), in that order.
+        products: how many there are, the excluded ones among them.
+        excluded: product ids.
+        table: needed for facets and groups only.
+    """
+
+    view: View
+    owners: Owners
+    products: int
+    excluded: frozenset[str]
+    table: Table | None
+
+    @property
+    def total(self) -> int:
+        return self.products - len(self.excluded)
+
+    def nearest(self, queries: Vectors, k: int) -> Candidates:
+        # The excluded products are few, so they are left out of what was found.
+        hits = self.view.search(queries, k)
+        return _without(_candidates(hits, hits, k, self.owners), self.excluded)
+
+    def split(self, conditions: Sequence[Condition]) -> list[tuple[tuple[bool, ...], "Rows"]]:
+        return self._rows.split(conditions)
+
+    def only(self, product_ids: Sequence[str]) -> "Rows":
+        return self._rows.only(product_ids)
+
+    def facet(self, name: str, limit: int) -> list[FacetCount]:
+        return self._rows.facet(name, limit)
+
+    def distinct(self, name: str) -> int:
+        return self._rows.distinct(name)
+
+    @cached_property
+    def _rows(self) -> "Rows":
+        if self.table is None:
+            raise ValueError("this reader was opened without attributes")
+        rows = without_products(self.table, self.table.everything, self.excluded)
+        return Rows(self.view, self.table, self.owners, rows, is_everything=True)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Products of the table.
+
+    Args:
+        view: searched.
+        table: of the same seq.
+        owners: the product ids of images (n,), in that order.
+        rows: the products, of the table's rows.
+        is_everything: whether nothing but a few excluded products is missing.
+        search_all: look among all images for candidates; quicker where nearly all are of `rows`.
+    """
+
+    view: View
+    table: Table
+    owners: Owners
+    rows: Mask
+    is_everything: bool = False
+    search_all: bool = False
+
+    @cached_property
+    def total(self) -> int:
+        return int(np.count_nonzero(self.rows))
+
+    def nearest(self, queries: Vectors, k: int) -> Candidates:
+        if not self.search_all:
+            hits = self.view.search(queries, k, self._images)
+            return _candidates(hits, hits, k, self.owners)
+        found = self.view.search(queries, k)
+        chosen = self._images[found.ids]
+        hits = Hits(found.ids[chosen], found.scores[chosen])
+        return _candidates(hits, found, k, self.owners)
+
+    @cached_property
+    def _images(self) -> Mask:
+        return self.table.images(self.rows)
+
+    def split(self, conditions: Sequence[Condition]) -> list[tuple[tuple[bool, ...], "Rows"]]:
+        kinds = np.zeros(len(self.rows), np.uint32)
+        for bit, condition in enumerate(conditions):
+            kinds |= self.table.having(condition).astype(np.uint32) << bit
+        counts = np.bincount(kinds[self.rows], minlength=1)
+        parts = []
+        for kind in np.flatnonzero(counts).tolist():
+            met = tuple(bool(kind >> bit & 1) for bit in range(len(conditions)))
+            part = replace(
+                self,
+                rows=self.rows & (kinds == kind),
+                is_everything=False,
+                search_all=self.is_everything and 2 * counts[kind] > len(self.table),
+            )
+            parts.append((met, part))
+        return parts
+
+    def only(self, product_ids: Sequence[str]) -> "Rows":
+        rows = np.zeros(len(self.rows), np.bool_)
+        rows[self.table.find(product_ids)] = True
+        return replace(self, rows=rows, is_everything=False, search_all=False)
+
+    def facet(self, name: str, limit: int) -> list[FacetCount]:
+        return self.table.facet(name, self.rows, limit)
+
+    def distinct(self, name: str) -> int:
+        return self.table.distinct(name, self.rows)
+
+
+def without_products(table: Table, rows: Mask, product_ids: frozenset[str]) -> Mask:
+    """The rows without those of some products, all of which exist."""
+    if not product_ids:
+        return rows
+    kept = rows.copy()
+    kept[table.find(sorted(product_ids))] = False
+    return kept
+
+
+def _candidates(hits: Hits, found: Hits, k: int, owners: Owners) -> Candidates:
+    """The candidates `hits` of a search for k images that found `found`."""
+    unseen = float(found.scores[-1]) if len(found) == k else -np.inf
+    return Candidates(owners(hits.ids), hits.ids, hits.scores, unseen)
+
+
+def _without(candidates: Candidates, excluded: frozenset[str]) -> Candidates:
+    if not excluded:
+        return candidates
+    kept = [at for at, name in enumerate(candidates.product_ids) if name not in excluded]
+    return Candidates(
+        [candidates.product_ids[at] for at in kept],
+        candidates.image_ids[kept],
+        candidates.scores[kept],
+        candidates.unseen,
+    )

@@ -1,0 +1,117 @@
+"""A collection kept on this machine: a catalogue in SQLite, a FAISS index, attribute columns."""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from indexer.arrays import Ids, Vectors
+from indexer.store.conditions import Condition
+from indexer.store.embedded.attributes import LiveTable, Table
+from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
+from indexer.store.embedded.index import LiveView, View
+from indexer.store.embedded.selection import Rows, WholeCollection, without_products
+
+
+class EmbeddedStore:
+    """One collection; any number of threads may use one object.
+
+    Args:
+        catalog: the source of truth.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._view = LiveView()
+        self._table = LiveTable()
+
+    @property
+    def seq(self) -> int:
+        return self._view.current.seq
+
+    def index_sizes(self) -> dict[str, int]:
+        return self._view.current.sizes()
+
+    def reader(self) -> AbstractContextManager[CatalogSnapshot]:
+        return self.catalog.snapshot()
+
+    @contextmanager
+    def search_reader(self, *, attributes: bool) -> Iterator["EmbeddedSearchReader"]:
+        """A snapshot, and the view and the table of exactly its seq.
+
+        Raises:
+            CatalogError: what is stored is damaged.
+        """
+        # A command that asks for no attribute does not wait until all are read.
+        attributes = attributes or self._table.is_loaded
+        while True:
+            with self.catalog.snapshot() as snapshot:
+                view = self._view.at(snapshot)
+                table = self._table.at(snapshot) if attributes else None
+                if view is not None and (table is not None or not attributes):
+                    yield EmbeddedSearchReader(snapshot, view, table)
+                    return
+
+    def writer(self) -> AbstractContextManager[CatalogWriter]:
+        return self.catalog.writer()
+
+    def refresh(self) -> None:
+        with self.catalog.snapshot() as snapshot:
+            self._view.refresh(snapshot)
+            self._table.at(snapshot)
+
+    def sample(self, size: int) -> Vectors:
+        with self.catalog.snapshot() as snapshot:
+            return (self._view.at(snapshot) or self._view.current).sample(size)
+
+    def close(self) -> None:
+        self.catalog.close()
+
+
+@dataclass(frozen=True)
+class EmbeddedSearchReader:
+    """A snapshot of the catalogue, with the view and the table of exactly its seq.
+
+    Args:
+        reader: the snapshot.
+        view: of the images.
+        table: of the attributes; None if they were not asked for.
+    """
+
+    reader: CatalogSnapshot
+    view: View
+    table: Table | None
+
+    def select(
+        self, conditions: Sequence[Condition] = (), excluded: Iterable[str] = ()
+    ) -> WholeCollection | Rows:
+        hidden = frozenset(excluded)
+        if not conditions:
+            products = self.reader.counts()[0] if self.table is None else len(self.table)
+            return WholeCollection(self.view, self._owners, products, hidden, self.table)
+        rows = self._table.everything
+        for condition in conditions:
+            rows = rows & self._table.having(condition)
+        rows = without_products(self._table, rows, hidden)
+        return Rows(self.view, self._table, self._owners, rows)
+
+    def has_attribute(self, name: str) -> bool:
+        return self._table.has(name)
+
+    def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
+        keys, has = self._table.first_keys(name, self._table.find(product_ids))
+        return [key if known else None for key, known in zip(keys.tolist(), has, strict=True)]
+
+    def image_vectors(self, image_ids: Ids) -> Vectors:
+        return self.view.vectors(image_ids)
+
+    @property
+    def _table(self) -> Table:
+        if self.table is None:
+            raise ValueError("this reader was opened without attributes")
+        return self.table
+
+    def _owners(self, image_ids: Ids) -> Sequence[str]:
+        if self.table is not None:
+            return self.table.products_of(self.reader, image_ids)
+        owners = self.reader.products_of(image_ids)
+        return [owners[image_id] for image_id in image_ids.tolist()]
