@@ -10,7 +10,7 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters
 from indexer.store.embedded.catalog.catalog import FILE_NAME
@@ -59,12 +59,20 @@ def search(
     if product is not None:
         answer = searcher.by_product(product, parameters, include_itself=True)
     else:
-        photos = [] if image is None else [read_photo(image, app.settings.images.limits())]
+        photos = [] if image is None else [_read(app, image)]
         answer = searcher.by_photos(photos, parameters)
     if plot:
         query = image or product or parameters.more_like[0]
         plot_answer(answer, app.catalog(), query, plot, app.photos)
     return Output(answer.document(), Group(_table(answer), *_facets(answer)))
+
+
+def _read(app: App, image: Path) -> bytes:
+    try:
+        return read_photo(image, app.settings.images.limits())
+    except ImageError as error:
+        error.args = (f"{image}: {error}",)
+        raise
 
 
 @click.command()

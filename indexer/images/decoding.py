@@ -104,22 +104,24 @@ def decode(
 def read_photo(path: Path, limits: ImageLimits) -> bytes:
     """The bytes of the photo at `path`, whose size is checked before they are read.
 
+    Errors do not name the path: a reader knows the photo by what the feed calls it.
+
     Raises ImageError if there is no readable file, EmptyImageError, ImageTooLargeError.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path} is not a file; name a photo")
+            raise ImageError("not a file; name a photo")
         if status.st_size > limits.max_bytes:
             raise _too_many_bytes(status.st_size, limits)
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImageError(
-            f"cannot read {path}: {reason}; check that it exists and may be read"
+            f"cannot be read: {reason}; check that the file exists and may be read"
         ) from error
     if not data:
-        raise EmptyImageError(f"{path} is empty; put the photo there again")
+        raise EmptyImageError("the file is empty; put the photo there again")
     return data
 
 

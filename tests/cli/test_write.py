@@ -61,6 +61,25 @@ def test_bad_rows_are_told_by_line_and_reason_and_the_rest_goes_in(shop: Shop) -
     assert set(shop.products()) == {"a", "c"}
 
 
+@pytest.mark.parametrize(
+    "content", [b"root:x:0:0:secret", b"\xff\xd8\xff\xe0 secret", b"%PDF secret"]
+)
+def test_a_reason_quotes_neither_the_file_that_a_row_names_nor_where_it_is(
+    shop: Shop, content: bytes
+) -> None:
+    (shop.folder / "secret.txt").write_bytes(content)
+    path = shop.folder / "feed.csv"
+    path.write_text("id,image_link\na,secret.txt\nb,nothing.txt\nc,.\n")
+    ran = shop.run("add", "feed.csv", "--json")
+    assert (ran.code, ran.json["rejected"]) == (3, 3)
+    reasons = [each["reason"] for each in ran.json["rejections"]]
+    assert [reason.split(":")[0] for reason in reasons] == ["secret.txt", "nothing.txt", "."]
+    for told in (*reasons, ran.err):
+        assert str(shop.folder) not in told
+        assert "root" not in told
+        assert content[:8].hex(" ") not in told
+
+
 def test_reasons_are_printed_whole_whatever_they_contain(shop: Shop) -> None:
     path = shop.folder / "odd [b] :shoe: feed.csv"
     path.write_text("id,image_link\n[/b]x[red],a-rather-long-[/name]-of-a-photo.png\n")
