@@ -5,19 +5,33 @@ Google Merchant XML. Columns follow the Google Merchant product data
 specification (`indexer.feeds.merchant` says what becomes of each).
 """
 
-from indexer.feeds.documents import read_attributes, read_changes, require_product_id
+from indexer.feeds.documents import (
+    read_attributes,
+    read_changes,
+    require_few_attributes,
+    require_product_id,
+)
+from indexer.feeds.limits import MAX_ATTRIBUTES
+from indexer.feeds.limits import SUMMARY as LIMITS
 from indexer.feeds.reader import read_feed
-from indexer.feeds.rows import AttributeValue, FeedRow, ImageRef, Rejection
+from indexer.feeds.rejected import by_row, write_rejected
+from indexer.feeds.rows import AttributeValue, FeedRow, ImageRef, Rejection, RowWarning
 from indexer.feeds.writer import write_products_csv
 
 __all__ = [
+    "LIMITS",
+    "MAX_ATTRIBUTES",
     "AttributeValue",
     "FeedRow",
     "ImageRef",
     "Rejection",
+    "RowWarning",
+    "by_row",
     "read_attributes",
     "read_changes",
     "read_feed",
+    "require_few_attributes",
     "require_product_id",
     "write_products_csv",
+    "write_rejected",
 ]

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping
 
 from indexer.errors import BadParameterError
-from indexer.feeds import merchant, values
+from indexer.feeds import limits, merchant, values
 from indexer.feeds.rows import AttributeValue, RowError
 
 _NOT_ATTRIBUTES = {"id", merchant.MAIN_IMAGE, merchant.MORE_IMAGES}
@@ -14,7 +14,7 @@ def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
     """The attributes that these columns of a feed would give; an empty one gives none.
 
     Raises:
-        BadParameterError: a value cannot be read, or a column is no attribute.
+        BadParameterError: a value cannot be read, a column is no attribute, or there is too much.
     """
     if odd := sorted(_NOT_ATTRIBUTES.intersection(map(merchant.column_name, columns))):
         raise BadParameterError(
@@ -22,7 +22,7 @@ def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
         )
     try:
         cells = merchant.collect([*columns.items(), (merchant.MAIN_IMAGE, "-")])
-        return merchant.attributes(cells, datetime.datetime.now(datetime.UTC))
+        return merchant.attributes(cells, datetime.datetime.now(datetime.UTC)).attributes
     except RowError as error:
         raise BadParameterError(f"attributes: {error}") from None
 
@@ -36,6 +36,17 @@ def read_changes(columns: Mapping[str, object]) -> dict[str, AttributeValue | No
     changed = read_attributes(columns)
     removed = [merchant.column_name(name) for name, value in columns.items() if value is None]
     return {**dict.fromkeys(removed), **changed}
+
+
+def require_few_attributes(attributes: Mapping[str, AttributeValue]) -> None:
+    """
+    Raises:
+        BadParameterError: no product of a feed could have so many attributes, or so long ones.
+    """
+    try:
+        limits.require_few(attributes)
+    except RowError as error:
+        raise BadParameterError(f"attributes: {error}") from None
 
 
 def require_product_id(text: str) -> None:

@@ -1,11 +1,19 @@
 """JSON Lines feeds: one object per line."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from indexer.feeds.lines import Lines, open_text
+from indexer.feeds.merchant import column_name
 from indexer.feeds.rows import BadRecord, Record, RowError
+from indexer.feeds.values import product_id
+
+# A whole member of an object, in text that need not be JSON: something must end the value.
+_MEMBER = re.compile(
+    r'"((?:[^"\\]|\\.){1,100})"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20})\s*(?=[,}])'
+)
 
 
 def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
@@ -25,13 +33,40 @@ def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
                 yield _record(number, line)
 
 
+class _Members(dict[str, object]):
+    """An object of JSON that knows its members as they are written, repeated ones included."""
+
+    def __init__(self, members: list[tuple[str, object]]) -> None:
+        super().__init__(members)
+        self.members = members
+
+
 def _record(number: int, line: str) -> Record | BadRecord:
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_Members)
     except RecursionError:
-        return BadRecord(number, "the JSON of this line is nested too deeply")
+        return _bad(number, line, "the JSON of this line is nested too deeply")
     except ValueError as error:
-        return BadRecord(number, f"the line is not valid JSON: {error}")
-    if not isinstance(row, dict):
-        return BadRecord(number, f"a line must be one JSON object; received {line.strip()!r:.80}")
-    return Record(number, list(row.items()))
+        return _bad(number, line, f"the line is not valid JSON: {error}")
+    if not isinstance(row, _Members):
+        return _bad(number, line, f"a line must be one JSON object; received {line.strip()!r:.80}")
+    return Record(number, row.members)
+
+
+def _bad(number: int, line: str, reason: str) -> BadRecord:
+    """The line with the ids in it; it has one for sure if there is one, and no part is missing."""
+    ids = tuple(dict.fromkeys(_ids(line)))
+    if not line.endswith(("\n", "\r")):
+        reason, sure = f"{reason}; the feed ends in this line", None
+    else:
+        sure = ids[0] if len(ids) == 1 else None
+    return BadRecord(number, reason, sure, ids, [("", line.rstrip("\r\n"))])
+
+
+def _ids(line: str) -> Iterator[str]:
+    for key, value in _MEMBER.findall(line):
+        if column_name(key) == "id":
+            try:
+                yield product_id(json.loads(value))
+            except (ValueError, RowError):  # escapes that are none; no id
+                continue

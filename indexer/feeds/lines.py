@@ -45,6 +45,11 @@ class Lines(Iterator[str]):
         self._size = 0
         return self.number + 1
 
+    @property
+    def row(self) -> list[str]:
+        """The lines since `start_row`, also those that were gone back behind; "" was too long."""
+        return [line or "" for line in self._row]
+
     def retry_after_first(self) -> None:
         """Go back to just behind the first line of the row."""
         again = self._row[1:]

@@ -10,6 +10,7 @@ becomes of them:
   Boots" -> "Boots") unless there is a `category` column.
 - `availability` becomes one of in_stock, out_of_stock, preorder, backorder (any
   other text keeps its words) and gives `in_stock`, unless there is such a column.
+- An availability that is none of these, and a sale that cannot be one, give a warning.
 - Every other column is a label of the same name. Nested values become JSON text.
 
 A cell that is empty gives no attribute. Of a column that comes twice, the first
@@ -25,9 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.feeds import prices
+from indexer.feeds.limits import require_few, require_few_photos
 from indexer.feeds.locations import image_refs, split_links
 from indexer.feeds.rows import AttributeValue, ImageRef, RowError
-from indexer.feeds.values import boolean, clean
+from indexer.feeds.values import boolean, clean, product_id
 
 MAIN_IMAGE = "image_link"
 MORE_IMAGES = "additional_image_link"
@@ -67,13 +69,44 @@ class Columns:
 @functools.lru_cache(maxsize=4096)
 def column_name(header: str) -> str:
     """The canonical name of a column: `g:Image Link` -> `image_link`. May be empty."""
-    name = re.sub(r"^\s*[gc]\s*:", "", header.lower())
-    name = re.sub(r"\W+", "_", name).strip("_")
+    name = _bare(header)
     return _ALIASES.get(name, name)
 
 
+def _bare(header: str) -> str:
+    name = re.sub(r"^\s*[gc]\s*:", "", header.lower())
+    return re.sub(r"\W+", "_", name).strip("_")
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What the columns of a row say of its product."""
+
+    attributes: dict[str, AttributeValue]
+    warnings: tuple[str, ...]
+
+
+def ids(cells: Iterable[tuple[str, object]]) -> list[str]:
+    """The product ids that a row has: more than one if its column comes again with another.
+
+    Of `id` and `product_id`, which shops may use for a variant and its product, the first counts.
+
+    Raises:
+        RowError: there is none, or it is none.
+    """
+    first, found = "", []
+    for header, value in cells:
+        if column_name(header) != "id" or _is_empty(value):
+            continue
+        own = _bare(header)
+        first = first or own
+        if own == first:
+            found.append(product_id(value))
+    return list(dict.fromkeys(found)) or [product_id(None)]
+
+
 def collect(cells: Iterable[tuple[str, object]]) -> Columns:
-    """Sort the cells of a row; the first non-empty one of a name counts."""
+    """Sort the cells of a row but for its id; the first non-empty one of a name counts."""
     values: dict[str, object] = {}
     main: list[str] = []
     more: list[str] = []
@@ -83,7 +116,7 @@ def collect(cells: Iterable[tuple[str, object]]) -> Columns:
             main += _links(name, value)
         elif name == MORE_IMAGES:
             more += _links(name, value)
-        elif name and name not in values and not _is_empty(value):
+        elif name and name != "id" and name not in values and not _is_empty(value):
             values[name] = value
     if not main:
         raise RowError(f"{MAIN_IMAGE} is missing")
@@ -113,18 +146,27 @@ def _links(name: str, value: object) -> list[str]:
 
 def images(columns: Columns, base: Path) -> tuple[ImageRef, ...]:
     """The photos of the product, main one first; `base` is the folder of the feed."""
+    require_few_photos(columns.links)
     return image_refs(columns.links, base)
 
 
-def attributes(columns: Columns, now: datetime.datetime) -> dict[str, AttributeValue]:
-    """The attributes of the product; raises `RowError` for a value that cannot be read."""
+def attributes(columns: Columns, now: datetime.datetime) -> Understood:
+    """The attributes of the product.
+
+    Raises:
+        RowError: a value cannot be read, or they are too many or too long.
+    """
     cleaned = {}
     for name, value in columns.values.items():
         attribute = clean(name, value)
         if attribute is not None:
             cleaned[name] = str(attribute) if name in _TEXTS else attribute
     priced = {name: cleaned.pop(name) for name in prices.COLUMNS if name in cleaned}
-    return _category(cleaned) | _stock(cleaned) | cleaned | prices.price_attributes(priced, now)
+    stock, of_stock = _stock(cleaned)
+    paid, of_prices = prices.price_attributes(priced, now)
+    whole = _category(cleaned) | stock | cleaned | paid
+    require_few(whole)
+    return Understood(whole, (*of_stock, *of_prices))
 
 
 def _category(cleaned: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -132,16 +174,23 @@ def _category(cleaned: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
     return {"category": steps[-1]} if steps else {}
 
 
-def _stock(cleaned: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
-    """`availability` and `in_stock`, taken out of `cleaned`."""
+def _stock(cleaned: dict[str, AttributeValue]) -> tuple[dict[str, AttributeValue], list[str]]:
+    """`availability` and `in_stock`, taken out of `cleaned`, and warnings."""
     stock: dict[str, AttributeValue] = {}
+    warnings = []
     if "availability" in cleaned:
-        text = str(cleaned.pop("availability")).rpartition("/")[2].lower()  # schema.org/InStock
+        written = str(cleaned.pop("availability"))
+        text = written.rpartition("/")[2].lower()  # schema.org/InStock
         known = _AVAILABILITY.get(re.sub(r"[\W_]+", "", text))
         if known:
             stock["availability"], stock["in_stock"] = known
-        elif words := re.sub(r"\W+", "_", text).strip("_"):
-            stock["availability"] = words
+        else:
+            warnings.append(
+                f"availability {written!r:.80} is none of in_stock, out_of_stock, preorder,"
+                " backorder: it does not say whether the product is in stock"
+            )
+            if words := re.sub(r"\W+", "_", text).strip("_"):
+                stock["availability"] = words
     if "in_stock" in cleaned:
         stock["in_stock"] = boolean("in_stock", cleaned.pop("in_stock"))
-    return stock
+    return stock, warnings

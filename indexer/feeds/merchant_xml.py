@@ -10,8 +10,9 @@ from pathlib import Path
 from xml.parsers import expat
 
 from indexer.errors import FeedError
+from indexer.feeds import merchant
 from indexer.feeds.lines import MAX_ROW
-from indexer.feeds.rows import BadRecord, Record
+from indexer.feeds.rows import BadRecord, Record, RowError
 
 _CHUNK = 1 << 16  # bytes
 _LONGEST_TAG = 1 << 20  # bytes; expat holds a tag with its attributes in memory
@@ -34,6 +35,7 @@ class _Items:
         self._depth = 0
         self._item_depth = 0  # 0: outside of any item
         self._start_line = 0
+        self._odd = ""  # what is wrong with the item as a whole
         self._size = 0
         self._cells: list[tuple[int, str, str]] = []  # rank, name, text
         self._text: list[str] | None = None
@@ -56,7 +58,13 @@ class _Items:
             if name in _ITEMS:
                 self._item_depth = self._depth
                 self._start_line = self._parser.CurrentLineNumber
-                self._size = 0
+                self._odd, self._size = "", 0
+            elif tag == "g:id":  # of an item whose own tag is wrong
+                reason = "a <g:id> stands outside of any <item> or <entry>"
+                self.done.append(BadRecord(self._parser.CurrentLineNumber, reason))
+        elif name in _ITEMS:
+            self._odd = f"there is another <{tag:.20}> inside of the item"
+            self._text = None
         elif self._depth == self._item_depth + 1:
             self._text = []
             self._link = attributes.get("href", "")  # how Atom writes <link>
@@ -83,14 +91,31 @@ class _Items:
         self._depth -= 1
 
     def _finish(self) -> None:
-        cells = sorted(self._cells, key=lambda cell: cell[0])
+        cells = [cell[1:] for cell in sorted(self._cells, key=lambda cell: cell[0])]
         if self._size > MAX_ROW:
-            reason = f"the item is longer than {MAX_ROW} characters"
-            self.done.append(BadRecord(self._start_line, reason))
+            self._odd = f"the item is longer than {MAX_ROW} characters"
+        if self._odd:
+            self.done.append(BadRecord(self._start_line, self._odd, None, _ids(cells), cells))
         else:
-            self.done.append(Record(self._start_line, [cell[1:] for cell in cells]))
+            self.done.append(Record(self._start_line, _with_best_id(self._cells, cells)))
         self._cells = []
         self._item_depth = 0
+
+
+def _ids(cells: list[tuple[str, str]]) -> tuple[str, ...]:
+    try:
+        return tuple(merchant.ids(cells))
+    except RowError:
+        return ()
+
+
+def _with_best_id(
+    ranked: list[tuple[int, str, str]], cells: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The cells without the ids of lower rank: Atom's own <id> beside <g:id>."""
+    best = min((rank for rank, name, text in ranked if name == "id" and text.strip()), default=0)
+    worse = {(name, text) for rank, name, text in ranked if name == "id" and rank > best}
+    return [cell for cell in cells if cell not in worse]
 
 
 def read_merchant_xml(path: Path) -> Iterator[Record | BadRecord]:

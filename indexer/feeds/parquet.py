@@ -23,7 +23,7 @@ def read_parquet(path: Path) -> Iterator[Record]:
     except ImportError as error:
         raise FeedError(f"{path}: Parquet feeds need pyarrow: pip install pyarrow") from error
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             require_columns(path, file.schema_arrow.names)
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH):

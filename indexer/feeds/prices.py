@@ -6,6 +6,7 @@ So `price<=50` means what it says, and `regular_price>0` finds what is on sale.
 """
 
 import datetime
+import math
 import re
 
 from indexer.feeds.rows import AttributeValue, RowError
@@ -18,6 +19,9 @@ _SPACES = re.compile(r"[\s'’]+")  # 1 234.50 and 1'234.50
 _PRICE = re.compile(
     r"(?P<before>[A-Z]{3}|[$€£¥])?(?P<number>[0-9][0-9.,]*)(?P<after>[A-Z]{3}|[$€£¥])?"
 )
+# 1.299 EUR: one shop's 1299, another's 1.30. These currencies do have thousandths.
+_AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+_THOUSANDTHS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 _POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _COMMA = re.compile(r"[0-9]+,[0-9]+|[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|[0-9]{1,3}(\.[0-9]{3}){2,}")
 _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countries have a $ or a ¥
@@ -26,8 +30,9 @@ _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countri
 def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
     """Amount and currency, of `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0.
 
-    A single comma before exactly three digits groups thousands; a single point
-    is always the decimal point, as the Merchant specification has it.
+    A single comma before exactly three digits groups thousands. A single point is the decimal
+    point, as the Merchant specification has it, but not before exactly three digits: in many
+    countries it groups thousands there, so that such a price is refused.
     """
     currency: str | None = None
     if isinstance(value, str):
@@ -55,6 +60,11 @@ def _parse_text(name: str, value: str) -> tuple[float, str | None]:
     if match["before"] and match["after"]:
         raise _unreadable(name, value)
     unit = match["before"] or match["after"]
+    if _AMBIGUOUS.fullmatch(text) and unit not in _THOUSANDTHS:
+        raise RowError(
+            f"{name} {value!r:.80} is ambiguous: {text.replace('.', '')} or {amount:.2f}?"
+            f" Write {text.replace('.', '')}.00 or {text}0"
+        )
     return amount, _SYMBOLS.get(unit, unit) if unit else None
 
 
@@ -64,8 +74,31 @@ def _unreadable(name: str, value: object) -> RowError:
 
 def price_attributes(
     columns: dict[str, AttributeValue], now: datetime.datetime
-) -> dict[str, AttributeValue]:
-    """The attributes of the columns `COLUMNS`, as of `now` (for a dated sale)."""
+) -> tuple[dict[str, AttributeValue], list[str]]:
+    """The attributes of the columns `COLUMNS`, as of `now` (for a dated sale), and warnings."""
+    amounts, attributes = _amounts(columns)
+    warnings = []
+    if "sale_price_effective_date" in columns:
+        window = str(columns["sale_price_effective_date"])
+        attributes["sale_price_effective_date"] = window
+        within = _is_within(window, now)
+        if within is None:
+            warnings.append(
+                f"sale_price_effective_date {window!r:.80} cannot be read and bounds no sale;"
+                " expected START/END as ISO 8601"
+            )
+        elif not within:
+            amounts.pop("sale_price", None)
+    sale, price = amounts.get("sale_price", 0.0), amounts.get("price", math.inf)
+    if sale > price:
+        warnings.append(f"sale_price {sale:.2f} is above price {price:.2f} and is not used")
+    return attributes | _what_is_paid(amounts), warnings
+
+
+def _amounts(
+    columns: dict[str, AttributeValue],
+) -> tuple[dict[str, float], dict[str, AttributeValue]]:
+    """The amounts by column, and the currency, if any, as an attribute."""
     amounts: dict[str, float] = {}
     currencies: set[str] = set()
     for name in ("price", "sale_price", "regular_price"):
@@ -74,17 +107,11 @@ def price_attributes(
             currencies |= {currency} if currency else set()
     if len(currencies) > 1:
         raise RowError(f"prices of one product have several currencies: {sorted(currencies)}")
-    attributes: dict[str, AttributeValue] = {}
-    if "currency" in columns:
-        attributes["currency"] = _currency(str(columns["currency"]))
     if currencies:
-        attributes["currency"] = currencies.pop()
-    if "sale_price_effective_date" in columns:
-        window = str(columns["sale_price_effective_date"])
-        attributes["sale_price_effective_date"] = window
-        if not _is_within(window, now):
-            amounts.pop("sale_price", None)
-    return attributes | _what_is_paid(amounts)
+        return amounts, {"currency": currencies.pop()}
+    if "currency" in columns:
+        return amounts, {"currency": _currency(str(columns["currency"]))}
+    return amounts, {}
 
 
 def _what_is_paid(amounts: dict[str, float]) -> dict[str, AttributeValue]:
@@ -101,13 +128,13 @@ def _currency(text: str) -> str:
     return text.upper() if CURRENCY.fullmatch(text.upper()) else text
 
 
-def _is_within(window: str, now: datetime.datetime) -> bool:
-    """Whether `now` lies in `start/end` (ISO 8601); a window nobody can read bounds nothing."""
+def _is_within(window: str, now: datetime.datetime) -> bool | None:
+    """Whether `now` lies in `start/end` (ISO 8601); None if that is not what is written."""
     start, _, end = window.partition("/")
     try:
         return _moment(start) <= now <= _moment(end)
     except (ValueError, OverflowError):
-        return True
+        return None
 
 
 def _moment(text: str) -> datetime.datetime:

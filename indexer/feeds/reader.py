@@ -1,4 +1,4 @@
-"""One door for every kind of feed."""
+"""Chooses the parser by the kind of feed, and makes rows of what it finds."""
 
 import datetime
 import hashlib
@@ -13,7 +13,6 @@ from indexer.feeds.jsonlines import read_json_lines
 from indexer.feeds.merchant_xml import read_merchant_xml
 from indexer.feeds.parquet import read_parquet
 from indexer.feeds.rows import BadRecord, FeedRow, Record, Rejection, RowError
-from indexer.feeds.values import product_id
 
 _FORMATS: dict[str, Callable[[Path], Iterator[Record | BadRecord]]] = {
     ".csv": read_delimited,
@@ -52,34 +51,52 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
         return read_photo(path)
     if suffix not in _FORMATS:
         raise FeedError(f"{path}: the extension {suffix!r} is unknown; accepted is {_ACCEPTED}")
-    return _unique(_read_file(path, _FORMATS[suffix]))
+    return _unique(_read_file(path))
 
 
-def _read_file(
-    path: Path, read: Callable[[Path], Iterator[Record | BadRecord]]
-) -> Iterator[FeedRow | Rejection]:
+def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     base = path.absolute().parent
     now = datetime.datetime.now(datetime.UTC)
-    try:
-        for record in read(path):
-            if isinstance(record, BadRecord):
-                yield Rejection(str(path), record.line, None, record.reason)
-            else:
-                yield _row(record, str(path), base, now)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FeedError(f"{path}: cannot be read: {error}") from error
+    for record in read_records(path):
+        if isinstance(record, BadRecord):
+            yield Rejection(
+                str(path), record.line, record.product_id, record.reason, record.may_name
+            )
+        else:
+            yield _row(record, str(path), base, now)
+
+
+def read_records(path: Path) -> Iterator[Record | BadRecord]:
+    """The rows of a feed file as they are; none for photos.
+
+    Raises:
+        FeedError: as `read_feed`.
+    """
+    if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
+        try:
+            yield from read(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise FeedError(f"{path}: cannot be read: {error}") from error
 
 
 def _row(record: Record, source: str, base: Path, now: datetime.datetime) -> FeedRow | Rejection:
-    name = None
+    name, others = None, record.may_name
     try:
+        # The id first: whatever else is wrong with the row, its product must not be removed.
+        name, *more = merchant.ids(record.cells)
+        others += tuple(more)
+        if more:
+            raise RowError(f"the row has several ids: {name!r}, {', '.join(map(repr, more)):.300}")
+        if record.fault:
+            raise RowError(record.fault)
         columns = merchant.collect(record.cells)
-        name = product_id(columns.values.pop("id", None))
         images = merchant.images(columns, base)
-        attributes = merchant.attributes(columns, now)
+        understood = merchant.attributes(columns, now)
     except RowError as error:
-        return Rejection(source, record.line, name, str(error))
-    return FeedRow(name, attributes, images, record.line, source)
+        return Rejection(source, record.line, name, str(error), others)
+    return FeedRow(
+        name, understood.attributes, images, record.line, source, others, understood.warnings
+    )
 
 
 def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
@@ -89,6 +106,6 @@ def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection
             digest = hashlib.blake2b(row.product_id.encode(), digest_size=16).digest()
             if digest in seen:
                 reason = f"id {row.product_id!r} was already used earlier in the feed"
-                row = Rejection(row.source, row.line, row.product_id, reason)
+                row = Rejection(row.source, row.line, row.product_id, reason, row.may_name)
             seen.add(digest)
         yield row

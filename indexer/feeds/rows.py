@@ -21,6 +21,8 @@ class FeedRow:
 
     `line` is the line of the file where the row starts (Parquet: the row's
     number, from 1); None for photos. `source` is the feed as it was given.
+    `may_name` has ids of other products whose rows may have ended up inside this one, behind a
+    stray quote. `warnings` say what was probably meant in another way than it was taken.
     """
 
     product_id: str
@@ -28,15 +30,34 @@ class FeedRow:
     images: tuple[ImageRef, ...]
     line: int | None
     source: str
+    may_name: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One row or photo that cannot be used; `product_id` where it could be read."""
+    """One row, or some photos of it, that cannot be used.
+
+    `product_id` is None unless the row surely has it. `may_name` are ids that the row may have
+    beside that: their products must not be taken for removed. `cause` is the reason without what
+    is of this row alone, such as the name of its photo.
+    """
 
     source: str
     line: int | None
     product_id: str | None
+    reason: str
+    may_name: tuple[str, ...] = ()
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class RowWarning:
+    """A row that was used, and what its merchant should look at."""
+
+    source: str
+    line: int | None
+    product_id: str
     reason: str
 
 
@@ -46,15 +67,26 @@ class RowError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """A row as its file has it: (column, value) pairs, in order, repetitions kept."""
+    """A row as its file has it: (column, value) pairs, in order, repetitions kept.
+
+    For `may_name` see `FeedRow`. `fault` says which value cannot be read, if one cannot.
+    """
 
     line: int
     cells: Sequence[tuple[str, object]]
+    may_name: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A row that its file format cannot make sense of."""
+    """A row that its file format cannot make sense of; see `Rejection` for the ids.
+
+    `cells` are what it has all the same; without a name where its column is not known.
+    """
 
     line: int
     reason: str
+    product_id: str | None = None
+    may_name: tuple[str, ...] = ()
+    cells: Sequence[tuple[str, object]] = ()

@@ -7,11 +7,14 @@ import re
 import unicodedata
 from decimal import Decimal
 
+from indexer.feeds.limits import require_shallow
 from indexer.feeds.rows import AttributeValue, RowError
 
 MAX_ID_LENGTH = 512  # characters
 
 _LARGEST_EXACT_INT = 2**53  # beyond it, JSON readers that use doubles change the digits
+# White space that no editor shows: byte order marks of joined files, zero-width spaces.
+_INVISIBLE = "\ufeff\u200b\u2060"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -61,6 +64,7 @@ def _clean_object(name: str, value: object) -> str | None:
         return value.isoformat()
     if not isinstance(value, list | dict):
         return _clean_text(name, str(value))
+    require_shallow(name, value)
     try:
         return _clean_text(name, json.dumps(value, ensure_ascii=False, default=str))
     except (TypeError, ValueError, RecursionError) as error:
@@ -96,7 +100,9 @@ def product_id(value: object) -> str:
     text = clean("id", value)
     if text is None:
         raise RowError("id is missing")
-    text = str(text)
+    text = str(text).strip(_INVISIBLE).strip()
+    if not text:
+        raise RowError("id is missing")
     if len(text) > MAX_ID_LENGTH:
         raise RowError(f"id has {len(text)} characters; at most {MAX_ID_LENGTH} are accepted")
     if any(unicodedata.category(character) == "Cc" for character in text):

@@ -85,7 +85,11 @@ def _price_cells(attributes: dict[str, AttributeValue]) -> dict[str, str]:
         unit, cells = f" {currency}", {}
     amounts = {"price": price} if regular is None else {"price": regular, "sale_price": price}
     return cells | {
-        name: f"{Decimal(_text(amount)):f}{unit}"
-        for name, amount in amounts.items()
-        if amount is not None
+        name: f"{_plain(amount)}{unit}" for name, amount in amounts.items() if amount is not None
     }
+
+
+def _plain(amount: AttributeValue) -> str:
+    """The amount in digits; with three behind the point it gets a fourth, or it were ambiguous."""
+    digits = f"{Decimal(_text(amount)):f}"
+    return f"{digits}0" if len(digits.partition(".")[2]) == 3 else digits

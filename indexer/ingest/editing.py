@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.arrays import Vector
-from indexer.errors import ImageError, ImageSearchError, LockedError, UnknownProductError
+from indexer.errors import (
+    BadParameterError,
+    ImageError,
+    ImageSearchError,
+    LockedError,
+    UnknownProductError,
+)
+from indexer.feeds import require_few_attributes
 from indexer.fetch import PhotoSource
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
@@ -217,4 +224,8 @@ def _resolved(
     merged = {**stored.attributes, **item.attributes}
     images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
     left = {name: value for name, value in merged.items() if value is not None}
+    try:
+        require_few_attributes(left)
+    except BadParameterError as error:
+        return error
     return PutProduct(item.product_id, left, images)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from indexer.config import IndexSettings, Settings
 from indexer.errors import BadParameterError, ImageSearchError, LockedError
-from indexer.feeds import read_attributes, read_changes, require_product_id
+from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Delete, Editor, Patch, Put, Result
 from indexer.maintenance.compaction import compact_when_due
@@ -35,15 +35,18 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 Attributes = Annotated[
     dict[str, Any],
     Field(
+        max_length=MAX_ATTRIBUTES,
         description="Columns of a product feed, such as title, price, availability, product_type;"
-        " any other becomes a label.",
+        f" any other becomes a label. {LIMITS}",
         examples=[{"title": "Ankle boot", "price": "89.90 EUR", "availability": "in stock"}],
     ),
 ]
 PatchedAttributes = Annotated[
     dict[str, Any],
     Field(
-        description="Attributes to change; null removes one, the others stay.",
+        max_length=MAX_ATTRIBUTES,
+        description="Attributes to change; null removes one, the others stay. The limits are those"
+        " of a whole product, and hold for what the product has afterwards.",
         examples=[{"price": "79.90 EUR", "color": None}],
     ),
 ]
@@ -90,7 +93,11 @@ class Operation(BaseModel):
     op: Annotated[Literal["put", "patch", "delete"], Field(description="As the HTTP method.")]
     product_id: Annotated[str, Field(description="As it is, not percent-encoded.")]
     attributes: Annotated[
-        dict[str, Any] | None, Field(description="Columns of a feed; null removes one in a patch.")
+        dict[str, Any] | None,
+        Field(
+            max_length=MAX_ATTRIBUTES,
+            description=f"Columns of a feed; null removes one in a patch. {LIMITS}",
+        ),
     ] = None
     images: Images | None = None
 

@@ -143,7 +143,10 @@ def test_what_is_no_feed_is_refused_at_once_with_what_is_accepted(
         ("1\u00a0234,50 €", 1234.5, "EUR"),
         ("1'234.50 CHF", 1234.5, "CHF"),
         ("1,234", 1234.0, None),
-        ("1.234", 1.234, None),
+        ("0.234", 0.234, None),
+        ("1.2340 EUR", 1.234, "EUR"),
+        ("1.234 KWD", 1.234, "KWD"),  # which has thousandths
+        (1.234, 1.234, None),
         ("1.234.567", 1234567.0, None),
         ("$15", 15.0, None),
         (15, 15.0, None),
@@ -180,6 +183,48 @@ def test_a_price_is_read_however_shops_write_it(
 )
 def test_a_price_that_cannot_be_read_rejects_the_row(tmp_path: Path, value: object) -> None:
     assert reason_of(tmp_path, price=value).startswith("price ")
+
+
+@pytest.mark.parametrize("value", ["1.299 EUR", "EUR 1.299", "1.299", "12.500 €", "$999.000"])
+def test_a_price_that_is_a_thousand_to_one_shop_and_one_to_another_rejects_the_row(
+    tmp_path: Path, value: str
+) -> None:
+    reason = reason_of(tmp_path, price=value)
+    assert reason.startswith(f"price {value!r} is ambiguous")
+
+
+def warnings_of(tmp_path: Path, **columns: Any) -> tuple[str, ...]:
+    return row_of(tmp_path, **columns).warnings
+
+
+@pytest.mark.parametrize(
+    "written", ["in_stock", "in stock", "Out of Stock", "preorder", "back_order", "instock", ""]
+)
+def test_what_the_specification_allows_for_availability_is_not_warned_of(
+    tmp_path: Path, written: str
+) -> None:
+    assert warnings_of(tmp_path, availability=written) == ()
+
+
+def test_an_unknown_availability_goes_in_with_a_warning(tmp_path: Path) -> None:
+    (warning,) = warnings_of(tmp_path, availability="maybe later")
+    assert "'maybe later' is none of in_stock, out_of_stock, preorder, backorder" in warning
+
+
+@pytest.mark.parametrize(
+    ("columns", "warning"),
+    [
+        ({"price": "20", "sale_price": "25"}, "sale_price 25.00 is above price 20.00"),
+        ({"price": "20", "sale_price": "15", "sale_price_effective_date": "soon"}, "'soon'"),
+        ({"price": "20", "sale_price": "20"}, None),
+        ({"price": "20", "sale_price": "0"}, None),
+    ],
+)
+def test_a_sale_that_cannot_be_one_goes_in_with_a_warning(
+    tmp_path: Path, columns: dict[str, str], warning: str | None
+) -> None:
+    found = warnings_of(tmp_path, **columns)
+    assert found == () if warning is None else warning in found[0]
 
 
 FROM_2000, UNTIL_2000 = "2000-01-01T00:00+0100/9000-01-01", "1999-01-01/2000-01-01T00:00Z"
@@ -313,6 +358,139 @@ def test_an_id_may_be_used_once(tmp_path: Path) -> None:
     assert rejections_of(path) == [
         Rejection(str(path), 3, "1", "id '1' was already used earlier in the feed")
     ]
+
+
+# What a product may come to
+
+
+def nested(depth: int) -> object:
+    return {"a": nested(depth - 1)} if depth else 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"title": "x" * 10_001}, "title has 10,001 characters; at most 10,000"),
+        ({"x" * 101: 1}, "has 101 characters; at most 100"),
+        ({f"a{n}": 1 for n in range(201)}, "has 201 attributes; at most 200"),
+        ({f"a{n}": "ä" * 5_000 for n in range(7)}, "bytes together; at most 65,536"),
+        ({"care": nested(9)}, "care is nested more than 8 levels deep"),
+        ({"care": [[[[[[[[[1]]]]]]]]]}, "care is nested more than 8 levels deep"),
+        ({"additional_image_link": [f"{n}.jpg" for n in range(100)]}, "101 photos; at most 100"),
+        ({"additional_image_link": "x" * 4_097}, "4,097 characters; at most 4,096"),
+    ],
+)
+def test_a_row_beyond_a_limit_is_rejected_with_the_limit_and_its_id(
+    tmp_path: Path, columns: dict[str, Any], reason: str
+) -> None:
+    path = write(tmp_path / "one.jsonl", json.dumps({"id": "1", "image_link": "a.jpg"} | columns))
+    (row,) = rejections_of(path)
+    assert row.product_id == "1"
+    assert reason in row.reason
+
+
+def test_a_product_may_come_to_all_limits_at_once(tmp_path: Path) -> None:
+    labels = {f"{n:03}".ljust(100, "x"): "y" for n in range(196)}
+    whole = {"title": "ä" * 10_000, "care": nested(8), "additional_image_link": ["x" * 4_096]}
+    links = [f"{n}.jpg" for n in range(98)]
+    whole["additional_image_link"] += links  # type: ignore[operator]
+    row = row_of(tmp_path, **labels, **whole)
+    assert (len(row.attributes), len(row.images)) == (198, 100)
+
+
+# Rows that name their id though they cannot be used
+
+
+def only_rejection(path: Path) -> Rejection:
+    (row,) = rejections_of(path)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        ("SKU-2,,5", "SKU-2"),
+        ("SKU-2,a.jpg,free", "SKU-2"),
+        ("SKU-2,a.jpg,5,5", "SKU-2"),
+        ('SKU-2,"a.jpg" x,5', "SKU-2"),
+        ('SKU-2,"never closed,5', "SKU-2"),
+        ('"SKU-2"x,a.jpg,5', None),
+        (",a.jpg,5", None),
+        ("SKU-2,a.jpg", None),  # may be a piece of a row
+        ("SKU-2,a.jpg,5 SKU-9,a.jpg,5", None),  # two rows
+    ],
+)
+def test_a_bad_row_has_the_id_that_is_sure_and_any_that_it_may_have(
+    tmp_path: Path, bad: str, name: str | None
+) -> None:
+    row = only_rejection(write(tmp_path / "f.csv", f"{HEADER}1,a.jpg,5\n{bad}\n3,c.jpg,5\n"))
+    assert row.product_id == name
+    assert name in (None, "SKU-2")
+    if name is None and "SKU" in bad and '"' not in bad:
+        assert "SKU-2" in row.may_name
+
+
+def test_a_row_with_which_the_feed_ends_short_names_no_id_for_sure(tmp_path: Path) -> None:
+    cut = only_rejection(write(tmp_path / "f.csv", HEADER + '1,a.jpg,5\n2,"a.j'))
+    assert (cut.product_id, "the feed ends in this row" in cut.reason) == (None, True)
+    cut = only_rejection(write(tmp_path / "f.jsonl", '{"id": "2", "image_link": "a'))
+    assert (cut.product_id, "the feed ends in this line" in cut.reason) == (None, True)
+
+
+def test_a_quote_that_is_closed_rows_later_costs_its_own_row_only(tmp_path: Path) -> None:
+    text = "id,title,image_link,price\n" + '1,"Boot,a.jpg,5\n2,Shoe,b.jpg,5\n3,Clog",c.jpg,5\n'
+    rows = list(read_feed(write(tmp_path / "f.csv", text)))
+    assert [(row.product_id, isinstance(row, FeedRow)) for row in rows] == [
+        ("1", False),
+        ("2", True),
+        ("3", True),
+    ]
+
+
+def test_text_of_several_lines_with_delimiters_is_one_cell(tmp_path: Path) -> None:
+    text = 'id,title,image_link\n1,"Boots, warm\nbrown, with, fur\n42, a.b, c",a.jpg\n'
+    (row,) = rows_of(write(tmp_path / "f.csv", text))
+    assert row.attributes["title"] == "Boots, warm\nbrown, with, fur\n42, a.b, c"
+    assert row.may_name == ("brown", "42")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "may_name"),
+    [
+        ('{"id": "7", "image_link": "a.jpg",, }', "7", ("7",)),
+        ('{"g:ID": 7, "title": "stray " quote"}', "7", ("7",)),
+        ('{"id": "7, "image_link": "a.jpg"}', None, ()),
+        ('{"id": "7", "x": 1}{"id": "8", "x": 1}', None, ("7", "8")),
+        ('{"id": "7", "image_link": "a.jpg", "id": "8"}', "7", ("8",)),
+        ('{"id": "7", "image_link": null}', "7", ()),
+    ],
+)
+def test_a_bad_line_of_json_has_the_ids_in_it(
+    tmp_path: Path, line: str, name: str | None, may_name: tuple[str, ...]
+) -> None:
+    row = only_rejection(write(tmp_path / "f.jsonl", line + "\n"))
+    assert (row.product_id, row.may_name) == (name, may_name)
+
+
+@pytest.mark.parametrize(
+    ("items", "name", "may_name"),
+    [
+        ("<item><g:id>7</g:id></item>", "7", ()),
+        ("<item><g:id>7</g:id><g:image_link>a</g:image_link><g:id>8</g:id></item>", "7", ("8",)),
+        ("<item><g:id>7</g:id><item><g:id>8</g:id></item></item>", None, ("7",)),
+        ("<itme><g:id>7</g:id></itme>", None, ()),
+    ],
+)
+def test_a_bad_item_has_the_ids_in_it(
+    tmp_path: Path, items: str, name: str | None, may_name: tuple[str, ...]
+) -> None:
+    row = only_rejection(write(tmp_path / "f.xml", RSS.format(items)))
+    assert (row.product_id, row.may_name) == (name, may_name)
+
+
+def test_white_space_around_an_id_that_no_editor_shows_is_not_part_of_it(tmp_path: Path) -> None:
+    (row,) = rows_of(write(tmp_path / "f.csv", HEADER + "\ufeff7\u200b,a.jpg,5\n"))
+    assert row.product_id == "7"
 
 
 # Photos of a row

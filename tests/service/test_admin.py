@@ -387,6 +387,42 @@ def test_without_keys_changes_are_taken_only_from_this_machine(
 
 COLOURS = ("red", "navy", "green")
 IDS = st.sampled_from(["a", "b", "c"])
+HUGE: list[tuple[dict[str, Any], str]] = [
+    ({"title": "x" * 10_001}, "title has 10,001 characters; at most 10,000"),
+    ({"x" * 101: 1}, "has 101 characters; at most 100"),
+    ({f"a{n}": "ä" * 5_000 for n in range(7)}, "at most 65,536"),
+    ({"care": [[[[[[[[[1]]]]]]]]]}, "care is nested more than 8 levels deep"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "reason"), HUGE)
+def test_attributes_beyond_a_limit_are_refused_with_the_limit(
+    client: FlaskClient, attributes: dict[str, Any], reason: str
+) -> None:
+    assert put(client, "p", "red").status_code == 200
+    answers = [
+        put(client, "p", "red", **attributes),
+        client.patch("/v1/products/p", json={"attributes": attributes}),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert all(reason in answer.json["detail"] for answer in answers)
+    operation = {"op": "patch", "product_id": "p", "attributes": attributes}
+    (result,) = bulk(client, operation)["results"]
+    assert (result["outcome"], reason in result["detail"]) == ("failed", True)
+
+
+def test_many_attributes_are_refused_at_once_and_one_after_the_other(client: FlaskClient) -> None:
+    assert put(client, "p", "red", **{f"a{n}": n for n in range(201)}).status_code == 400
+    assert put(client, "p", "red", **{f"a{n}": n for n in range(200)}).status_code == 200
+    more = client.patch("/v1/products/p", json={"attributes": {"one_more": 1}})
+    assert more.status_code == 400
+    assert more.json is not None
+    assert more.json["code"] == "bad_parameter"
+    assert "has 201 attributes; at most 200" in more.json["detail"]
+    swapped = {"attributes": {"one_more": 1, "a0": None}}
+    assert client.patch("/v1/products/p", json=swapped).status_code == 200
+
+
 OPERATIONS = st.one_of(
     st.builds(
         lambda product_id, colours, size: {
