@@ -5,7 +5,7 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,11 +39,15 @@ _PATIENCE = 3
 
 @dataclass(frozen=True)
 class Output:
-    """What a command has to say: the document for `--json`, the text for people."""
+    """What a command has to say: the document for `--json`, the text for people.
+
+    `notes` are lines for stderr.
+    """
 
     document: dict[str, Any]
     text: RenderableType
     code: int = DONE
+    notes: Sequence[str] = ()
 
 
 @dataclass
@@ -144,6 +148,8 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
                 # Product ids and paths may look like markup or emoji.
                 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
                 console.print(output.text)
+            for note in output.notes:
+                click.echo(note, err=True)
             sys.exit(output.code)
 
     return body

@@ -1,13 +1,11 @@
 """Commands that change a catalogue from feeds and other catalogues: sync, add, merge, remove."""
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, fields
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 from rich.progress import (
@@ -22,45 +20,64 @@ from rich.progress import (
 from indexer.arrays import batched
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, SOME_REJECTED
-from indexer.errors import BadParameterError, FeedError, ImageSearchError
+from indexer.cli.outcome import output
+from indexer.errors import BadParameterError, FeedError
 from indexer.feeds import FeedRow, Rejection, read_feed
 from indexer.feeds.sharding import Shard
-from indexer.ingest.sync import BATCH, HostDown, Indexer, Report
+from indexer.ingest.sync import BATCH, Indexer
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.merge import merge as run_merge
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 
-_SAMPLES = 10
-
 _rejected = click.option(
     "--rejected",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the rejected rows, with line and reason, to this CSV file.",
+    help="Write the rejected rows, with line and reason, to this CSV file; correct them there, and"
+    " add it.",
 )
 
 
 @click.command()
 @click.argument("feed", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be done, and end with that exit code; change nothing.",
+)
 @click.option(
     "--allow-mass-removal", is_flag=True, help="Remove even more than 20 % of the products."
+)
+@click.option(
+    "--remove-despite-rejects",
+    is_flag=True,
+    help="Remove products although there are rejected rows of unknown id, which may be theirs.",
 )
 @_rejected
 @reporting
 def sync(
-    app: App, feed: Path, dry_run: bool, allow_mass_removal: bool, rejected: Path | None
+    app: App,
+    feed: Path,
+    dry_run: bool,
+    allow_mass_removal: bool,
+    remove_despite_rejects: bool,
+    rejected: Path | None,
 ) -> Output:
     """Make the catalogue equal to FEED: add, update and remove products.
 
     FEED is a folder of photos, a CSV, TSV, JSON Lines, Parquet or Google Merchant XML file.
-    Photos that are indexed already are not embedded again.
+    Photos that are indexed already are not embedded again. A product whose row is rejected stays as
+    it is; while the id of a rejected row cannot be read, nothing is removed.
     """
     read_feed(feed)  # says at once what is no feed, before there is a catalogue
     with _indexer(app, lambda: read_feed(feed)) as indexer:
         run = indexer.plan if dry_run else indexer.sync
-        report = run(lambda: read_feed(feed), allow_mass_removal=allow_mass_removal)
-    return _output(report, rejected, dry_run=dry_run)
+        report = run(
+            lambda: read_feed(feed),
+            allow_mass_removal=allow_mass_removal,
+            remove_despite_rejects=remove_despite_rejects,
+        )
+    return output(report, rejected, dry_run=dry_run)
 
 
 @click.command()
@@ -89,7 +106,7 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
 
     with _indexer(app, rows) as indexer:
         report = indexer.add(rows())
-    return _output(report, rejected)
+    return output(report, rejected)
 
 
 @click.command()
@@ -119,7 +136,7 @@ def merge(app: App, folders: tuple[Path, ...]) -> Output:
         with _progress("merging", lambda: total) as advance:
             report = run_merge(catalog, sources, app.spec, advance)
         compact_when_due(catalog, app.settings.index)
-    return _output(report, None)
+    return output(report, None)
 
 
 @click.command()
@@ -199,56 +216,3 @@ def _progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], N
 
         Thread(target=set_total, daemon=True).start()  # beside the work, which need not wait
         yield advance
-
-
-def _output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> Output:
-    counts = {
-        "added": len(report.added),
-        "updated": len(report.updated),
-        "removed": len(report.removed),
-        "unchanged": report.unchanged,
-        "rejected": len(report.rejected),
-        "embedded": report.embedded,
-    }
-    summary = ", ".join(f"{count} {what}" for what, count in counts.items())
-    document: dict[str, Any] = {"dry_run": dry_run, **counts}
-    document["rejections"] = [asdict(rejection) for rejection in report.rejected]
-    down = report.hosts_down.values()
-    document["hosts_down"] = [
-        {"host": each.host, "reason": each.reason, "photos": each.photos, "kept": each.kept}
-        for each in down
-    ]
-    if rejected is not None:
-        _write_rejections(rejected, report.rejected)
-    lines = [f"would be: {summary}" if dry_run else summary]
-    if dry_run:
-        samples = {
-            name: getattr(report, name)[:_SAMPLES] for name in ("added", "updated", "removed")
-        }
-        document["samples"] = samples
-        lines += [f"{name}: {', '.join(ids)}" for name, ids in samples.items() if ids]
-    lines += map(_down_in_words, down)
-    told = {rejection for each in down for rejection in each.rejected}
-    lines += [_in_words(rejection) for rejection in report.rejected if rejection not in told]
-    return Output(document, "\n".join(lines), SOME_REJECTED if report.rejected else DONE)
-
-
-def _write_rejections(file: Path, rejections: list[Rejection]) -> None:
-    try:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, [column.name for column in fields(Rejection)])
-            writer.writeheader()
-            writer.writerows(map(asdict, rejections))
-    except OSError as error:
-        raise ImageSearchError(f"cannot write {file}: {error}; the rest was done") from error
-
-
-def _down_in_words(down: HostDown) -> str:
-    counts = f"photos not read: {down.photos}, kept as stored: {down.kept}"
-    return f"photo server {down.host}: {counts}; {down.reason}"
-
-
-def _in_words(rejection: Rejection) -> str:
-    line = "" if rejection.line is None else f", line {rejection.line}"
-    product = "" if rejection.product_id is None else f", product {rejection.product_id!r}"
-    return f"rejected: {rejection.source}{line}{product}: {rejection.reason}"

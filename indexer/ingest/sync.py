@@ -8,7 +8,7 @@ run has lost at most two batches of work, and the next run finds what is done by
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import numpy as np
@@ -18,9 +18,10 @@ from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.photos import prepare
 from indexer.errors import HostError, ImageError, MassRemovalError
-from indexer.feeds import FeedRow, ImageRef, Rejection
+from indexer.feeds import FeedRow, ImageRef, Rejection, RowWarning
 from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.pipeline import ahead, threads
+from indexer.ingest.removal import Surplus, surplus
 from indexer.store import NewImage, Outcome, PutProduct, outcome
 from indexer.store.embedded.catalog import Catalog, CatalogWriter
 
@@ -32,7 +33,6 @@ _READERS = 4
 # Pixels per pass of the network: 32 photos of side 80, 4 of side 224. Fewer take longer each,
 # more take memory.
 _PASS_PIXELS = 32 * 80 * 80
-MASS_REMOVAL_FRACTION = 0.2
 
 Progress = Callable[[int], None]
 
@@ -57,7 +57,11 @@ class HostDown:
 
 @dataclass
 class Report:
-    """What a run did, or with `dry_run` would do. Product ids, in the order of the feed."""
+    """What a run did, or with `dry_run` would do. Product ids, in the order of the feed.
+
+    `not_removed` are not in the feed, but rejected rows of unknown id may be theirs. `refused` says
+    why `sync` would not do what `plan` has found.
+    """
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -66,6 +70,9 @@ class Report:
     embedded: int = 0
     rejected: list[Rejection] = field(default_factory=list)
     hosts_down: dict[str, HostDown] = field(default_factory=dict)
+    warnings: list[RowWarning] = field(default_factory=list)
+    not_removed: list[str] = field(default_factory=list)
+    refused: str | None = None
 
     def note(self, product_id: str, outcome: Outcome) -> None:
         if outcome == "unchanged":
@@ -165,11 +172,17 @@ class Indexer:
         return report
 
     def sync(
-        self, feed: Callable[[], Iterable[FeedRow | Rejection]], *, allow_mass_removal: bool
+        self,
+        feed: Callable[[], Iterable[FeedRow | Rejection]],
+        *,
+        allow_mass_removal: bool,
+        remove_despite_rejects: bool = False,
     ) -> Report:
         """Makes the catalogue equal to the feed, which is read twice: for its ids, then to add.
 
-        A product whose row is rejected stays as it is.
+        A product whose row is rejected stays as it is. While the id of a rejected row is not known,
+        any product may be the one of that row: then nothing is removed, unless
+        `remove_despite_rejects`.
 
         Raises:
             MassRemovalError: the feed lacks so many products that it is more likely broken.
@@ -178,21 +191,30 @@ class Indexer:
         """
         report = Report()
         with self._writer() as writer:
-            surplus = self._surplus(feed(), allow_mass_removal)
+            found = self._surplus(feed(), report, remove_despite_rejects)
+            if not allow_mass_removal:
+                found.require_few()
             self._put_all(writer, feed(), report)
-            for batch in batched(surplus, BATCH):
+            for batch in batched(found.product_ids, BATCH):
                 report.removed += writer.remove(batch)
         return report
 
     def plan(
-        self, feed: Callable[[], Iterable[FeedRow | Rejection]], *, allow_mass_removal: bool
+        self,
+        feed: Callable[[], Iterable[FeedRow | Rejection]],
+        *,
+        allow_mass_removal: bool,
+        remove_despite_rejects: bool = False,
     ) -> Report:
-        """What `sync` would do; writes nothing and embeds nothing.
-
-        Raises:
-            MassRemovalError: as `sync`.
-        """
-        report = Report(removed=self._surplus(feed(), allow_mass_removal))
+        """What `sync` would do, or refuse to do; writes nothing and embeds nothing."""
+        report = Report()
+        found = self._surplus(feed(), report, remove_despite_rejects)
+        report.removed = found.product_ids
+        if not allow_mass_removal:
+            try:
+                found.require_few()
+            except MassRemovalError as error:
+                report.refused = str(error)
         new: set[str] = set()
         with self._readers() as readers:
             for batch in batched(self._prepared(feed(), report, readers), BATCH):
@@ -226,17 +248,17 @@ class Indexer:
                 self._photos.close()
                 raise
 
-    def _surplus(self, rows: Iterable[FeedRow | Rejection], allow_mass_removal: bool) -> list[str]:
-        named = {row.product_id for row in rows}
+    def _surplus(
+        self, rows: Iterable[FeedRow | Rejection], report: Report, despite_rejects: bool
+    ) -> Surplus:
+        """What to remove; the report tells what is not, and why."""
         with self._catalog.snapshot() as snapshot:
-            present = list(snapshot.product_ids())
-        surplus = [product_id for product_id in present if product_id not in named]
-        if len(surplus) > MASS_REMOVAL_FRACTION * len(present) and not allow_mass_removal:
-            raise MassRemovalError(
-                f"the feed would remove {len(surplus)} of {len(present)} products, more than"
-                f" {MASS_REMOVAL_FRACTION:.0%}; if that is meant, pass --allow-mass-removal"
-            )
-        return surplus
+            found = surplus(snapshot.product_ids(), rows)
+        report.warnings += found.warnings
+        if found.unknown and not despite_rejects:
+            report.not_removed = found.product_ids
+            return replace(found, product_ids=[])
+        return found
 
     def _put_all(
         self, writer: CatalogWriter, rows: Iterable[FeedRow | Rejection], report: Report
@@ -308,6 +330,9 @@ class Indexer:
     def _good(self, rows: Iterable[FeedRow | Rejection], report: Report) -> Iterator[FeedRow]:
         for row in rows:
             if isinstance(row, FeedRow):
+                report.warnings += [
+                    RowWarning(row.source, row.line, row.product_id, each) for each in row.warnings
+                ]
                 yield row
             else:
                 report.rejected.append(row)
@@ -326,7 +351,9 @@ class Indexer:
                 prepared.missed.append(_Missed(ref, str(error), None if kept else rejection))
             except ImageError as error:
                 reason = f"{ref.uri}: {error}"
-                prepared.rejections.append(Rejection(row.source, row.line, row.product_id, reason))
+                prepared.rejections.append(
+                    Rejection(row.source, row.line, row.product_id, reason, cause=str(error))
+                )
         return prepared
 
     def _read(self, ref: ImageRef) -> _Photo:

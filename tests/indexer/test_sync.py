@@ -1,6 +1,7 @@
 """From feeds to catalogues: only what changed is embedded, and nothing that is good is lost."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,9 +156,45 @@ def test_a_rejected_row_keeps_its_product_from_removal(store: Store) -> None:
     assert (report.removed, store.product_ids()) == ([], ["p"])
 
 
-def test_another_network_is_refused_before_anything_is_written(store: Store) -> None:
-    from dataclasses import replace
+def test_a_rejected_row_of_unknown_id_keeps_all_products_from_removal(store: Store) -> None:
+    store.add(store.row("p", "red"), store.row("q", "blue"))
+    feed: list[FeedRow | Rejection] = [store.row("new", "green")]
+    feed.append(Rejection("feed", 3, None, "no id"))
+    planned = plan(store, feed)
+    report = sync(store, feed)
+    assert planned == report
+    assert (report.added, report.removed, report.not_removed) == (["new"], [], ["p", "q"])
+    assert store.product_ids() == ["new", "p", "q"]
+    forced = store.indexer.sync(lambda: feed, allow_mass_removal=True, remove_despite_rejects=True)
+    assert (forced.removed, forced.not_removed) == (["p", "q"], [])
 
+
+def test_a_product_that_a_bad_row_may_be_about_is_kept(store: Store) -> None:
+    store.add(*(store.row(name, colour) for name, colour in zip("abcdefgh", COLOURS, strict=False)))
+    bad = Rejection("feed", 1, "a", "too many cells", ("b", "c"))
+    report = sync(store, [bad, *(store.row(name, "red") for name in "defg")])
+    assert (report.removed, store.product_ids()) == (["h"], list("abcdefg"))
+
+
+def test_a_product_whose_row_may_be_inside_of_another_is_kept_with_a_warning(store: Store) -> None:
+    store.add(store.row("a", "red"), store.row("b", "blue"))
+    whole = replace(store.row("a", "red"), may_name=("b", "word"), line=2)
+    report = sync(store, [whole], force=True)
+    assert (report.removed, store.product_ids()) == ([], ["a", "b"])
+    (warning,) = report.warnings
+    assert (warning.line, warning.product_id) == (2, "a")
+    assert "the row of product 'b', which is therefore kept" in warning.reason
+
+
+def test_a_plan_shows_what_the_run_would_be_refused_for(store: Store) -> None:
+    store.add(*(store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:10])))
+    planned = plan(store, [store.row("p0", "red"), store.row("new", "blue")])
+    assert (planned.added, len(planned.removed)) == (["new"], 9)
+    assert "remove 9 of 10 products" in str(planned.refused)
+    assert len(store.product_ids()) == 10
+
+
+def test_another_network_is_refused_before_anything_is_written(store: Store) -> None:
     store.add(store.row("p", "red"))
     store.embedder = FakeEmbedder(replace(FAKE_SPEC, input_size=32))
     with pytest.raises(FingerprintMismatchError):

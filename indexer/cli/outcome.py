@@ -1,0 +1,141 @@
+"""What a run over a feed has to say: counts, and the rows that need looking at."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from indexer.cli.app import Output
+from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
+from indexer.errors import ImageSearchError
+from indexer.feeds import Rejection, RowWarning, by_row, write_rejected
+from indexer.ingest.sync import HostDown, Report
+
+_SAMPLES = 10
+_CAUSES = 10  # that are told on stderr
+_ROWS = 5  # that are named of each
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")  # values; the rest is the cause
+
+_Row = Rejection | RowWarning
+
+
+def output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> Output:
+    """The output of a command; rejected rows are written to the file `rejected`, if any.
+
+    Raises:
+        ImageSearchError: it cannot be written.
+    """
+    rows = by_row(report.rejected)
+    counts = {
+        "added": len(report.added),
+        "updated": len(report.updated),
+        "removed": len(report.removed),
+        "unchanged": report.unchanged,
+        "rejected": len(rows),
+        "embedded": report.embedded,
+    }
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items())
+    document: dict[str, Any] = {"dry_run": dry_run, **counts}
+    down = report.hosts_down.values()
+    document |= {
+        "not_removed": len(report.not_removed),
+        "rejections": list(map(_fields, rows)),
+        "warnings": list(map(_fields, report.warnings)),
+        "hosts_down": [
+            {"host": each.host, "reason": each.reason, "photos": each.photos, "kept": each.kept}
+            for each in down
+        ],
+    }
+    lines = [f"would be: {summary}" if dry_run else summary]
+    if dry_run:
+        samples = _samples(report)
+        document |= {"refused": report.refused, "samples": samples}
+        lines += [
+            f"{name.replace('_', ' ')}: {', '.join(ids)}" for name, ids in samples.items() if ids
+        ]
+    lines += [*map(_down_in_words, down), *_of_removals(report, rows)]
+    if rejected is not None:
+        _write(rejected, rows)
+    hint = "" if rejected else "; --rejected FILE writes all rejected rows"
+    by_host = {each for host in down for each in host.rejected}  # told in one line for each host
+    others = by_row(each for each in report.rejected if each not in by_host)
+    notes = [*_told("rejected", others, hint), *_told("warning", report.warnings, "")]
+    code = SOME_REJECTED if rows else DONE
+    return Output(document, "\n".join(lines), FAILED if report.refused else code, notes)
+
+
+def _samples(report: Report) -> dict[str, list[str]]:
+    names = ("added", "updated", "removed", "not_removed")
+    return {name: getattr(report, name)[:_SAMPLES] for name in names}
+
+
+def _write(file: Path, rows: Sequence[Rejection]) -> None:
+    try:
+        write_rejected(file, rows)
+    except OSError as error:
+        raise ImageSearchError(f"cannot write {file}: {error}; the rest was done") from error
+
+
+def _down_in_words(down: HostDown) -> str:
+    counts = f"photos not read: {down.photos}, kept as stored: {down.kept}"
+    return f"photo server {down.host}: {counts}; {down.reason}"
+
+
+def _of_removals(report: Report, rows: Sequence[Rejection]) -> list[str]:
+    lines = []
+    if report.not_removed:
+        unknown = [row for row in rows if row.product_id is None]
+        lines.append(
+            f"not removed: {len(report.not_removed)} products that the feed does not name, because"
+            f" the id of {len(unknown)} rejected rows cannot be read ({_places(unknown)}): correct"
+            " these rows, or pass --remove-despite-rejects"
+        )
+    if report.refused:
+        lines.append(f"the run itself would be refused: {report.refused}")
+    return lines
+
+
+def _fields(row: _Row) -> dict[str, object]:
+    return {
+        "source": row.source,
+        "line": row.line,
+        "product_id": row.product_id,
+        "reason": row.reason,
+    }
+
+
+def _told(what: str, rows: Sequence[_Row], hint: str) -> list[str]:
+    """A line for each cause, the frequent ones first, and no more than fit on a screen."""
+    causes: dict[tuple[str, str], list[_Row]] = {}
+    for row in rows:
+        causes.setdefault((row.source, _VARYING.sub("#", _cause(row))), []).append(row)
+    groups = sorted(causes.values(), key=len, reverse=True)
+    lines = [_in_words(what, group) for group in groups[:_CAUSES]]
+    if left := groups[_CAUSES:]:
+        lines.append(f"{what}: {sum(map(len, left))} rows for {len(left)} other reasons{hint}")
+    return lines
+
+
+def _in_words(what: str, rows: Sequence[_Row]) -> str:
+    first = rows[0]
+    if len(rows) == 1:
+        line = "" if first.line is None else f", line {first.line}"
+        product = "" if first.product_id is None else f", product {first.product_id!r}"
+        return f"{what}: {first.source}{line}{product}: {first.reason}"
+    same = len({_cause(row) for row in rows}) == 1
+    example = "" if same else "for example "
+    return f"{what}: {len(rows)} rows of {first.source}: {example}{_cause(first)} ({_places(rows)})"
+
+
+def _cause(row: _Row) -> str:
+    return row.cause or row.reason if isinstance(row, Rejection) else row.reason
+
+
+def _places(rows: Sequence[_Row]) -> str:
+    """The lines of the first rows, or their products where there are no lines."""
+    lines = [str(row.line) for row in rows if row.line is not None]
+    names = lines or [repr(row.product_id) for row in rows if row.product_id is not None]
+    if not names:
+        return "without a name"
+    more = ", ..." if len(rows) > _ROWS else ""
+    return f"{'lines' if lines else 'products'} {', '.join(names[:_ROWS])}{more}"
