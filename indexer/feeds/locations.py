@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from indexer.feeds.rows import ImageRef, RowError
+from indexer.fetch import is_url
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://|(data):", re.IGNORECASE)
 # Image servers have commas in their URLs (.../w_300,h_300/a.jpg), so among URLs only
@@ -50,7 +51,7 @@ def _locate(link: str, base: Path) -> str:
         link = f"https:{link}"
     match = _SCHEME.match(link)
     scheme = (match[1] or match[2]).lower() if match else ""
-    if scheme in ("http", "https"):
+    if is_url(link):
         return link
     if scheme == "file":
         return _path_of(link)

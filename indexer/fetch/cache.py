@@ -39,9 +39,10 @@ class PhotoCache:
         file = self._file(url)
         try:
             content = file.read_bytes()
-            os.utime(file)
         except OSError:
             return None
+        with suppress(OSError):  # a service may read it without being allowed to write
+            os.utime(file)
         digest, rest = content[:_DIGEST], content[_DIGEST:]
         if sha256(rest).digest() != digest:
             return None

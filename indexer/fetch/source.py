@@ -57,6 +57,11 @@ class PhotoSource:
             self._cache.store(location, photo)
         return photo.data
 
+    def kept(self, url: str) -> bytes | None:
+        """The photo of a URL as a run has kept it; nobody is asked whether it changed."""
+        known = self._cache.load(url) if self._cache else None
+        return known.data if known else None
+
     def close(self) -> None:
         """Cuts off the downloads of other threads; later ones are refused."""
         self._downloader.close()

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from indexer.fetch import is_url
 from indexer.images import Box
 from indexer.store import FacetCount, Image, Product
 
@@ -84,6 +85,6 @@ class Answer:
 
 def image_url(collection: str, image: Image) -> str:
     """Where a browser finds the photo: its own address, or the service's if it is a file."""
-    if image.location.startswith(("http://", "https://")):
+    if is_url(image.location):
         return image.location
     return f"/v1/images/{image.image_id}?collection={quote(collection)}"

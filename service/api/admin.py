@@ -1,7 +1,6 @@
 """Changing products over HTTP: one at a time, or many in one request."""
 
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Thread
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from indexer.config import IndexSettings, Settings
 from indexer.errors import BadParameterError, ImageSearchError, LockedError
 from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
-from indexer.fetch import PhotoSource
+from indexer.fetch import PhotoSource, is_url
 from indexer.ingest.editing import Change, Delete, Editor, Patch, Put, Result
 from indexer.maintenance.compaction import compact_when_due
 from indexer.search import Searcher
@@ -29,8 +28,6 @@ MAX_OPERATIONS = 1000
 
 log = logging.getLogger(__name__)
 blueprint = ScopedBlueprint("admin", __name__)
-
-_URL = re.compile(r"https?://", re.IGNORECASE)
 
 Attributes = Annotated[
     dict[str, Any],
@@ -204,7 +201,7 @@ def _changed(change: Change) -> Response:
 def _put(product_id: str, attributes: dict[str, Any] | None, images: Iterable[str]) -> Put:
     require_product_id(product_id)
     photos = tuple(
-        image if _URL.match(image) else decoded(image, f"images[{number}]")
+        image if is_url(image) else decoded(image, f"images[{number}]")
         for number, image in enumerate(images)
     )
     return Put(product_id, read_attributes(attributes or {}), photos)

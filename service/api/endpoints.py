@@ -10,6 +10,7 @@ from flask import Response, current_app, g, jsonify, redirect, request, send_fil
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from indexer.errors import BadParameterError, ImageSearchError
+from indexer.fetch import is_url
 from indexer.search import Answer, find_product, image_url
 from indexer.store import Image
 from service.access.scopes import ScopedBlueprint
@@ -142,7 +143,7 @@ def image(image_id: int) -> WerkzeugResponse:
         found = reader.images([image_id]).get(image_id)
     if found is None:
         raise UnknownImageError(f"there is no image {image_id} in collection {collection!r}")
-    if found.location.startswith(("http://", "https://")):
+    if is_url(found.location):
         return redirect(found.location)
     catalog = _service().store(collection).catalog
     return _sent(open_photo(catalog, found, _service().photos(collection).limits), found)

@@ -18,6 +18,7 @@ from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine.admission import Admission
 from service.engine.batching import Lane
+from service.engine.originals import Originals
 from service.engine.query_photos import QueryPhotos
 from service.errors import ImageUrlDisabledError, NotReadyError
 from service.http import metrics
@@ -55,6 +56,7 @@ class SearchService:
 
     Attributes:
         admission: whom to ask before a search.
+        originals: the photos of the catalogues.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SearchService:
             settings.fetch.model_copy(update={"timeout_s": timeout_s}),
             only_hosts=settings.service.image_url_hosts,
         )
+        self.originals = Originals(settings)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 

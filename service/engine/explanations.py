@@ -13,10 +13,8 @@ from indexer.errors import ImageError
 from indexer.images import ImageLimits, crop, decode
 from indexer.search import find_product, image_url
 from indexer.store import Image, Reader
-from indexer.store.embedded.catalog import Catalog
 from service.api.schemas import ExplainParameters
 from service.engine.collections import SearchService
-from service.engine.originals import open_photo
 from service.engine.query_photos import QueryPhotos
 from service.errors import UnknownImageError
 
@@ -31,7 +29,8 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
         BadParameterError: the box is none.
         FingerprintMismatchError: the catalogue holds vectors of another network.
         UnknownProductError: there is no such product.
-        UnknownImageError: the photo of the result is no file here.
+        UnknownImageError: the photo of the result cannot be read any more.
+        OverloadedError: too much is being answered.
     """
     searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
     passes = explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
@@ -63,7 +62,8 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
     Raises:
         FingerprintMismatchError: the catalogue holds vectors of another network.
         UnknownProductError: there is no such product.
-        UnknownImageError: a photo is no file here.
+        UnknownImageError: a photo cannot be read any more.
+        OverloadedError: too much is being answered.
     """
     searcher = service.searcher(asked.collection)
     with service.admission.admitted(explain.PASSES):
@@ -98,7 +98,8 @@ def _score(query: Vector, vector: Vector) -> float:
 
 def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> Json:
     photos = service.photos(collection)
-    picture = _read(service.store(collection).catalog, image, photos.limits)
+    data = service.originals.read(service.store(collection).catalog, image)
+    picture = _decoded(data, image, photos.limits)
     return {
         "image": image.uri,
         "image_url": image_url(collection, image),
@@ -115,9 +116,7 @@ def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list
     return rows
 
 
-def _read(catalog: Catalog, image: Image, limits: ImageLimits) -> Picture.Image:
-    with open_photo(catalog, image, limits) as file:
-        data = file.read()
+def _decoded(data: bytes, image: Image, limits: ImageLimits) -> Picture.Image:
     try:
         return decode(data, limits)
     except ImageError as error:

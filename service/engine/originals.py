@@ -1,4 +1,4 @@
-"""The files of the catalogue's photos: opened only while they are what was indexed.
+"""The catalogue's photos: given out only while they are what was indexed.
 
 Whoever may write to a folder of photos must not decide what the service serves. A location was
 resolved when it was indexed, so a symbolic link in it came later and is refused; the content is
@@ -10,19 +10,68 @@ import stat
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
+from threading import BoundedSemaphore
 
+from indexer.config import Settings
 from indexer.errors import ImageError
+from indexer.fetch import PhotoSource, is_url
 from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
 from indexer.store import Image
 from indexer.store.embedded.catalog import Catalog
-from service.errors import UnknownImageError
+from service.errors import OverloadedError, UnknownImageError
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
 # Without waiting, or a pipe in the place of a photo would hold the thread.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _HEAD = 256  # bytes that tell the format
 _PIECE = 1 << 20
+# Threads that may wait for photo servers: one that is slow must not hold up searches.
+_DOWNLOADS = 2
+_DOWNLOAD_S = 5.0
+
+
+class Originals:
+    """Reads the photos of collections, from disk and from the web. Thread-safe.
+
+    The URLs are those of the catalogue, never of a request. They are fetched with the settings
+    and the cache of the command line, so that only hosts that `fetch` allows are reached.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = settings.images.limits()
+        timeout_s = min(settings.fetch.timeout_s, _DOWNLOAD_S)
+        fetch = settings.fetch.model_copy(update={"timeout_s": timeout_s})
+        self._web = PhotoSource(self._limits, fetch, settings.photo_cache)
+        self._downloads = BoundedSemaphore(_DOWNLOADS)
+
+    def read(self, catalog: Catalog, image: Image) -> bytes:
+        """The bytes of a photo.
+
+        Raises:
+            UnknownImageError: it cannot be read, or is not what was indexed.
+            OverloadedError: others wait for photo servers already.
+        """
+        if not is_url(image.location):
+            with open_photo(catalog, image, self._limits) as file:
+                return file.read()
+        kept = self._web.kept(image.location)
+        if kept is not None and _is_of(kept, image):
+            return kept
+        data = self._downloaded(image)
+        if not _is_of(data, image):
+            raise _changed(image)
+        return data
+
+    def _downloaded(self, image: Image) -> bytes:
+        if not self._downloads.acquire(blocking=False):
+            raise OverloadedError(retry_after_s=1)
+        try:
+            return self._web.read(image.location)
+        except ImageError as error:
+            raise UnknownImageError(f"{image.uri!r} cannot be read now: {error}") from error
+        finally:
+            self._downloads.release()
 
 
 def open_photo(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
@@ -86,7 +135,11 @@ def _is_as_indexed(descriptor: int, image: Image, limits: ImageLimits) -> bool:
     return digest.hexdigest() == image.content_hash
 
 
+def _is_of(data: bytes, image: Image) -> bool:
+    return sha256(data).hexdigest() == image.content_hash
+
+
 def _changed(image: Image) -> UnknownImageError:
     return UnknownImageError(
-        f"the file of image {image.image_id} is not the photo that was indexed; index it again"
+        f"the photo of image {image.image_id} is not the one that was indexed; index it again"
     )

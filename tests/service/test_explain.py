@@ -3,6 +3,9 @@
 import base64
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from indexer.config import FetchSettings
 from indexer.errors import UnsupportedFormatError
+from indexer.fetch.cache import PhotoCache
+from indexer.fetch.download import Download
 from indexer.images import ImageLimits
 from indexer.store import NewImage, PutProduct
 from service.engine.batching import Lane
@@ -19,6 +25,7 @@ from service.engine.query_photos import QueryPhotos
 from service.errors import DeadlineError
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
+from tests.indexer.test_fetch import PhotoServer, dripping, reply, running
 from tests.service.conftest import serving
 
 NETWORK = PoolingEmbedder()
@@ -149,17 +156,85 @@ def test_what_stands_in_the_place_of_an_indexed_photo_is_not_explained(tmp_path:
     store.catalog.close()
 
 
-def test_a_photo_on_the_web_is_not_fetched_for_an_explanation(tmp_path: Path) -> None:
-    store = Store(tmp_path, PoolingEmbedder())
+@pytest.fixture
+def server() -> Iterator[PhotoServer]:
+    with running(PhotoServer()) as server:
+        server.answers = [reply(png("red"))]
+        yield server
+
+
+@contextmanager
+def web_shop(
+    folder: Path, url: str, allowed: str, photo: bytes = b""
+) -> Iterator[tuple[Store, FlaskClient]]:
+    """A service over a product `web` whose photo is at a URL, and hosts that `fetch` allows."""
+    store = Store(folder, PoolingEmbedder())
     store.add(store.row("red", "red"))
-    url = "https://shop.example/photo.png"
     vector = NETWORK.embed([Image.new("RGB", (9, 9), "red")])[0]
+    digest = sha256(photo or png("red")).hexdigest()
     with store.catalog.writer() as writer:
-        writer.put([PutProduct("web", {}, (NewImage(url, url, "hash", vector),))])
-    with serving(store.catalog.folder.parent, load=lambda _: PoolingEmbedder()) as client:
+        writer.put([PutProduct("web", {}, (NewImage(url, url, digest, vector),))])
+    settings = FetchSettings(allowed_hosts=[allowed] if allowed else [], timeout_s=2)
+    data_dir = store.catalog.folder.parent
+    with serving(data_dir, load=lambda _: PoolingEmbedder(), fetch=settings) as client:
+        yield store, client
+    store.catalog.close()
+
+
+def test_a_photo_on_the_web_is_explained(tmp_path: Path, server: PhotoServer) -> None:
+    host = f"127.0.0.1:{server.port}"
+    with web_shop(tmp_path, f"HTTP://{host}/a.png", host) as (_, client):
+        answer = client.post("/v1/explain", json={"product_id": "red", "result": "web"})
+        assert answer.status_code == 200
+        assert np.array(answer.get_json()["result"]["rows"]).max() == 1
+        assert send(client, "/v1/explain", png("red"), result="web").status_code == 200
+
+
+def test_a_photo_that_was_kept_is_explained_without_asking_its_server(
+    tmp_path: Path, server: PhotoServer
+) -> None:
+    url = f"http://photos.example:{server.port}/a.png"
+    with web_shop(tmp_path, url, "") as (store, client):
+        cache = PhotoCache(store.catalog.folder.parent / ".photos", 2**20)
+        cache.store(url, Download(png("red"), url, '"1"', None))
+        answer = send(client, "/v1/explain", png("red"), result="web")
+    assert (answer.status_code, server.requests) == (200, [])
+
+
+def test_a_photo_on_a_private_address_is_not_fetched_for_an_explanation(
+    tmp_path: Path, server: PhotoServer
+) -> None:
+    with web_shop(tmp_path, f"http://127.0.0.1:{server.port}/a.png", "") as (_, client):
         response = send(client, "/v1/explain", png("red"), result="web")
     assert (response.status_code, response.get_json()["code"]) == (404, "unknown_image")
-    store.catalog.close()
+    assert server.requests == []
+
+
+def test_a_photo_on_the_web_that_is_another_one_now_is_not_explained(
+    tmp_path: Path, server: PhotoServer
+) -> None:
+    host = f"127.0.0.1:{server.port}"
+    with web_shop(tmp_path, f"http://{host}/a.png", host, png("blue")) as (_, client):
+        response = send(client, "/v1/explain", png("red"), result="web")
+    assert (response.status_code, response.get_json()["code"]) == (404, "unknown_image")
+    assert "not the one that was indexed" in response.get_json()["detail"]
+
+
+def test_a_slow_photo_server_holds_up_two_explanations_and_no_more(
+    tmp_path: Path, server: PhotoServer
+) -> None:
+    host = f"127.0.0.1:{server.port}"
+    server.answers = [dripping]
+    with web_shop(tmp_path, f"http://{host}/a.png", host) as (_, client):
+
+        def ask(_: int) -> int:
+            own = client.application.test_client()
+            query = {"product_id": "red", "result": "web"}
+            return own.post("/v1/explain", json=query).status_code
+
+        with ThreadPoolExecutor(6) as pool:
+            assert set(pool.map(ask, range(6))) == {404, 503}
+    assert len(server.requests) < 6
 
 
 class Asked:

@@ -208,6 +208,8 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
+    images = next(each for each in policy.split("; ") if each.startswith("img-src"))
+    assert {"http:", "https:"} <= set(images.split())  # feeds name photos on either
     assert "frame-ancestors 'none'" in policy
 
 
