@@ -6,14 +6,17 @@ BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benc
 # first.
 TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run serve index test test-fast lint format bench docs setup
+.PHONY: help run serve index test test-fast lint format bench docs setup
 
-run: index serve ## index CATALOG=feed or folder (a drawn sample if nothing is indexed), serve it
+help: ## the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
+
+run: index serve ## index CATALOG=feed or folder (by default a sample store) and serve it
 
 serve: setup ## serve what is indexed
 	$(BIN)/gunicorn --config service/gunicorn.conf.py service.wsgi:app
 
-index: setup
+index: setup ## index CATALOG, or the sample store if nothing is indexed
 ifdef CATALOG
 	$(BIN)/python -m indexer add "$(CATALOG)" || [ $$? -eq 3 ] # some rows were rejected
 else
@@ -32,11 +35,11 @@ test: .venv/dev ## formatting, lint, types, tests
 test-fast: .venv/dev ## the tests that start no process and load no TensorFlow
 	$(TESTS) --fast -rfE
 
-lint: .venv/dev
+lint: .venv/dev ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: .venv/dev
+format: .venv/dev ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -46,7 +49,7 @@ bench: .venv/dev ## the tables of docs/performance.md
 docs: .venv/dev ## write docs/api.md, docs/cli.md, docs/configuration.md from the code
 	$(BIN)/python -m docs.generate
 
-setup: .venv/ready
+setup: .venv/ready ## a virtual environment in .venv
 
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
