@@ -21,7 +21,7 @@ ifdef CATALOG
 	$(BIN)/python -m indexer add "$(CATALOG)" || [ $$? -eq 3 ] # some rows were rejected
 else
 	@if $(BIN)/python -m indexer status --json | grep -q '"products": 0,'; then \
-		$(BIN)/python -m indexer sample sample-catalog && \
+		$(BIN)/python -m examples.sample_store sample-catalog && \
 		$(BIN)/python -m indexer add sample-catalog/products.csv; \
 	fi
 endif

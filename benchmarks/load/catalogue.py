@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.index_scale import DATA, mixtures
+from examples.sample_store import draw_sample_catalog
 from indexer.arrays import Vectors, batched, normalised
 from indexer.config import DEFAULT_COLLECTION, load_settings
 from indexer.embedding import resolve_spec
 from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
-from indexer.sample import draw_sample_catalog
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
 

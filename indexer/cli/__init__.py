@@ -7,7 +7,6 @@ from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, rebuild
 from indexer.cli.read import search, status
 from indexer.cli.report import report
-from indexer.cli.sample import sample
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
 from indexer.cli.write import add, merge, remove, sync
@@ -25,7 +24,6 @@ for command in (
     export,
     verify,
     snapshot,
-    sample,
     keys,
     report,
     calibrate,

@@ -169,7 +169,6 @@ ARGUMENTS: dict[str, list[str]] = {
     "search": ["--product", "red"],
     "export": ["out"],
     "import-features": ["out/features.npy", "out/names.txt"],
-    "sample": ["drawn", "--products", "3"],
     "snapshot prune": ["--keep", "1"],
     "keys create": ["--scope", "search"],
 }

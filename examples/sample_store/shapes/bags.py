@@ -1,8 +1,8 @@
 """Handbags and backpacks."""
 
-from indexer.sample.palette import BLACK, METAL, RGB, RUBBER, mix
-from indexer.sample.paths import symmetric
-from indexer.sample.pen import Pen
+from examples.sample_store.palette import BLACK, METAL, RGB, RUBBER, mix
+from examples.sample_store.paths import symmetric
+from examples.sample_store.pen import Pen
 
 
 def handbag(pen: Pen) -> str:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from indexer.sample.palette import BLACK, CREAM, METAL, ink, mix
-from indexer.sample.paths import symmetric
-from indexer.sample.pen import Pen
+from examples.sample_store.palette import BLACK, CREAM, METAL, ink, mix
+from examples.sample_store.paths import symmetric
+from examples.sample_store.pen import Pen
 
 NECKS = {  # half width, depth, how round (0 is a V)
     "Crew-neck": (9, 5, 1.0),

@@ -1,8 +1,8 @@
 """What is worn on the head."""
 
-from indexer.sample.palette import BLACK, WHITE, mix
-from indexer.sample.paths import circle, symmetric
-from indexer.sample.pen import Pen
+from examples.sample_store.palette import BLACK, WHITE, mix
+from examples.sample_store.paths import circle, symmetric
+from examples.sample_store.pen import Pen
 
 
 def cap(pen: Pen) -> str:

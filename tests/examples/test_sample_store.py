@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from indexer.errors import BadParameterError
-from indexer.sample import draw_sample_catalog
-from indexer.sample.shapes import KINDS
+from examples.sample_store import draw_sample_catalog
+from examples.sample_store.shapes import KINDS
 
 PRODUCTS = 24
 COLUMNS = {
@@ -130,5 +129,5 @@ def test_an_interrupted_run_leaves_no_feed_and_can_be_repeated(tmp_path: Path) -
 
 
 def test_an_empty_catalog_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadParameterError, match="received 0"):
+    with pytest.raises(ValueError, match="received 0"):
         draw_sample_catalog(tmp_path, products=0)

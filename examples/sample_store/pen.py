@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from indexer.sample.fabrics import SIDE, UNIT, Cloth
-from indexer.sample.palette import BLACK, RGB, WHITE, ink, mix
-from indexer.sample.paths import Points, dashes, mirror, trace
+from examples.sample_store.fabrics import SIDE, UNIT, Cloth
+from examples.sample_store.palette import BLACK, RGB, WHITE, ink, mix
+from examples.sample_store.paths import Points, dashes, mirror, trace
 
 Path = str | Points
 Option = TypeVar("Option")

@@ -1,4 +1,4 @@
-"""A drawn catalogue for machines without one, so that a newcomer sees the product at work.
+"""A drawn clothing store, to try the product without photos of your own.
 
 `shapes` holds what can be drawn, `fabrics` and `palette` what it is made of, `pen`
 draws it, `studio` photographs it, `catalog` decides what the store sells at which price.
@@ -7,9 +7,8 @@ draws it, `studio` photographs it, `catalog` decides what the store sells at whi
 import csv
 from pathlib import Path
 
-from indexer.errors import BadParameterError
-from indexer.sample.catalog import Product, draw, feed_row, plan, seeded
-from indexer.sample.studio import casual_photo, catalog_photo
+from examples.sample_store.catalog import Product, draw, feed_row, plan, seeded
+from examples.sample_store.studio import casual_photo, catalog_photo
 
 __all__ = ["draw_sample_catalog"]
 
@@ -24,10 +23,11 @@ def draw_sample_catalog(folder: Path, *, products: int = 320, seed: int = 1) -> 
     arguments give the same pixels on every machine. From 24 products on, each kind occurs.
     Products of equal `design` are lookalikes: another brand, another price.
 
-    Raises `BadParameterError` if `products` is below 1.
+    Raises:
+        ValueError: `products` is below 1.
     """
     if products < 1:
-        raise BadParameterError(f"a catalogue has at least 1 product; received {products}")
+        raise ValueError(f"a catalogue has at least 1 product; received {products}")
     feed = folder / "products.csv"
     feed.unlink(missing_ok=True)
     (folder / "photos").mkdir(parents=True, exist_ok=True)

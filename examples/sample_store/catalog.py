@@ -7,10 +7,10 @@ from random import Random
 
 from PIL import Image
 
-from indexer.sample.fabrics import weave
-from indexer.sample.palette import COLORS, companion, dye
-from indexer.sample.pen import Pen
-from indexer.sample.shapes import KINDS, Kind
+from examples.sample_store.fabrics import weave
+from examples.sample_store.palette import COLORS, companion, dye
+from examples.sample_store.pen import Pen
+from examples.sample_store.shapes import KINDS, Kind
 
 _HOUSES = ("Marlow & Finch", "Oudrey", "Nordvane", "Tamsin Vale", "Hollinbrook", "Kestrelle")
 _BARGAINS = ("Plumo", "Cottonwick", "Everwen", "Budd", "Sixpence Lane")

@@ -1,7 +1,7 @@
 """Footwear, seen from the side, the toe to the right."""
 
-from indexer.sample.palette import BLACK, CREAM, METAL, RUBBER, WHITE, mix
-from indexer.sample.pen import Pen
+from examples.sample_store.palette import BLACK, CREAM, METAL, RUBBER, WHITE, mix
+from examples.sample_store.pen import Pen
 
 
 def sneaker(pen: Pen) -> str:

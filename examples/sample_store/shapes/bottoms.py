@@ -1,8 +1,8 @@
 """What is worn below the waist."""
 
-from indexer.sample.palette import BLACK, METAL, mix
-from indexer.sample.paths import symmetric
-from indexer.sample.pen import Pen
+from examples.sample_store.palette import BLACK, METAL, mix
+from examples.sample_store.paths import symmetric
+from examples.sample_store.pen import Pen
 
 
 def _waistband(pen: Pen, half: float, y: float) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
-from indexer.sample.palette import BLACK, RGB, mix
+from examples.sample_store.palette import BLACK, RGB, mix
 
 
 def catalog_photo(art: Image.Image, rng: Random, *, zoom: float = 1) -> Image.Image:

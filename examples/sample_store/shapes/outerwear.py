@@ -1,9 +1,9 @@
 """Jackets and coats."""
 
-from indexer.sample.palette import BLACK, CREAM, METAL, mix
-from indexer.sample.paths import symmetric
-from indexer.sample.pen import Pen
-from indexer.sample.shapes.tops import Torso, collar, hem_rib, sleeves, torso
+from examples.sample_store.palette import BLACK, CREAM, METAL, mix
+from examples.sample_store.paths import symmetric
+from examples.sample_store.pen import Pen
+from examples.sample_store.shapes.tops import Torso, collar, hem_rib, sleeves, torso
 
 
 def _lapels(pen: Pen, low: float) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from indexer.sample.pen import Pen
-from indexer.sample.shapes.bags import backpack, handbag
-from indexer.sample.shapes.bottoms import shorts, skirt, trousers
-from indexer.sample.shapes.hats import beanie, cap, hat
-from indexer.sample.shapes.outerwear import coat, jacket
-from indexer.sample.shapes.shoes import boot, heel, sandal, sneaker
-from indexer.sample.shapes.tops import dress, hoodie, polo, shirt, sweater, tank, tshirt
+from examples.sample_store.pen import Pen
+from examples.sample_store.shapes.bags import backpack, handbag
+from examples.sample_store.shapes.bottoms import shorts, skirt, trousers
+from examples.sample_store.shapes.hats import beanie, cap, hat
+from examples.sample_store.shapes.outerwear import coat, jacket
+from examples.sample_store.shapes.shoes import boot, heel, sandal, sneaker
+from examples.sample_store.shapes.tops import dress, hoodie, polo, shirt, sweater, tank, tshirt
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from indexer.sample.palette import RGB, mix
+from examples.sample_store.palette import RGB, mix
 
 UNIT = 8  # pixels per unit of a drawing: twice the final size, for smooth edges
 SIDE = 100 * UNIT

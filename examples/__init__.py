@@ -1,0 +1,1 @@
+"""What a newcomer can try the product on."""
