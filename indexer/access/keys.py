@@ -7,10 +7,8 @@ one can guess, a slow hash would protect no better.
 import hmac
 import ipaddress
 import json
-import os
 import secrets
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -19,7 +17,7 @@ from typing import Literal, get_args
 
 from indexer.config import Settings
 from indexer.errors import ConfigError, ImageSearchError
-from indexer.files import sync
+from indexer.files import write_atomically
 from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.schema import now
 
@@ -136,16 +134,8 @@ class Keys:
 
     def _write(self, keys: Iterable[Key]) -> None:
         text = json.dumps({"keys": [asdict(key) for key in keys]}, indent=2) + "\n"
-        temporary = self.path.with_suffix(".unfinished")
         try:
-            with suppress(FileNotFoundError):  # of one who was killed
-                temporary.unlink()
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-            sync(temporary)
-            temporary.replace(self.path)
-            sync(self.path.parent)
+            write_atomically(self.path, text.encode(), mode=0o600)
         except OSError as error:
             raise KeysError(f"{self.path}: cannot be written: {error}") from error
 

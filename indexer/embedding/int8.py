@@ -4,7 +4,6 @@ Read as data: sizes are known beforehand and checked before anything is unpacked
 it is interpreted beyond numbers. `quantised` knows what the record means.
 """
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
-from indexer.files import sync
+from indexer.files import replacing
 
 SUFFIX = ".int8"
 _MANIFEST, _RECORD = "manifest.json", "weights.bin"
@@ -50,20 +49,13 @@ def write_int8(path: Path, manifest: Manifest, record: bytes) -> None:
     Raises:
         WeightsError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:  # weights hardly compress
-                archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2))
-                archive.writestr(_RECORD, record)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync(path.parent)
+        # Weights hardly compress.
+        with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2))
+            archive.writestr(_RECORD, record)
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_manifest(path: Path) -> Manifest:

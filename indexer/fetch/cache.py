@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from indexer.fetch.download import Download
+from indexer.files import write_atomically
 
 _UNUSED_S = 30 * 24 * 3600
 _DIGEST = 32
@@ -56,16 +57,12 @@ class PhotoCache:
         file = self._file(url)
         head = {key: value for key, value in asdict(photo).items() if key != "data"}
         rest = json.dumps(head).encode() + b"\n" + photo.data
-        temporary = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         with suppress(OSError):
             if not self._reserve(_DIGEST + len(rest)):
                 return
             file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(sha256(rest).digest() + rest)
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
+            # A file that a power cut leaves damaged does not match its digest.
+            write_atomically(file, sha256(rest).digest() + rest, durable=False)
 
     def _file(self, url: str) -> Path:
         name = sha256(url.encode()).hexdigest()
