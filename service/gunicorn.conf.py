@@ -32,6 +32,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 from prometheus_client import multiprocess  # noqa: E402
 
+from service.engine.admission import costly_share  # noqa: E402
 from service.http.logs import configuration  # noqa: E402
 from service.worker import DoorWorker, NoAccessLog  # noqa: E402
 
@@ -41,7 +42,7 @@ _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 bind = f"{_host}:{_service.port}"
 workers = _service.workers
 DoorWorker.drain_s = _service.drain_s
-DoorWorker.most_photos = _service.max_in_flight
+DoorWorker.most_photos = _service.max_in_flight + costly_share(_service.max_in_flight)
 DoorWorker.most_bytes = 2 * _settings.images.max_bytes
 worker_class = DoorWorker
 # Half of them search at most, so that one is free for `/healthz`, and to say no.

@@ -186,7 +186,8 @@ class ServiceSettings(Section):
         ge=1,
         le=256,
         description="Searches by photo that one process has at once, and twice as many of any"
-        " kind; the others hear 503 at once. It has four times as many threads.",
+        " kind; the others hear 503 at once. A quarter as many searches with box=auto and"
+        " explanations come on top. It has four times as many threads.",
     )
     max_wait_s: float = Field(
         1.0,

@@ -19,6 +19,7 @@ def register(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=access.trusted_proxies, x_proto=0, x_host=0
         )
-    app.before_request(Guard(settings).check)
+    guard = app.extensions["guard"] = Guard(settings)
+    app.before_request(guard.check)
     if access.cors_origins:
         cors.register(app, access.cors_origins)

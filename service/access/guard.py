@@ -56,6 +56,17 @@ class Guard:
                 {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
             )
 
+    def charge(self, cost: int) -> None:
+        """Counts the request, which `check` let through, as `cost` requests.
+
+        Raises:
+            RateLimitedError: that is more than this client may send.
+        """
+        self._by_address.charge(client_of(request.remote_addr or ""), cost)
+        text = _sent_key()
+        if text is not None and (key := self._keys.find(text)) is not None:
+            self._by_key.charge(key.id, cost)
+
     def _check_without_key(self, scope: Scope) -> None:
         shopping = scope in ("search", "events")
         if shopping and self._open:
@@ -69,6 +80,16 @@ class Guard:
             f" indexer keys create --scope {scope}` makes one",
             {"WWW-Authenticate": _CHALLENGE},
         )
+
+
+def charge(cost: int) -> None:
+    """Counts the request as `cost` requests, once what it asks for has been read.
+
+    Raises:
+        RateLimitedError: that is more than this client may send.
+    """
+    guard: Guard = current_app.extensions["guard"]
+    guard.charge(cost)
 
 
 def _sent_key() -> str | None:

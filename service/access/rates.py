@@ -32,7 +32,21 @@ class RateLimit:
         Raises:
             RateLimitedError: they have sent too many.
         """
-        if self._item is None or self._counts.hit(self._item, who):
+        self._hit(who, 1)
+
+    def charge(self, who: str, cost: int) -> None:
+        """Counts a request that was counted once as `cost` requests.
+
+        As the whole limit at most, so that a client that has sent nothing else is answered.
+
+        Raises:
+            RateLimitedError: that is too many.
+        """
+        if self._item is not None and (rest := min(cost, self._item.amount) - 1) > 0:
+            self._hit(who, rest)
+
+    def _hit(self, who: str, cost: int) -> None:
+        if self._item is None or self._counts.hit(self._item, who, cost=cost):
             return
         free_at = self._counts.get_window_stats(self._item, who).reset_time
         wait = str(max(1, math.ceil(free_at - time.time())))

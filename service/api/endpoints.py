@@ -13,6 +13,7 @@ from indexer.errors import BadParameterError, ImageSearchError
 from indexer.fetch import is_url
 from indexer.search import Answer, find_product, image_url
 from indexer.store import Image
+from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api import events
 from service.api.schemas import (
@@ -25,7 +26,7 @@ from service.api.schemas import (
     JsonQuery,
     Parameters,
 )
-from service.engine import queries
+from service.engine import explanations, queries
 from service.engine.collections import SearchService
 from service.engine.explanations import explain_photo, explain_product
 from service.engine.originals import media_type, open_photo
@@ -49,7 +50,9 @@ def search() -> Response:
         if request.mimetype == "multipart/form-data":
             return jsonify(_noted(_by_upload()))
         if request.mimetype == "application/json":
-            return jsonify(_noted(_by_json(_in_url(), json_body())))
+            query = validated(JsonQuery, _in_url(), json_body())
+            charge(queries.passes_of(query))
+            return jsonify(_noted(queries.answer(_service(), query)))
     raise UnsupportedMediaTypeError(
         f"received content type {request.mimetype or 'none'!r}; send multipart/form-data with a"
         " file `image`, or application/json"
@@ -71,11 +74,8 @@ def _uploaded(most: int) -> list[bytes]:
 def _by_upload() -> Answer:
     photos = _uploaded(MAX_PHOTOS)
     parameters = validated(Parameters, _in_url(), unrepeated(request.form, REPEATABLE))
+    charge(queries.passes(parameters, len(photos)))
     return queries.by_photos(_service(), photos, parameters)
-
-
-def _by_json(*sources: object) -> Answer:
-    return queries.answer(_service(), validated(JsonQuery, *sources))
 
 
 @blueprint.post("/v1/search/batch", scope="search")
@@ -83,14 +83,25 @@ def search_batch() -> Response:
     """The answer, or the problem, of each of several queries."""
     with _service().admission.upload(request.content_length):
         batch = validated(BatchQuery, _in_url(), json_body())
-        return jsonify(answers=[_answer_or_problem(query) for query in batch.queries])
+        asked = [_query_or_error(query) for query in batch.queries]
+        charge(sum(max(1, queries.passes_of(q)) for q in asked if isinstance(q, JsonQuery)))
+        return jsonify(answers=[_answer_or_problem(query) for query in asked])
 
 
-def _answer_or_problem(query: object) -> dict[str, Any]:
+def _query_or_error(query: object) -> JsonQuery | ImageSearchError:
     try:
         if not isinstance(query, dict):
             raise BadRequestError(f"received {query!r:.200}; each of queries must be an object")
-        return _noted(_by_json(query))
+        return validated(JsonQuery, query)
+    except ImageSearchError as error:
+        return error
+
+
+def _answer_or_problem(query: JsonQuery | ImageSearchError) -> dict[str, Any]:
+    try:
+        if isinstance(query, ImageSearchError):
+            raise query
+        return _noted(queries.answer(_service(), query))
     except ImageSearchError as error:
         return problem_of(error)
 
@@ -103,10 +114,12 @@ def explain() -> Response:
         if request.mimetype == "multipart/form-data":
             (photo,) = _uploaded(most=1)
             asked = validated(ExplainParameters, unrepeated(request.form))
+            charge(explanations.passes(asked))
             return jsonify(explain_photo(service, photo, asked))
         query = validated(ExplainQuery, json_body())
         if (query.image_base64 is None) == (query.product_id is None):
             raise BadRequestError("send exactly one of image_base64 and product_id")
+        charge(explanations.passes(query))
         if query.product_id is not None:
             return jsonify(explain_product(service, query.product_id, query))
         photo = decoded(query.image_base64 or "", "image_base64")

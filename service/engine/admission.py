@@ -16,13 +16,18 @@ _COPIES = 3
 _BODIES = 96 * MIB
 
 
+def costly_share(most: int) -> int:
+    """Searches with `box=auto` and explanations in flight at most, beside `most` by photo."""
+    return max(1, most // 4)
+
+
 class Admission:
     """Counts the searches in flight, and the memory of what clients send.
 
     Args:
         most: searches by photo in flight at most; of all kinds, twice as many.
-        max_wait_s: a photo is refused if those before it will keep the network busy for longer.
-        seconds_per_photo: what the network takes now.
+        max_wait_s: a photo is refused if those before it will keep the model busy for longer.
+        seconds_per_photo: what the model takes now.
     """
 
     def __init__(
@@ -35,12 +40,13 @@ class Admission:
         self._bodies = MemoryGate(_BODIES)
         self._searches = 0
         self._photos = 0
+        self._costly = 0
         self._lock = threading.Lock()
 
-    def _require_room(self, taken: int, photos: int) -> None:
+    def _require_room(self, taken: int, most: int, *, photo: bool) -> None:
         wait = self._photos * self._seconds_per_photo()
-        full = taken >= (self._most if photos else 2 * self._most)
-        if full or (photos and self._photos and wait > self._max_wait_s):
+        full = taken >= most
+        if full or (photo and self._photos and wait > self._max_wait_s):
             metrics.REFUSED.labels("in_flight" if full else "wait").inc()
             raise OverloadedError(retry_after_s=max(1, math.ceil(wait)))
 
@@ -54,7 +60,9 @@ class Admission:
             OverloadedError: a search with a photo would not be taken now; nothing is read.
         """
         with self._lock:
-            self._require_room(self._uploads, photos=1)
+            # Only what is in it tells whether it is costly.
+            most = self._most + costly_share(self._most)
+            self._require_room(self._uploads, most, photo=True)
             self._uploads += 1
         held = _BODIES if size is None else _COPIES * size
         try:
@@ -72,7 +80,8 @@ class Admission:
             OverloadedError: too many are.
         """
         with self._lock:
-            self._require_room(self._searches, photos)
+            most = self._most if photos else 2 * self._most
+            self._require_room(self._searches, most, photo=photos > 0)
             self._searches += 1
             self._photos += photos
         metrics.IN_FLIGHT.inc()
@@ -83,3 +92,24 @@ class Admission:
             with self._lock:
                 self._searches -= 1
                 self._photos -= photos
+
+    @contextmanager
+    def costly(self) -> Iterator[None]:
+        """Counts a query of many passes as in flight.
+
+        Its passes run while no photo is queued, so no photo waits for them: it counts neither as
+        a search nor for the wait of photos, and has a limit of its own.
+
+        Raises:
+            OverloadedError: too many are, or the photos before it take too long.
+        """
+        with self._lock:
+            self._require_room(self._costly, costly_share(self._most), photo=True)
+            self._costly += 1
+        metrics.IN_FLIGHT.inc()
+        try:
+            yield
+        finally:
+            metrics.IN_FLIGHT.dec()
+            with self._lock:
+                self._costly -= 1

@@ -1,14 +1,17 @@
-"""The one lane to a network: photos queue for it, and those that wait together go together.
+"""The one lane to a model: photos queue for it, and those that wait together go together.
 
-A pass of the network uses every core, so two at once would only take turns; decoding and
-searching go on beside it in the threads of the requests.
+A pass of the model uses every core, so two at once would only take turns; decoding and
+searching go on beside it in the threads of the requests. Passes that are not for the vector of a
+photo run while no photo is queued.
 """
 
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +28,7 @@ _SMOOTHING = 0.1
 
 @dataclass(frozen=True)
 class Embedded:
-    """A vector, and when the network began and ended its pass (`time.perf_counter`)."""
+    """A vector, and when the model began and ended its pass (`time.perf_counter`)."""
 
     vector: Vector
     began: float
@@ -39,6 +42,21 @@ class _Job:
     done: Future[Embedded]
 
 
+@dataclass(frozen=True)
+class Passed:
+    """The result of a pass beside the photos, and when it began and ended."""
+
+    result: Any
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class _Pass:
+    work: Callable[[], Any]
+    done: Future[Passed]
+
+
 class Lane:
     """Embeds photos one pass after the other, in a thread of its own.
 
@@ -49,7 +67,10 @@ class Lane:
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
         self.seconds_per_photo = 0.0
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._passes: deque[_Pass] = deque()
+        self._stopped = False
+        self._changed = threading.Condition()
         self._warm_up()
         self._thread = threading.Thread(target=self._run, name="embedding", daemon=True)
         self._thread.start()
@@ -59,16 +80,37 @@ class Lane:
 
         It is a DeadlineError if its turn comes after `deadline` (`time.perf_counter`).
         """
-        self._jobs.put(_Job(pixels, deadline, done))
+        with self._changed:
+            self._jobs.append(_Job(pixels, deadline, done))
+            self._changed.notify()
+
+    def between(self, work: Callable[[], Any], deadline: float) -> Passed:
+        """Runs one pass of the model once no photo is queued, and waits for its result.
+
+        Raises:
+            DeadlineError: its turn did not come until `deadline` (`time.perf_counter`).
+        """
+        done: Future[Passed] = Future()
+        with self._changed:
+            self._passes.append(_Pass(work, done))
+            self._changed.notify()
+        try:
+            return done.result(timeout=max(0, deadline - time.perf_counter()))
+        except TimeoutError:
+            if done.cancel():
+                raise DeadlineError from None
+            return done.result()  # it has begun
 
     @property
     def waiting(self) -> int:
         """Photos that are queued."""
-        return self._jobs.qsize()
+        return len(self._jobs)
 
     def stop(self) -> None:
-        """Embeds what is queued, then ends."""
-        self._jobs.put(None)
+        """Does what is queued, then ends."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
         self._thread.join()
 
     def _warm_up(self) -> None:
@@ -81,16 +123,19 @@ class Lane:
         self.seconds_per_photo = time.perf_counter() - start
 
     def _run(self) -> None:
-        going = True
-        while going:
-            jobs = [self._jobs.get()]
-            while len(jobs) < _TOGETHER:
-                try:
-                    jobs.append(self._jobs.get_nowait())
-                except Empty:
-                    break
-            going = None not in jobs
-            self._embed([job for job in jobs if job is not None])
+        while (work := self._next()) is not None:
+            if isinstance(work, _Pass):
+                _run(work)
+            else:
+                self._embed(work)
+
+    def _next(self) -> list[_Job] | _Pass | None:
+        """The photos that wait, or else the next pass beside them; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._passes or self._stopped)
+            if self._jobs:
+                return [self._jobs.popleft() for _ in range(min(_TOGETHER, len(self._jobs)))]
+            return self._passes.popleft() if self._passes else None
 
     def _embed(self, jobs: list[_Job]) -> None:
         began = time.perf_counter()
@@ -111,3 +156,15 @@ class Lane:
         self.seconds_per_photo += _SMOOTHING * (newest - self.seconds_per_photo)
         for job, vector in zip(jobs, vectors, strict=True):
             job.done.set_result(Embedded(vector, began, ended))
+
+
+def _run(work: _Pass) -> None:
+    if not work.done.set_running_or_notify_cancel():
+        return
+    began = time.perf_counter()
+    try:
+        result = work.work()
+    except Exception as error:  # belongs to whoever waits; the lane goes on
+        work.done.set_exception(error)
+        return
+    work.done.set_result(Passed(result, began, time.perf_counter()))

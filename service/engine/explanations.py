@@ -21,6 +21,11 @@ from service.errors import UnknownImageError
 Json = dict[str, Any]
 
 
+def passes(asked: ExplainParameters) -> int:
+    """About how many passes of the model an explanation takes."""
+    return explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
+
+
 def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters) -> Json:
     """The explanation of a result of the search with a photo, given as its file.
 
@@ -33,8 +38,7 @@ def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters
         OverloadedError: too much is being answered.
     """
     searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
-    passes = explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
-    with service.admission.admitted(passes):
+    with service.admission.costly():
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, asked.result)
@@ -66,7 +70,7 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
         OverloadedError: too much is being answered.
     """
     searcher = service.searcher(asked.collection)
-    with service.admission.admitted(explain.PASSES):
+    with service.admission.costly():
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, asked.result)
@@ -110,7 +114,7 @@ def _shown(service: SearchService, collection: str, image: Image, other: Vector)
 
 def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list[float]]:
     """Where a photo agrees with another one, given by its vector; the largest value is 1."""
-    with photos.turn({"queue": 0.0}) as embedder:
+    with photos.between({"queue": 0.0, "embed": 0.0}) as embedder:
         grid = explain.explain(photo, other, embedder)
     rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()
     return rows

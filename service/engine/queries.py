@@ -39,9 +39,20 @@ def by_photos(service: SearchService, photos: list[bytes], parameters: Parameter
         ImageSearchError: the query cannot be answered.
     """
     searcher = service.searcher(parameters.collection)
-    passes = PASSES if parameters.box == AUTO else 1
-    with service.admission.admitted(passes * len(photos)):
+    admission = service.admission
+    costly = bool(photos) and parameters.box == AUTO
+    with admission.costly() if costly else admission.admitted(len(photos)):
         return searcher.by_photos(photos, parameters)
+
+
+def passes(parameters: Parameters, photos: int) -> int:
+    """About how many passes of the model a search by so many photos takes."""
+    return photos * (PASSES if parameters.box == AUTO else 1)
+
+
+def passes_of(query: JsonQuery) -> int:
+    """The same of a search as JSON."""
+    return passes(query, sum(photo is not None for photo in (query.image_base64, query.image_url)))
 
 
 def similar(service: SearchService, product_id: str, parameters: Parameters) -> Answer:

@@ -8,13 +8,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from indexer.arrays import Vector, Vectors
 from indexer.embedding import Embedder, available_cores
-from indexer.embedding.base import Pixels
+from indexer.embedding.base import Maps, Photos
 from indexer.embedding.photos import prepare
 from indexer.embedding.regions import locate
 from indexer.images import Box, ImageLimits, decode
@@ -30,7 +30,7 @@ V = TypeVar("V")
 
 
 class QueryPhotos:
-    """Decodes photos, queues them for the network, and remembers their vectors.
+    """Decodes photos, queues them for the model, and remembers their vectors.
 
     Args:
         lane: see below.
@@ -39,7 +39,7 @@ class QueryPhotos:
         deadline_s: how long a query may wait for its vectors.
 
     Attributes:
-        lane: to the network.
+        lane: to the model.
         limits: of a photo.
     """
 
@@ -51,8 +51,7 @@ class QueryPhotos:
         self._boxes = _Recent[tuple[bytes, Products], tuple[Box | None]](remembered)
         self._coming: dict[Key, Future[Embedded]] = {}
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        # More decoders than cores would only slow each other, and the network.
+        # More decoders than cores would only slow each other, and the model.
         self._decoders = threading.BoundedSemaphore(available_cores())
 
     def vectors(
@@ -65,7 +64,7 @@ class QueryPhotos:
         Raises:
             ImageError: a photo cannot be used.
             BadParameterError: the box is none.
-            DeadlineError: the network was busy for too long.
+            DeadlineError: the model was busy for too long.
         """
         with self._until() as deadline:
             coming = [self._requested(photo, box, deadline, took_ms) for photo in photos]
@@ -81,41 +80,31 @@ class QueryPhotos:
 
         Raises:
             ImageError: the photo cannot be used.
-            DeadlineError: the network was busy for too long.
+            DeadlineError: the model was busy for too long.
         """
         key = sha256(photo).digest(), products
         with self._lock:
             known = self._boxes.get(key)
         if known is None:
-            with self.turn(took_ms) as embedder:
-                start = time.perf_counter()
-                image = decode(photo, self.limits)
-                decoded = time.perf_counter()
+            with self.between(took_ms) as embedder:
+                with self._decoding(embedder.deadline, took_ms):
+                    image = decode(photo, self.limits)
                 known = (locate(image, embedder, products()),)
-            took_ms["decode"] += 1000 * (decoded - start)
-            took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
             with self._lock:
                 self._boxes.put(key, known)
         return known[0]
 
     @contextmanager
-    def turn(self, took_ms: dict[str, float]) -> Iterator[Embedder]:
-        """The network, for more than vectors: one request has it at a time, beside the lane.
+    def between(self, took_ms: dict[str, float]) -> Iterator["BetweenPhotos"]:
+        """The model, for more than vectors: each of its passes runs while no photo is queued.
 
-        Adds to `took_ms` what `queue` took, in milliseconds.
+        Adds to `took_ms` what `queue` and `embed` took, in milliseconds.
 
         Raises:
-            DeadlineError: the others took too long.
+            DeadlineError: the photos took too long.
         """
         with self._until() as deadline:
-            start = time.perf_counter()
-            if not self._turn.acquire(timeout=max(0, deadline - start)):
-                raise DeadlineError
-            took_ms["queue"] += 1000 * (time.perf_counter() - start)
-        try:
-            yield self.lane.embedder
-        finally:
-            self._turn.release()
+            yield BetweenPhotos(self.lane, deadline, took_ms)
 
     @contextmanager
     def _until(self) -> Iterator[float]:
@@ -142,7 +131,8 @@ class QueryPhotos:
         metrics.EMBEDDING_CACHE.labels("miss").inc()
         coming.add_done_callback(partial(self._settle, key))
         try:
-            pixels = self._decoded(photo, box, deadline, took_ms)
+            with self._decoding(deadline, took_ms):
+                pixels = prepare(photo, self.limits, self.lane.embedder.spec, box)
         except Exception as error:  # the same for everyone who sent this photo
             coming.set_exception(error)
             raise
@@ -155,20 +145,19 @@ class QueryPhotos:
             if done.exception() is None:
                 self._known.put(key, done.result().vector)
 
-    def _decoded(
-        self, photo: bytes, box: Box | None, deadline: float, took_ms: dict[str, float]
-    ) -> Pixels:
+    @contextmanager
+    def _decoding(self, deadline: float, took_ms: dict[str, float]) -> Iterator[None]:
+        """Around decoding a photo: at most one per core at a time."""
         began = time.perf_counter()
         if not self._decoders.acquire(timeout=max(0, deadline - began)):
             raise DeadlineError
         try:
             start = time.perf_counter()
-            pixels = prepare(photo, self.limits, self.lane.embedder.spec, box)
+            yield
         finally:
             self._decoders.release()
         took_ms["queue"] += 1000 * (start - began)
         took_ms["decode"] += 1000 * (time.perf_counter() - start)
-        return pixels
 
     def _awaited(
         self, coming: "Vector | Future[Embedded]", deadline: float, took_ms: dict[str, float]
@@ -183,6 +172,40 @@ class QueryPhotos:
         took_ms["queue"] += 1000 * max(0, embedded.began - start)
         took_ms["embed"] += 1000 * (embedded.ended - max(embedded.began, start))
         return embedded.vector
+
+
+class BetweenPhotos(Embedder):
+    """A model whose passes each wait until no photo is queued for it.
+
+    Attributes:
+        deadline: when their time is over (`time.perf_counter`).
+    """
+
+    def __init__(self, lane: Lane, deadline: float, took_ms: dict[str, float]) -> None:
+        self.spec = lane.embedder.spec
+        self.runs_on = lane.embedder.runs_on
+        self.deadline = deadline
+        self._lane = lane
+        self._took_ms = took_ms
+
+    def embed_batch(self, images: Photos) -> Vectors:
+        vectors: Vectors = np.empty((len(images), self.dimension), np.float32)
+        for number in range(len(images)):  # one at a time, so that photos wait for one at most
+            vectors[number] = self._pass(
+                self._lane.embedder.embed_batch, images[number : number + 1]
+            )[0]
+        return vectors
+
+    def activations(self, images: Photos) -> Maps:
+        maps: Maps = self._pass(self._lane.embedder.activations, images)
+        return maps
+
+    def _pass(self, work: Callable[[Photos], Any], images: Photos) -> Any:
+        asked = time.perf_counter()
+        done = self._lane.between(partial(work, images), self.deadline)
+        self._took_ms["queue"] += 1000 * (done.began - asked)
+        self._took_ms["embed"] += 1000 * (done.ended - done.began)
+        return done.result
 
 
 class _Recent(Generic[K, V]):

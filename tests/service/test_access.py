@@ -1,5 +1,6 @@
 """Who may send what: keys, scopes, limits, other origins."""
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,9 @@ from service import create_app
 from service.access.scopes import ScopedBlueprint, scope_of
 from service.engine.collections import SearchService
 from service.http.openapi import document
-from tests.conftest import Store
+from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
-from tests.processes import cli, start, wait_for
+from tests.processes import cli, multipart, start, wait_for
 from tests.service.contract import DocumentedClient, template_of
 
 SIMILAR = "/v1/products/red/similar"
@@ -263,6 +264,49 @@ def test_wrong_keys_count_for_the_address(serve: Serve, keys: Keys) -> None:
     make(keys, "search")
     client = serve(rate_limit_per_address="3/hour")
     assert limited(client, **bearer("a.b")) == [401, 401, 401, 429]
+
+
+PHOTO = base64.b64encode(png("red")).decode()
+# What is no photo costs the same: the fake model cannot look for the product in one.
+LOCATED = {"image_base64": "AAAA", "box": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "cost"),
+    [
+        ("/v1/search", {"product_id": "red"}, 1),
+        ("/v1/search", {"image_base64": PHOTO}, 1),
+        ("/v1/search", LOCATED, 18),
+        ("/v1/search/batch", {"queries": [{"product_id": "red"}] * 5}, 5),
+        ("/v1/search/batch", {"queries": [LOCATED] * 2}, 36),
+        ("/v1/explain", {"product_id": "red", "result": "none"}, 6),
+        ("/v1/explain", {**LOCATED, "result": "none"}, 24),
+    ],
+)
+def test_a_request_counts_as_what_it_costs(
+    serve: Serve, keys: Keys, path: str, body: dict[str, Any], cost: int
+) -> None:
+    search = make(keys, "search")
+    client = serve(rate_limit_per_key="40/hour")
+    assert client.post(path, json=body, headers=search).status_code in (200, 404, 415)
+    left = [client.get(SIMILAR, headers=search).status_code for _ in range(41 - cost)]
+    assert left == [200] * (40 - cost) + [429]
+
+
+def test_several_photos_count_each(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(rate_limit_per_address="5/hour")
+    body, content_type = multipart(png("red"), png("navy"), png("green"))
+    sent = client.post("/v1/search", data=body, content_type=content_type)
+    assert sent.status_code == 200
+    assert limited(client) == [200, 200, 429, 429]
+
+
+def test_a_request_that_costs_more_than_the_limit_takes_all_of_it(serve: Serve, keys: Keys) -> None:
+    assert keys.all() == {}
+    client = serve(rate_limit_per_address="5/hour")
+    codes = [client.post("/v1/search", json=LOCATED).status_code for _ in range(2)]
+    assert codes == [415, 429]
 
 
 def test_a_key_has_so_many_requests_wherever_they_come_from(serve: Serve, keys: Keys) -> None:
