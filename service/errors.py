@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
-from indexer.events import EventsError
+from indexer.events import EventsError, UnknownQueryError
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
     UnknownImageError: HTTPStatus.NOT_FOUND,
     EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnknownQueryError: HTTPStatus.NOT_FOUND,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,

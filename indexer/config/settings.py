@@ -285,6 +285,13 @@ class EventsSettings(Section):
         le=3650,
         description="Days that `report` can look back; 0 records nothing.",
     )
+    max_mib: int = Field(
+        1024,
+        ge=1,
+        le=1_048_576,
+        description="Size that the file of searches and events may have, in MiB; once it is full,"
+        " the oldest are deleted before `keep_days`.",
+    )
 
 
 class CollectionSettings(Section):

@@ -3,6 +3,7 @@
 Nothing in here tells who searched: no address, no photo, no browser.
 """
 
+from indexer.events.ids import UnknownQueryError
 from indexer.events.recorder import Recorder
 from indexer.events.report import Report, report
 from indexer.events.store import ACTIONS, Action, Event, EventsError, EventStore
@@ -15,5 +16,6 @@ __all__ = [
     "EventsError",
     "Recorder",
     "Report",
+    "UnknownQueryError",
     "report",
 ]

@@ -5,10 +5,11 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from threading import Event as Signal
 from threading import Lock, Thread
 
+from indexer.events.ids import QueryIds
 from indexer.events.store import Event, EventsError, EventStore, Query
 from indexer.search import Answer
 
@@ -31,36 +32,49 @@ class Recorder:
 
     def __init__(self, store: EventStore, keep_days: int) -> None:
         self._store = store
+        self._ids = QueryIds(store.path.parent)
         self._keep_s = keep_days * _DAY_S
         self._waiting: deque[Query] = deque()
         self._left_out = 0
+        self._nameless, self._reason = 0, ""
         self._purged_at = -math.inf
         self._stopped = Signal()
         self._starting = Lock()
         self._thread: Thread | None = None
 
     def note(self, answer: Answer) -> None:
-        """Takes down what a search showed; never waits and never fails."""
-        if self._thread is None:
-            self._start()
+        """Records what a search shows, and gives the answer an id by which events can name it.
+
+        Never waits and never fails: an answer that cannot get such an id keeps its own.
+        """
+        self._start()
+        at = int(time.time())
+        try:
+            answer.query_id = self._ids.new(at)
+        except EventsError as error:
+            self._nameless, self._reason = self._nameless + 1, str(error)
+            return
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1
             return
         shown = tuple((match.product.product_id, match.score) for match in answer.matches)
         first = answer.offset + 1
         self._waiting.append(
-            Query(answer.query_id, answer.collection, int(time.time()), answer.kind, first, shown)
+            Query(answer.query_id, answer.collection, at, answer.kind, first, shown)
         )
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Collection[Event]) -> None:
         """Stores events, durable when this returns.
 
-        A query need not be known: it may still wait to be written, here or in another process.
-
         Raises:
+            UnknownQueryError: one is of a query that was not recorded; none is stored.
             EventsError: they cannot be stored.
         """
-        self._store.add_events(events, int(time.time()))
+        self._start()
+        at = int(time.time())
+        for event in events:
+            self._ids.require(event.query_id, since=at - self._keep_s)
+        self._store.add_events(events, at)
 
     def flush(self) -> None:
         """Writes what waits; if that fails, it is logged, and the queries are left out."""
@@ -73,6 +87,9 @@ class Recorder:
                 self._store.purge(int(time.time()) - self._keep_s)
         except EventsError as error:
             log.error("%d searches are not recorded: %s", len(queries), error)
+        if self._nameless:
+            log.error("%d searches are not recorded: %s", self._nameless, self._reason)
+            self._nameless = 0
         if self._left_out:
             log.warning("%d searches came too fast to be recorded", self._left_out)
             self._left_out = 0
@@ -87,6 +104,9 @@ class Recorder:
         self._store.close()
 
     def _start(self) -> None:
+        """Once: after the fork, with what is first recorded."""
+        if self._thread:
+            return
         with self._starting:
             if self._thread is None:
                 atexit.register(self.stop)

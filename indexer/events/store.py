@@ -1,9 +1,11 @@
 """Queries and events in SQLite, one file for all collections, apart from the catalogues.
 
-Losing it would lose statistics and no product, so it has no checksums of its own.
+Losing it would lose statistics and no product, so it has no checksums of its own. Ids begin with
+their time (`ids`), so the oldest rows share pages, and to delete them frees whole pages.
 """
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,13 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 _FILE = "events.db"  # no collection's folder can have this name
 _BUSY_TIMEOUT_S = 10.0
+MIB = 1024 * 1024
+# A page has 200 results at most, and an event is of one of them and one of four actions.
+_MOST_OF_A_QUERY = 200 * len(ACTIONS)
+# Rows that a transaction deletes where the file is full: more than it can have added, and few
+# enough for the others that wait to write.
+_OLDEST_AT_ONCE = 100
+_MOST_ROUNDS = 200
 # A query is one row whatever it showed: product ids and their scores as two JSON lists, in which
 # the position is the rank. (Lists of plain values unfold five times as fast as a list of pairs.)
 _SCHEMA = (
@@ -43,6 +52,19 @@ _SCHEMA = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS events_by_time ON events (at)",
 )
+# A product that the page did not show is left out. A query may still wait to be written, here or
+# in another process: then whatever it may have shown is taken.
+_ADD_EVENT = """INSERT OR IGNORE INTO events SELECT ?1, ?2, ?3, ?4 WHERE
+    coalesce(
+        (SELECT ?2 IN (SELECT value FROM json_each(shown)) FROM queries WHERE query_id = ?1), 1
+    )
+    AND (SELECT count(*) FROM events WHERE query_id = ?1) < ?5"""
+_DELETE_OLDEST = {
+    "queries": "DELETE FROM queries WHERE query_id IN"
+    " (SELECT query_id FROM queries ORDER BY at LIMIT ?)",
+    "events": "DELETE FROM events WHERE (query_id, product_id, action) IN"
+    " (SELECT query_id, product_id, action FROM events ORDER BY at LIMIT ?)",
+}
 
 
 class EventsError(ImageSearchError):
@@ -76,10 +98,14 @@ class EventStore:
     """The file in a data folder; made when there is something to store. Thread-safe.
 
     Every method raises an EventsError if the file cannot be read or written.
+
+    Args:
+        max_mib: that the file may have; where it is full, the oldest rows are deleted.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, max_mib: int | None = None) -> None:
         self.path = data_dir / _FILE
+        self._max_bytes = math.inf if max_mib is None else max_mib * MIB
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
 
@@ -99,20 +125,32 @@ class EventStore:
         ]
         with self._transaction() as db:
             db.executemany("INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._make_room(db)
 
     def add_events(self, events: Iterable[Event], at: int) -> None:
-        """Durable when this returns. An event that is here already stays as it is."""
-        rows = [(event.query_id, event.product_id, event.action, at) for event in events]
+        """Durable when this returns. An event that is here already stays as it is.
+
+        One of a product that its query did not show is left out.
+        """
+        rows = [
+            (event.query_id, event.product_id, event.action, at, _MOST_OF_A_QUERY)
+            for event in events
+        ]
         with self._transaction() as db:
-            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", rows)
+            db.executemany(_ADD_EVENT, rows)
+            self._make_room(db)
 
     def purge(self, before: int) -> None:
-        """Deletes what is older."""
+        """Deletes what is older, and the oldest of the rest while the file is too full."""
         if not self.path.is_file():
             return
         with self._transaction() as db:
             db.execute("DELETE FROM queries WHERE at < ?", (before,))
             db.execute("DELETE FROM events WHERE at < ?", (before,))
+        fits = False
+        while not fits:
+            with self._transaction() as db:
+                fits = self._make_room(db)
 
     def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a SELECT; none if nothing was ever stored."""
@@ -126,6 +164,15 @@ class EventStore:
             if self._db:
                 self._db.close()
                 self._db = None
+
+    def _make_room(self, db: sqlite3.Connection) -> bool:
+        """Deletes oldest rows while the file is too full; whether it then is not."""
+        for _ in range(_MOST_ROUNDS):
+            if _used_bytes(db) <= self._max_bytes:
+                return True
+            ages = {table: _oldest(db, table) for table in _DELETE_OLDEST}
+            db.execute(_DELETE_OLDEST[min(ages, key=ages.__getitem__)], (_OLDEST_AT_ONCE,))
+        return False
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -150,3 +197,17 @@ class EventStore:
             connection.close()
             raise
         return connection
+
+
+def _used_bytes(db: sqlite3.Connection) -> int:
+    """The size of the file without its free pages."""
+    pages, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _oldest(db: sqlite3.Connection, table: str) -> float:
+    (at,) = db.execute(f"SELECT min(at) FROM {table}").fetchone()  # noqa: S608
+    return math.inf if at is None else float(at)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from indexer.config import Settings
 from indexer.events import Action, Event, EventStore, Recorder
 from indexer.search import Answer
+from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.http.parsing import json_body, validated
 
@@ -50,13 +51,15 @@ def register(app: Flask, settings: Settings) -> None:
     """Adds the endpoint to the application. Nothing is recorded if nothing is to be kept."""
     days = settings.events.keep_days
     app.extensions["events"] = (
-        Recorder(EventStore(settings.storage.data_dir), days) if days else None
+        Recorder(EventStore(settings.storage.data_dir, settings.events.max_mib), days)
+        if days
+        else None
     )
     app.register_blueprint(blueprint)
 
 
 def note(answer: Answer) -> None:
-    """Takes down what an answer shows, for the report; costs microseconds."""
+    """Records what an answer shows and gives it its `query_id`; costs microseconds."""
     if recorder := _recorder():
         recorder.note(answer)
 
@@ -69,6 +72,7 @@ def add() -> tuple[str, int]:
         events = validated(EventsBody, document).events
     else:
         events = [validated(EventBody, document)]
+    charge(len(events))
     if recorder := _recorder():
         recorder.add([body.event() for body in events])
     return "", 204

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from indexer import __version__, errors
 from indexer.errors import ImageSearchError
-from indexer.events import EventsError
+from indexer.events import EventsError, UnknownQueryError
 from service.access.scopes import ScopedBlueprint
 from service.api import admin, events, schemas
 from service.api import endpoints as api
@@ -264,7 +264,7 @@ def _with_changes(paths: Json) -> Json:
 
 def _events() -> Json:
     either = {"anyOf": [ref(events.EventBody), ref(events.EventsBody)]}
-    raised = (errors.BadParameterError, *_BODY, EventsError)
+    raised = (errors.BadParameterError, *_BODY, UnknownQueryError, EventsError)
     return {
         "operationId": "addEvents",
         "summary": "Report what shoppers did with results: durable when answered.",

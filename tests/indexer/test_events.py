@@ -105,7 +105,9 @@ def test_click_rates_and_ranks_are_those_of_a_plain_count(
 
 def test_what_is_too_old_is_deleted_and_the_rest_stays(events: EventStore) -> None:
     now = int(time.time())
-    events.add_queries([query("old", age=91 * DAY), query("new", age=89 * DAY)])
+    events.add_queries(
+        [query(name, ("a", 0.5), age=age * DAY) for name, age in (("old", 91), ("new", 89))]
+    )
     events.add_events([Event("old", "a", "click")], now - 91 * DAY)
     events.add_events([Event("new", "a", "click")], now - 89 * DAY)
     recorder = Recorder(events, keep_days=90)
@@ -142,16 +144,48 @@ def test_a_damaged_file_is_an_error_that_names_it(store: Store, events: EventSto
         report(events, store.catalog, "default", days=1, below=0)
 
 
+def test_a_full_file_stays_at_its_limit_and_the_newest_rows_stay(tmp_path: Path) -> None:
+    events, now = EventStore(tmp_path, max_mib=1), int(time.time())
+    for number in range(40):
+        events.add_queries([query(f"{number:032x}", *((f"{n:0128}", 0.5) for n in range(200)))])
+    for number in range(30):
+        name = f"{number:032x}"
+        events.add_events([Event(name, f"{n:0512}", "click") for n in range(700)], now + number)
+    events.close()  # which empties its log
+    assert events.path.stat().st_size < 2 * 1024 * 1024  # the limit and a batch
+    assert events.select("SELECT count(*) FROM queries") == [(0,)]
+    newest = events.select("SELECT count(*) FROM events WHERE at = ?", now + 29)
+    assert newest == [(700,)]
+    events.close()
+
+
+def test_a_file_that_is_above_a_new_limit_is_thinned_out(tmp_path: Path) -> None:
+    events, now = EventStore(tmp_path), int(time.time())
+    for number in range(60):
+        name = f"{number:032x}"
+        events.add_events([Event(name, f"{n:0512}", "click") for n in range(800)], now + number)
+    events.close()
+    recorder = Recorder(EventStore(tmp_path, max_mib=1), keep_days=90)
+    recorder.flush()
+    recorder.stop()
+    ((oldest, count),) = events.select("SELECT min(at), count(*) FROM events")
+    assert oldest > now
+    assert 0 < count < 2000
+    events.close()
+
+
 WORKER = """
 import sys, time
 from pathlib import Path
 from indexer.events import Event, EventStore, Recorder
-from indexer.search import Answer
+from indexer.search import Answer, Match
+from indexer.store import Image, Product
 recorder = Recorder(EventStore(Path(sys.argv[1])), 90)
+image = Image(1, "a", "a.png", "/a.png", "")
 for number in range(50):
-    answer = Answer("default")
+    answer = Answer("default", matches=[Match(Product("a", {}, (image,)), image, 0.5)])
     recorder.note(answer)
-    recorder.add([Event(answer.query_id, "a", "click")])
+    recorder.add([Event(answer.query_id, "a", "click")])  # before or after the query is written
 """
 
 

@@ -1,0 +1,96 @@
+"""Query ids with a signature, by which every process knows those that the service gave out.
+
+An id has 16 bytes in hexadecimal: the time, random bytes, and an HMAC of both under a secret that
+the data directory keeps. Guessing a signature of 56 bits takes longer than the ids are valid.
+"""
+
+import hmac
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from indexer.errors import ImageSearchError
+from indexer.events.store import EventsError
+from indexer.files import sync
+
+_FILE = "events.key"  # no collection's folder can have this name
+_SECRET_BYTES = 32
+_TIME_BYTES = 4
+_RANDOM_BYTES = 5
+_SIGNATURE_BYTES = 7
+
+
+class UnknownQueryError(ImageSearchError):
+    """No answer had this query id, or so long ago that it is deleted."""
+
+    code = "unknown_query"
+
+
+class QueryIds:
+    """Makes and recognises the ids of one data directory. Thread-safe."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / _FILE
+        self._read: tuple[object, bytes] = (None, b"")
+
+    def new(self, at: int) -> str:
+        """An id for an answer that is given at this time, in seconds since 1970.
+
+        Raises:
+            EventsError: there is no secret, and none can be written.
+        """
+        signed = at.to_bytes(_TIME_BYTES, "big") + secrets.token_bytes(_RANDOM_BYTES)
+        return (signed + self._signature(signed)).hex()
+
+    def require(self, query_id: str, since: int) -> None:
+        """
+        Raises:
+            UnknownQueryError: the id was not given out, or before `since`.
+            EventsError: as `new`.
+        """
+        whole = bytes.fromhex(query_id)
+        signed, signature = whole[:-_SIGNATURE_BYTES], whole[-_SIGNATURE_BYTES:]
+        genuine = hmac.compare_digest(signature, self._signature(signed))
+        if not genuine or int.from_bytes(signed[:_TIME_BYTES], "big") < since:
+            raise UnknownQueryError(
+                f"query_id: received {query_id}, which no recent answer of this service has"
+            )
+
+    def _signature(self, signed: bytes) -> bytes:
+        return hmac.digest(self._secret(), signed, sha256)[:_SIGNATURE_BYTES]
+
+    def _secret(self) -> bytes:
+        """That of the file. Read again if the file is another, as processes must agree."""
+        try:
+            with suppress(FileNotFoundError):
+                return self._current()
+            self._make()
+            return self._current()
+        except OSError as error:
+            raise EventsError(f"{self._path}: {error.strerror}") from error
+
+    def _current(self) -> bytes:
+        status = self._path.stat()
+        version = status.st_ino, status.st_mtime_ns
+        if self._read[0] != version:
+            secret = self._path.read_bytes()
+            if len(secret) != _SECRET_BYTES:
+                raise EventsError(f"{self._path}: damaged; delete it, and a new one is made")
+            self._read = version, secret
+        return self._read[1]
+
+    def _make(self) -> None:
+        """Writes a new secret, unless another process was first."""
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{_FILE}.", dir=self._path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(_SECRET_BYTES))
+            sync(Path(temporary))
+            with suppress(FileExistsError):
+                os.link(temporary, self._path)
+        finally:
+            Path(temporary).unlink()
+        sync(self._path.parent)
