@@ -7,6 +7,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -203,13 +207,39 @@ class TestImageNet:
         assert "fashion" in error
         assert done.stdout == ""
 
-    def test_a_file_put_into_keras_cache_is_used(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "models").mkdir()
-        (tmp_path / "models" / imagenet_module.FILE_NAME).write_bytes(b"weights")
-        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-        monkeypatch.setattr(imagenet_module, "MD5", hashlib.md5(b"weights").hexdigest())
+    @pytest.fixture
+    def server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """A folder that is served in the place of Keras's; its weights are b"weights"."""
+        (tmp_path / "served").mkdir()
+        handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+        url = f"http://127.0.0.1:{server.server_port}/weights.h5"
+        monkeypatch.setattr(imagenet_module, "URL", url)
+        expected = hashlib.sha256(b"weights").hexdigest()
+        monkeypatch.setattr(imagenet_module, "IMAGENET_SHA256", expected)
+        (tmp_path / "served" / "weights.h5").write_bytes(b"weights")
+        yield tmp_path / "served" / "weights.h5"
+        server.shutdown()
+        server.server_close()
+
+    def test_the_weights_are_downloaded_once(self, server: Path) -> None:
+        path = imagenet_module.fetch_imagenet()
+        assert (path.name, path.read_bytes()) == (imagenet_module.FILE_NAME, b"weights")
+        server.unlink()
+        assert imagenet_module.fetch_imagenet().read_bytes() == b"weights"
+
+    def test_another_file_than_expected_is_refused_and_not_kept(self, server: Path) -> None:
+        server.write_bytes(b"other")
+        with pytest.raises(WeightsError, match="SHA-256"):
+            imagenet_module.fetch_imagenet()
+        assert not list((server.parent.parent / "keras").rglob("*.h5*"))
+
+    def test_a_file_put_into_keras_cache_is_used(self, server: Path, tmp_path: Path) -> None:
+        server.unlink()
+        (tmp_path / "keras" / "models").mkdir(parents=True)
+        (tmp_path / "keras" / "models" / imagenet_module.FILE_NAME).write_bytes(b"weights")
         assert imagenet_module.fetch_imagenet().read_bytes() == b"weights"
 
 
