@@ -117,6 +117,30 @@ class CatalogError(ImageSearchError):
     code = "bad_catalog"
 
 
+class StorageError(CatalogError):
+    """The disk does not let the catalogue be read or written now. What is stored is whole."""
+
+    code = "storage_unavailable"
+
+
+class DiskFullError(StorageError):
+    """There is no room for what is to be written."""
+
+    code = "disk_full"
+
+
+class ReadOnlyError(StorageError):
+    """The disk can be read only."""
+
+    code = "read_only"
+
+
+class CatalogMissingError(StorageError):
+    """There is no catalogue at the configured place, or no longer the one that was opened."""
+
+    code = "catalog_missing"
+
+
 class UnknownCollectionError(ImageSearchError):
     """No collection of this name is configured."""
 

@@ -1,11 +1,20 @@
-"""Files that are written whole and survive a power cut."""
+"""Files that are written whole and survive a power cut, and why a disk refuses to store them."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from indexer.errors import CatalogError, DiskFullError, ReadOnlyError, StorageError
+
+_KINDS: dict[int, type[CatalogError]] = {
+    errno.ENOSPC: DiskFullError,
+    errno.EDQUOT: DiskFullError,
+    errno.EROFS: ReadOnlyError,
+}
 
 
 @contextmanager
@@ -56,3 +65,15 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def storage_error(
+    what: str, error: OSError, other: type[CatalogError] = StorageError
+) -> CatalogError:
+    """The error that says what the system does not let be read or written, and why.
+
+    Args:
+        other: its class where the disk is neither full nor read-only.
+    """
+    kind = _KINDS.get(error.errno or 0, other)
+    return kind(f"{what}: {error.strerror or error}")

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,13 @@ class Store:
         self.embedder = embedder or FakeEmbedder()
         photos = PlainPhotoVectors(lambda: self.embedder, ImageLimits())
         self.searcher = Searcher("default", EmbeddedStore(self.catalog), self.embedder.spec, photos)
+
+    @classmethod
+    def reopened(cls, store: "Store") -> "Store":
+        """The same catalogue, as another process would open it."""
+        again = copy(store)
+        again.catalog = Catalog(store.catalog.folder)
+        return again
 
     @property
     def indexer(self) -> Indexer:

@@ -10,8 +10,9 @@ import numpy as np
 
 from indexer.arrays import Ids, Vector, Vectors, batched, normalised
 from indexer.embedding import EmbeddingSpec
-from indexer.errors import FeaturesError, ImageSearchError
+from indexer.errors import FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
+from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
@@ -37,7 +38,7 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
     products and of vectors. Row i of features.npy belongs to line i of names.txt.
 
     Raises:
-        ImageSearchError: the folder cannot be written.
+        StorageError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
             write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot))
             return snapshot.counts()
     except OSError as error:
-        raise ImageSearchError(f"cannot write to {folder}: {error}") from error
+        raise storage_error(f"cannot write to {folder}", error) from error
 
 
 def import_features(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer import __version__
 from indexer.errors import CatalogError
-from indexer.files import sync
+from indexer.files import storage_error, sync
 from indexer.maintenance.verify import verify
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
@@ -84,7 +84,8 @@ class Snapshots:
 
         Raises:
             LockedError: another process is creating or removing snapshots.
-            SnapshotError: the catalogue or its segment is damaged, or there is no room.
+            SnapshotError: the catalogue or its segment is damaged.
+            StorageError: there is no room, or the disk is read-only.
         """
         with errors_named(f"cannot take a snapshot in {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -213,11 +214,16 @@ def staged(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_named(what: str) -> Iterator[None]:
-    """Makes errors of the system, such as a full disk, a SnapshotError that says what failed."""
+    """Makes errors of the system, such as a full disk, errors that say what failed.
+
+    Raises:
+        DiskFullError, ReadOnlyError: as the system says.
+        SnapshotError: for any other reason.
+    """
     try:
         yield
     except OSError as error:
-        raise SnapshotError(f"{what}: {error}") from error
+        raise storage_error(what, error, SnapshotError) from error
 
 
 def _copy_catalog(catalog: Catalog, stage: Path) -> None:

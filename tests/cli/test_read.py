@@ -139,7 +139,7 @@ def test_status_makes_no_catalogue(shop: Shop) -> None:
 
 def test_search_without_a_catalogue_fails_and_makes_none(shop: Shop) -> None:
     ran = shop.run("search", "--product", "red", "--json")
-    assert (ran.code, ran.json["error"]["code"]) == (1, "bad_catalog")
+    assert (ran.code, ran.json["error"]["code"]) == (1, "catalog_missing")
     assert not shop.data_dir.exists()
 
 

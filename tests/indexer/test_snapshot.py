@@ -154,7 +154,7 @@ def test_a_damaged_catalogue_is_moved_aside_and_its_numbers_are_not_used_again(
     assert done.aside is not None
     assert (done.aside / "catalog.db").read_bytes() == broken
     assert done.seq >= last
-    with pytest.raises(CatalogError, match="start this process again"):
+    with pytest.raises(CatalogError, match="was replaced by another file"):
         shop.state()
     shop.close()
     shop.require_whole(expected)

@@ -162,7 +162,7 @@ def test_a_catalogue_that_is_replaced_under_a_process_is_not_read_on(shop: Shop)
     copy = shop.data / "copy"
     copy.write_bytes(shop.catalog.path.read_bytes())
     copy.rename(shop.catalog.path)
-    with pytest.raises(CatalogError, match="was replaced; start this process again"):
+    with pytest.raises(CatalogError, match="was replaced by another file"):
         shop.state()
 
 

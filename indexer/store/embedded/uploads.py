@@ -6,8 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from indexer.arrays import batched
-from indexer.errors import CatalogError
-from indexer.files import sync
+from indexer.files import storage_error, sync
 from indexer.store.embedded.catalog import Catalog
 
 _FOLDER = "photos"
@@ -32,7 +31,7 @@ class UploadedPhotos:
         """Keeps a photo, durable when this returns.
 
         Raises:
-            CatalogError: it cannot be written.
+            StorageError: it cannot be written.
         """
         try:
             if path.is_file() and path.read_bytes() == data:
@@ -47,7 +46,7 @@ class UploadedPhotos:
             temporary.replace(path)
             sync(path.parent)
         except OSError as error:
-            raise CatalogError(f"{path}: cannot be written: {error.strerror}") from error
+            raise storage_error(f"{path}: cannot be written", error) from error
 
     def remove_unused(self, paths: Iterable[Path]) -> int:
         """Deletes those of the files here whose photos the catalogue does not have."""

@@ -6,34 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from indexer.errors import CatalogError
-from indexer.store.embedded.catalog.checksums import DamagedError, teach
+from indexer.errors import CatalogError, CatalogMissingError, StorageError
+from indexer.files import storage_error
+from indexer.store.embedded.catalog.checksums import DamagedError
+from indexer.store.embedded.catalog.connection import Opened, connect
+from indexer.store.embedded.catalog.faults import READING, errors_named
 from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.mark import MarkFile
 from indexer.store.embedded.catalog.schema import migrate
 from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
-from indexer.store.embedded.catalog.wal import set_wal
 from indexer.store.embedded.catalog.writer import CatalogWriter
 
 FILE_NAME = "catalog.db"
-# How long a connection waits for another one's commit; commits take milliseconds.
-_BUSY_TIMEOUT_S = 10.0
-# What SQLite may say of a file that is whole. As our statements are right, all else is damage.
-_PASSING = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
-}
-
-# What comes of reading a damaged file: SQLite quotes a damaged schema in its messages.
-_READING = (sqlite3.Error, UnicodeDecodeError)
 
 
 class Catalog:
@@ -44,7 +28,8 @@ class Catalog:
         create: make folder and catalogue where they are absent.
 
     Raises:
-        CatalogError: there is none (and `create` is off), or it cannot be opened.
+        CatalogMissingError: there is none, and `create` is off.
+        StorageError: the disk does not let it be opened or made.
         DamagedError: it is not what was written.
     """
 
@@ -52,19 +37,21 @@ class Catalog:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.mark = MarkFile(folder)
-        self._idle: deque[sqlite3.Connection] = deque()
-        if not create and not self.path.is_file():
-            raise CatalogError(f"no catalogue at {self.path}; add products first")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CatalogError(f"cannot make the folder of the catalogue: {error}") from error
+        self._idle: deque[Opened] = deque()
+        self._closed = False
+        self._last_seq = 0  # that was read: a later transaction sees no earlier one
+        if create:
+            _make(folder)
+        elif not self.path.is_file():
+            raise CatalogMissingError(
+                f"no catalogue at {self.path}; add products first, or correct storage.data_dir"
+            )
         mark = self.mark.read()
         try:
-            with self._errors_named(_READING):
-                self._idle.append(self._connect())
-                migrate(self._idle[0])
-                self._inode = self.path.stat().st_ino
+            with errors_named(self.path, READING):
+                self._idle.append(connect(self.path, create=create))
+                migrate(self._idle[0].connection)
+                self._file = self._identity()
             with self.snapshot() as snapshot:
                 if mark and snapshot.seq < mark.seq:
                     raise DamagedError(
@@ -78,16 +65,27 @@ class Catalog:
 
     @contextmanager
     def snapshot(self) -> Iterator[CatalogSnapshot]:
-        """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short."""
+        """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short.
+
+        Raises:
+            CatalogMissingError: the file is gone, or another one is in its place.
+            StorageError: the disk does not let it be read now.
+            DamagedError: it is not what was written.
+        """
         self._require_same_file()
-        with self._errors_named(_READING):
-            connection = self._idle.pop() if self._idle else self._connect()
+        last_seq = self._last_seq
+        with errors_named(self.path, READING):
+            opened = self._taken()
             try:
-                connection.execute("BEGIN")
-                yield CatalogSnapshot(connection)
+                opened.connection.execute("BEGIN")
+                snapshot = CatalogSnapshot(opened.connection)
+                if snapshot.seq < last_seq:
+                    raise self._replaced()
+                self._last_seq = max(self._last_seq, snapshot.seq)
+                yield snapshot
             finally:
-                connection.rollback()
-                self._idle.append(connection)
+                opened.connection.rollback()
+                self._give_back(opened)
 
     @contextmanager
     def writer(self) -> Iterator[CatalogWriter]:
@@ -95,56 +93,69 @@ class Catalog:
 
         Raises:
             LockedError: another process is writing.
+            StorageError: the disk does not let it be written.
         """
-        with self._errors_named(), writer_lock(self.folder):
-            connection = self._connect()
+        with errors_named(self.path), writer_lock(self.folder):
+            opened = connect(self.path)
             try:
-                yield CatalogWriter(connection, self.mark)
-                _empty_the_log(connection)
+                yield CatalogWriter(opened.connection, self.mark)
+                _empty_the_log(opened.connection)
             finally:
-                connection.close()
+                opened.close()
 
     def close(self) -> None:
-        """Closes the connections that no one uses."""
+        """Closes the connections; those in use, when they are given back."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # Of a new file: 7 vectors fill such a page, one would waste half of the usual size.
-            connection.execute("PRAGMA page_size = 16384")
-            set_wal(connection, _BUSY_TIMEOUT_S)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-        except BaseException:
-            connection.close()
-            raise
-        teach(connection)
-        return connection
+    def _taken(self) -> Opened:
+        """A connection that sees what is stored now."""
+        while self._idle:
+            with suppress(IndexError):  # another thread took the last one
+                opened = self._idle.pop()
+                if opened.is_current:
+                    return opened
+                opened.close()
+        return connect(self.path)
+
+    def _give_back(self, opened: Opened) -> None:
+        """
+        Raises:
+            StorageError: what was read may be a mixture, as it was changed meanwhile.
+        """
+        current = opened.is_current
+        if self._closed or not current:
+            opened.close()
+        else:
+            self._idle.append(opened)
+        if not current:
+            raise StorageError(f"{self.path}: was changed while it was read; try again")
+
+    def _identity(self) -> tuple[int, int]:
+        status = self.path.stat()
+        return status.st_dev, status.st_ino
 
     def _require_same_file(self) -> None:
         """Open connections would go on with the file that was here before."""
         try:
-            inode = self.path.stat().st_ino
+            same = self._identity() == self._file
+        except FileNotFoundError:
+            raise CatalogMissingError(f"{self.path}: is gone; put it back") from None
         except OSError as error:
-            raise CatalogError(f"{self.path}: is gone: {error.strerror}") from error
-        if inode != self._inode:
-            raise CatalogError(f"{self.path}: was replaced; start this process again")
+            raise storage_error(f"{self.path}: cannot be read", error) from error
+        if not same:
+            raise self._replaced()
 
-    @contextmanager
-    def _errors_named(
-        self, expected: tuple[type[Exception], ...] = (sqlite3.Error,)
-    ) -> Iterator[None]:
-        try:
-            yield
-        except expected as error:
-            # None if what should be text is none.
-            code = getattr(error, "sqlite_errorcode", None)
-            passing = code is not None and code & 0xFF in _PASSING
-            raise (CatalogError if passing else DamagedError)(f"{self.path}: {error}") from error
+    def _replaced(self) -> CatalogMissingError:
+        return CatalogMissingError(f"{self.path}: was replaced by another file; try again")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error("cannot make the folder of the catalogue", error) from error
 
 
 def _empty_the_log(connection: sqlite3.Connection) -> None:

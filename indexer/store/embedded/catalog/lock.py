@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from indexer.errors import CatalogError, LockedError
+from indexer.errors import LockedError
+from indexer.files import storage_error
 
 FILE_NAME = "writer.lock"
 
@@ -17,13 +18,13 @@ def writer_lock(folder: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process holds it.
-        CatalogError: the file of the lock cannot be made.
+        StorageError: the file of the lock cannot be made.
     """
     path = folder / FILE_NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise CatalogError(f"{path}: cannot be made: {error.strerror}") from error
+        raise storage_error(f"{path}: cannot be made", error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.files import sync
+from indexer.files import storage_error, sync
 from indexer.store.embedded.catalog import CatalogSnapshot
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, folder_of, image_ids
 from indexer.store.embedded.index.faiss_index import FaissIndex, searched_and_exact
@@ -53,6 +53,7 @@ def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
 
     Raises:
         SegmentError: there are no embeddings yet, or it cannot be written.
+        DiskFullError, ReadOnlyError: it cannot be written for that reason.
         CatalogError: a stored vector is damaged.
     """
     if snapshot.dimension is None:
@@ -78,9 +79,11 @@ def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
     except OSError as error:
         with suppress(OSError):  # it may be in the way of making room
             temporary.unlink(missing_ok=True)
-        raise SegmentError(
-            f"cannot write a segment to {folder}: {error.strerror or error}; the catalogue is"
-            " whole without it: make room and run `compact`"
+        raise storage_error(
+            f"the catalogue is whole, but a segment cannot be written to {folder} (run `compact`"
+            " once it can)",
+            error,
+            SegmentError,
         ) from error
     return segment
 
