@@ -61,7 +61,11 @@ def calibrate(app: App, output: Path, photos: int, min_overlap: float, seed: int
         f" {manifest.max_error:.4f} at most, {manifest.mean_error:.4f} on average: "
     )
     if good:
-        return Output(document, f"{text}wrote {output}; set embedding.weights to it")
+        return Output(
+            document,
+            f"{text}wrote {output}; set embedding.weights to it,"
+            " run `rebuild --re-embed`, then restart the services",
+        )
     return Output(document, f"{text}below {min_overlap}, nothing is written", FAILED)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer
+from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters
@@ -90,16 +91,20 @@ def status(app: App) -> Output:
         "weights": spec.weights,
         "trained": spec.trained,
         "photo_search": True,
+        "detail": "",
     }
     if (app.folder() / FILE_NAME).is_file():
         with app.catalog().snapshot() as snapshot:
             products, images = snapshot.counts()
             document |= {"products": products, "images": images, "seq": snapshot.seq}
-            if snapshot.fingerprint not in (None, spec.fingerprint):
+            found = kind_of(snapshot)
+            if found and found.fingerprint != spec.fingerprint:
+                way_out = "" if found.fingerprint == IMPORTED else f"; {WAY_OUT}"
                 document |= {
-                    "fingerprint": snapshot.fingerprint,
-                    "weights": snapshot.meta("weights"),
+                    "fingerprint": found.fingerprint,
+                    "weights": found.weights,
                     "photo_search": False,
+                    "detail": difference(found, spec) + way_out,
                 }
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():

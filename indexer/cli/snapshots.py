@@ -57,12 +57,11 @@ def verify(app: App, name: str) -> Output:
 def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
     """Make the catalogue what it was when snapshot NAME was taken.
 
-    Running services pick it up. Only where the catalogue is damaged they have to be started
-    again: it is moved aside then, and the answer says where.
+    Running services pick it up. A damaged catalogue is moved aside, and the answer says where.
     """
     with log.status("checking and restoring"):
         done = restore_catalog(
-            _snapshots(app), name, app.folder(), app.spec.fingerprint, allowed=allow_fingerprint
+            _snapshots(app), name, app.folder(), app.spec, allowed=allow_fingerprint
         )
         compact_when_due(app.catalog(), app.settings.index)
     document = {
@@ -74,7 +73,7 @@ def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
     }
     text = f"restored {done.manifest.products} products; the catalogue is at seq {done.seq} now"
     if done.aside:
-        text += f"\nthe damaged catalogue is in {done.aside}; start the services again"
+        text += f"\nthe damaged catalogue is in {done.aside}"
     return Output(document, text)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from indexer.cli.app import App, Output, reporting
+from indexer.embedding.kinds import IMPORTED
 from indexer.interchange import transfer
 from indexer.maintenance.compaction import compact_when_due
 
@@ -28,7 +29,7 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
     done = transfer.import_features(catalog, features, names, app.spec, same_model=same_model)
     compact_when_due(catalog, app.settings.index)
     text = f"imported {done.vectors} vectors of {done.products} products"
-    if done.fingerprint == transfer.IMPORTED:
+    if done.fingerprint == IMPORTED:
         text += "; nobody said what made them, so search them by product (see --same-model)"
     document = {
         "products": done.products,

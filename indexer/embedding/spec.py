@@ -28,6 +28,7 @@ PRESET_SHA256 = {
 }
 OWN_SIDE = {FASHION_SHA256: 80}
 DEFAULT_SIDE = 224
+SIDES = range(32, 513)  # as the settings allow
 WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz", INT8_SUFFIX)
 
 
@@ -54,16 +55,20 @@ class EmbeddingSpec:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of all fields but `weights`; vectors meet only where it is equal."""
-        fields = {
+        """SHA-256, in hex, of `fields`; vectors meet only where it is equal."""
+        canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def fields(self) -> dict[str, str | int]:
+        """All fields that decide a vector: of the others, `weights` is a name for people."""
+        return {
             "model": self.model,
             "weights_sha256": self.weights_sha256,
             "input_size": self.input_size,
             "resize": self.resize,
             "numeric_class": self.numeric_class,
         }
-        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
     def trained(self) -> bool:

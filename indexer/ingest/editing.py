@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.arrays import Vector
+from indexer.embedding.kinds import bind
 from indexer.errors import (
     BadParameterError,
     ImageError,
@@ -164,10 +165,8 @@ class Editor:
     ) -> None:
         ready = [item for item in group if isinstance(item, _Ready)]
         if ready:
-            spec = self._searcher.spec
-            writer.bind(
-                fingerprint=spec.fingerprint, weights=spec.weights, dimension=spec.dimension
-            )
+            with self._catalog.snapshot() as snapshot:
+                bind(snapshot, writer, self._searcher.spec)
         for item in ready:
             for path, data in item.uploads.items():
                 self._uploads.save(path, data)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
+from indexer.embedding.kinds import bind, require
 from indexer.embedding.photos import prepare
 from indexer.errors import HostError, ImageError, MassRemovalError
 from indexer.feeds import FeedRow, ImageRef, Rejection, RowWarning
@@ -206,7 +207,13 @@ class Indexer:
         allow_mass_removal: bool,
         remove_despite_rejects: bool = False,
     ) -> Report:
-        """What `sync` would do, or refuse to do; writes nothing and embeds nothing."""
+        """What `sync` would do, or refuse to do; writes nothing and embeds nothing.
+
+        Raises:
+            FingerprintMismatchError: as `sync`.
+        """
+        with self._catalog.snapshot() as snapshot:
+            require(snapshot, self._spec)
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
         report.removed = found.product_ids
@@ -231,11 +238,8 @@ class Indexer:
     @contextmanager
     def _writer(self) -> Iterator[CatalogWriter]:
         with self._catalog.writer() as writer:
-            writer.bind(
-                fingerprint=self._spec.fingerprint,
-                weights=self._spec.weights,
-                dimension=self._spec.dimension,
-            )
+            with self._catalog.snapshot() as snapshot:
+                bind(snapshot, writer, self._spec)
             yield writer
 
     @contextmanager

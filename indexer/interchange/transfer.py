@@ -10,6 +10,7 @@ import numpy as np
 
 from indexer.arrays import Ids, Vector, Vectors, batched, normalised
 from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import IMPORTED, require
 from indexer.errors import FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
@@ -18,8 +19,6 @@ from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
-# Vectors of an unknown network: they can be compared with each other and with nothing else.
-IMPORTED = "imported"
 _BATCH = 500
 _NOTHING: tuple[Ids, Vectors] = (np.empty(0, np.int64), np.empty((0, 0), np.float32))
 
@@ -73,10 +72,14 @@ def import_features(
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:
+        if known:
+            with catalog.snapshot() as snapshot:
+                require(snapshot, spec)
         writer.bind(
             fingerprint=fingerprint,
             weights=spec.weights if known else IMPORTED,
             dimension=vectors.shape[1],
+            fields=spec.fields if known else None,
         )
         for batch in batched(rows.items(), _BATCH):
             with catalog.snapshot() as snapshot:

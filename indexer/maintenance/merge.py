@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from indexer.arrays import batched
 from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import bind, difference, kind_of
 from indexer.errors import FingerprintMismatchError
 from indexer.ingest.sync import Progress, Report
 from indexer.store import outcome
@@ -34,7 +35,8 @@ def merge(
     for source in sources:
         _require_kind(source, spec)
     with catalog.writer() as writer:
-        writer.bind(fingerprint=spec.fingerprint, weights=spec.weights, dimension=spec.dimension)
+        with catalog.snapshot() as snapshot:
+            bind(snapshot, writer, spec)
         for source in sources:
             with source.snapshot() as wanted:
                 for batch in batched(list(wanted.product_ids()), _BATCH):
@@ -45,12 +47,11 @@ def merge(
 
 def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:
     with source.snapshot() as snapshot:
-        found = snapshot.fingerprint
-        if found not in (None, spec.fingerprint):
+        found = kind_of(snapshot)
+        if found and found.fingerprint != spec.fingerprint:
             raise FingerprintMismatchError(
-                f"{source.folder} holds embeddings of {snapshot.meta('weights')} (fingerprint"
-                f" {str(found)[:12]}), the settings say {spec.weights}"
-                f" ({spec.fingerprint[:12]}); use the settings that it was made with"
+                f"{source.folder}: {difference(found, spec)}; use the settings that it was made"
+                " with"
             )
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import IMPORTED, Kind, difference
 from indexer.errors import FingerprintMismatchError
 from indexer.files import sync
-from indexer.interchange.transfer import IMPORTED
 from indexer.maintenance.snapshots import (
     Manifest,
     SnapshotError,
@@ -43,25 +44,30 @@ class Restored:
 
 
 def restore(
-    snapshots: Snapshots, name: str, folder: Path, fingerprint: str, *, allowed: str | None = None
+    snapshots: Snapshots,
+    name: str,
+    folder: Path,
+    spec: EmbeddingSpec,
+    *,
+    allowed: str | None = None,
 ) -> Restored:
     """Makes the catalogue in `folder` what it was when the snapshot was taken.
 
     A catalogue that is whole is changed in one transaction, which running services pick up: what
     is the same stays as it is, the rest is removed and added. One that is damaged is moved aside
-    and replaced, after which services have to be started again.
+    and replaced, and services open the new one.
 
     Args:
-        fingerprint: of the configured network.
+        spec: of the configured embeddings.
         allowed: the beginning of another fingerprint that the snapshot may have.
 
     Raises:
         LockedError: another process is writing to the collection.
         SnapshotError: the snapshot is damaged, or there is no room to unpack it.
-        FingerprintMismatchError: its embeddings are of another network.
+        FingerprintMismatchError: its embeddings were made with other settings.
     """
     source, manifest = snapshots.find(name), snapshots.manifest(name)
-    _require_kind(manifest, fingerprint, allowed)
+    _require_kind(manifest, spec, allowed)
     with errors_named(f"cannot restore to {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         live = _whole(folder)
@@ -84,14 +90,16 @@ def restore(
     return Restored(manifest, seq, aside)
 
 
-def _require_kind(manifest: Manifest, fingerprint: str, allowed: str | None) -> None:
+def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) -> None:
     found = manifest.fingerprint
-    if found in (None, fingerprint, IMPORTED) or (allowed and str(found).startswith(allowed)):
+    if found is None or found in (spec.fingerprint, IMPORTED):
         return
+    if allowed and found.startswith(allowed):
+        return
+    told = difference(Kind(found, str(manifest.weights)), spec)
     raise FingerprintMismatchError(
-        f"snapshot {manifest.name} holds embeddings of {manifest.weights} (fingerprint"
-        f" {str(found)[:12]}), the settings say {fingerprint[:12]}; change the settings, or pass"
-        f" --allow-fingerprint {str(found)[:12]}"
+        f"snapshot {manifest.name}: {told}; put the old settings back, or pass"
+        f" --allow-fingerprint {found[:12]}"
     )
 
 

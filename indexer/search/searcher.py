@@ -7,6 +7,7 @@ import numpy as np
 
 from indexer.arrays import Vectors
 from indexer.embedding import EmbeddingSpec, available_cores
+from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.embedding.photos import PhotoVectors
 from indexer.embedding.regions import AUTO, SAMPLE
 from indexer.errors import BadParameterError, CatalogError, FingerprintMismatchError
@@ -127,11 +128,12 @@ class Searcher:
         Raises:
             FingerprintMismatchError: the catalogue holds vectors of another network.
         """
-        if reader.fingerprint not in (None, self.spec.fingerprint):
+        found = kind_of(reader)
+        if found and found.fingerprint != self.spec.fingerprint:
+            way_out = "" if found.fingerprint == IMPORTED else f"; to search by photo, {WAY_OUT}"
             raise FingerprintMismatchError(
-                f"collection {self.name!r} holds vectors of {reader.weights}, photos are"
-                " embedded otherwise here: search by product_id, or set embedding to what"
-                " made the vectors"
+                f"collection {self.name!r} can be searched by product only:"
+                f" {difference(found, self.spec)}{way_out}"
             )
 
     def _fill(

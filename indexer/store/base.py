@@ -5,7 +5,7 @@ as well, and `writer` is the one that changes it. Every method answers one quest
 products, images or vectors at once: an implementation may have to ask another machine.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,6 +112,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def embedding_fields(self) -> dict[str, str | int] | None:
+        """What the fingerprint is of; None where it was not recorded."""
+        ...
+
+    @property
     def dimension(self) -> int | None:
         """The length of every embedding; None before the first."""
         ...
@@ -188,8 +193,18 @@ class SearchReader(Protocol):
 class Writer(Protocol):
     """The one writer of a collection."""
 
-    def bind(self, *, fingerprint: str, weights: str, dimension: int) -> None:
+    def bind(
+        self,
+        *,
+        fingerprint: str,
+        weights: str,
+        dimension: int,
+        fields: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Fixes the kind of embedding that the collection holds, once; later calls must agree.
+
+        Args:
+            fields: what the fingerprint is of, to name differences later; None if not known.
 
         Raises:
             FingerprintMismatchError: it holds embeddings of another kind.

@@ -101,7 +101,7 @@ class Shop:
             case "snapshot":
                 return self.snapshots.create(self.catalog).name
             case "restore":
-                restore(self.snapshots, operation.snapshot, self.data, FAKE_SPEC.fingerprint)
+                restore(self.snapshots, operation.snapshot, self.data, FAKE_SPEC)
         return ""
 
     def state(self) -> State:

@@ -126,6 +126,7 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
         "weights": "fake",
         "trained": True,
         "photo_search": True,
+        "detail": "",
     }
     text = stocked.run("status").out
     assert all(name in text for name in status)

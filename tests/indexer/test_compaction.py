@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from indexer.cli import main
 from indexer.config import IndexSettings
-from indexer.errors import LockedError
+from indexer.errors import DiskFullError, LockedError
 from indexer.maintenance.compaction import compact, compact_when_due, rebuild
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_the_old_segment_and_no_rest(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(SegmentError, match="No space left on device"):
+    with pytest.raises(DiskFullError, match="No space left on device"):
         rebuild(catalog, FLAT)
     assert compact_when_due(catalog, FLAT) is None
     assert "No space left on device" in caplog.text

@@ -5,6 +5,7 @@ import resource
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -39,7 +40,7 @@ def take(shop: Shop) -> str:
 
 
 def give_back(shop: Shop, name: str, **options: str) -> Restored:
-    return restore(shop.snapshots, name, shop.data, FAKE_SPEC.fingerprint, **options)
+    return restore(shop.snapshots, name, shop.data, FAKE_SPEC, **options)
 
 
 def change(shop: Shop, seed: int = 7) -> State:
@@ -107,7 +108,7 @@ def test_snapshots_are_taken_while_a_writer_goes_on(shop: Shop) -> None:
 
 def test_a_restore_into_an_empty_folder_gives_everything_back(shop: Shop, tmp_path: Path) -> None:
     name, expected, ids = take(shop), shop.state(), image_ids(shop)
-    done = restore(shop.snapshots, name, tmp_path / "new/data/default", FAKE_SPEC.fingerprint)
+    done = restore(shop.snapshots, name, tmp_path / "new/data/default", FAKE_SPEC)
     assert done.aside is None
     new = Shop(tmp_path / "new")
     new.require_whole(expected)
@@ -216,10 +217,10 @@ def test_a_copy_elsewhere_is_restored_by_its_path(shop: Shop, tmp_path: Path) ->
 
 def test_embeddings_of_another_network_are_restored_only_if_asked_for(shop: Shop) -> None:
     name, expected = take(shop), shop.state()
-    other = "f" * 64
+    other = replace(FAKE_SPEC, weights="other", weights_sha256="f" * 64)
     with shop.catalog.writer() as writer:
         writer.remove(list(expected))
-        writer.bind(fingerprint=other, weights="other", dimension=3)
+        writer.bind(fingerprint=other.fingerprint, weights="other", dimension=3)
     with pytest.raises(FingerprintMismatchError, match="pass --allow-fingerprint"):
         restore(shop.snapshots, name, shop.data, other)
     done = restore(shop.snapshots, name, shop.data, other, allowed=FAKE_SPEC.fingerprint[:8])

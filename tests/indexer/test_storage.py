@@ -54,10 +54,15 @@ def test_changes_through_another_mount_of_the_disk_are_seen(frozen: Path, store:
 
 def test_a_read_that_a_change_interrupts_is_an_error(frozen: Path, store: Store) -> None:
     catalog = Catalog(frozen / "default")
-    with pytest.raises(StorageError, match="was changed while it was read"), catalog.snapshot():
-        writing = Store.reopened(store)
-        writing.add(writing.row("boot", "navy"))
-        writing.catalog.close()
+
+    def read_while_it_is_written() -> None:
+        with catalog.snapshot():
+            writing = Store.reopened(store)
+            writing.add(writing.row("boot", "navy"))
+            writing.catalog.close()
+
+    with pytest.raises(StorageError, match="was changed while it was read"):
+        read_while_it_is_written()
     catalog.close()
 
 

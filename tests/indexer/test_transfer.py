@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.embedding.kinds import IMPORTED
 from indexer.errors import FeaturesError, FingerprintMismatchError
 from indexer.feeds import read_feed
-from indexer.interchange.transfer import IMPORTED, export, import_features
+from indexer.interchange.transfer import export, import_features
 from indexer.search import SearchParameters
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC

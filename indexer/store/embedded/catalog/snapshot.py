@@ -52,13 +52,10 @@ class CatalogSnapshot:
         return self.end.seq
 
     def meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value, checksum FROM meta WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            if self.generation:
-                raise self._damaged(f"row {key!r} of table meta")
-            return None
-        require(self._db, "meta", row[1], key, row[0])
-        return str(row[0])
+        value = self._meta(key)
+        if value is None and self.generation:
+            raise self._damaged(f"row {key!r} of table meta")
+        return value
 
     @property
     def fingerprint(self) -> str | None:
@@ -75,6 +72,13 @@ class CatalogSnapshot:
         """The length of every embedding in here; None before the first."""
         value = self.meta("dimension")
         return None if value is None else int(value)
+
+    @property
+    def embedding_fields(self) -> dict[str, str | int] | None:
+        """What decided every embedding in here; None where it was not recorded."""
+        value = self._meta("embedding")
+        fields: dict[str, str | int] | None = None if value is None else json.loads(value)
+        return fields
 
     def counts(self) -> tuple[int, int]:
         """The number of products and of images."""
@@ -175,6 +179,13 @@ class CatalogSnapshot:
             self._db.backup(copy)
         finally:
             copy.close()
+
+    def _meta(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value, checksum FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        require(self._db, "meta", row[1], key, row[0])
+        return str(row[0])
 
     def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
         """What the journal says of images after `seq`: operation and image id."""

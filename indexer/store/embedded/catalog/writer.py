@@ -1,8 +1,9 @@
 """Writing to a catalogue: a batch is a transaction, a change is a row of the journal."""
 
+import json
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from indexer.arrays import batched
@@ -32,8 +33,18 @@ class CatalogWriter:
         self._mark = mark
         self._end = End(0, 0, 0)  # of the journal; each transaction starts from the stored one
 
-    def bind(self, *, fingerprint: str, weights: str, dimension: int) -> None:
+    def bind(
+        self,
+        *,
+        fingerprint: str,
+        weights: str,
+        dimension: int,
+        fields: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Fixes the kind of embedding that this catalogue holds, once; later calls must agree.
+
+        Args:
+            fields: what the fingerprint is of, to name differences later; None if not known.
 
         Raises:
             FingerprintMismatchError: it holds embeddings of another kind.
@@ -41,13 +52,15 @@ class CatalogWriter:
         with self._transaction() as snapshot:
             present = snapshot.fingerprint
             if present is None or snapshot.counts() == (0, 0):
-                self._set_embedding(fingerprint, weights, dimension)
+                self._set_embedding(fingerprint, weights, dimension, fields)
             elif (present, snapshot.dimension) != (fingerprint, dimension):
                 raise FingerprintMismatchError(
                     f"this catalogue holds embeddings of {snapshot.meta('weights')} (fingerprint"
                     f" {present[:12]}, {snapshot.dimension} values), received {weights}"
                     f" ({fingerprint[:12]}, {dimension} values); use another collection or data_dir"
                 )
+            elif fields and snapshot.embedding_fields is None:
+                self._set_fields(fields)
 
     def put(self, products: Iterable[PutProduct]) -> list[Outcome]:
         """Adds or changes products in one transaction, durable when this returns.
@@ -78,7 +91,12 @@ class CatalogWriter:
             for batch in batched(surplus, _BATCH):
                 self._remove(snapshot.products(batch).values())
             if not same_kind and other.fingerprint and other.dimension:
-                self._set_embedding(other.fingerprint, str(other.meta("weights")), other.dimension)
+                self._set_embedding(
+                    other.fingerprint,
+                    str(other.meta("weights")),
+                    other.dimension,
+                    other.embedding_fields,
+                )
             for batch in batched(wanted, _BATCH):
                 stored = snapshot.products(batch)
                 differing = [
@@ -95,8 +113,23 @@ class CatalogWriter:
             seq, image_id = max(self._end.seq, mark.seq), max(self._end.image_id, mark.image_id)
             self._end = End(seq, self._end.chain, image_id)
 
-    def _set_embedding(self, fingerprint: str, weights: str, dimension: int) -> None:
-        rows = {"fingerprint": fingerprint, "weights": weights, "dimension": str(dimension)}
+    def _set_embedding(
+        self,
+        fingerprint: str,
+        weights: str,
+        dimension: int,
+        fields: Mapping[str, str | int] | None,
+    ) -> None:
+        self._set_meta(fingerprint=fingerprint, weights=weights, dimension=str(dimension))
+        if fields:
+            self._set_fields(fields)
+        else:
+            self._db.execute("DELETE FROM meta WHERE key = 'embedding'")
+
+    def _set_fields(self, fields: Mapping[str, str | int]) -> None:
+        self._set_meta(embedding=json.dumps(fields, sort_keys=True))
+
+    def _set_meta(self, **rows: str) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO meta VALUES (?, ?, ?)",
             [(key, value, checksum(key, value)) for key, value in rows.items()],
