@@ -1,6 +1,8 @@
 # Build: docker build -t product-search .
 # Key:   docker run --rm -v product-search:/data product-search \
 #            python -m indexer keys create --scope search --scope events
+# Index: docker run --rm -v product-search:/data -v $PWD/photos:/photos product-search \
+#            python -m indexer add /photos   (or `init`, if all products come over HTTP)
 # Run:   docker run -p 8000:8000 -v product-search:/data product-search
 FROM python:3.11-slim AS build
 RUN python -m venv /venv

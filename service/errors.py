@@ -107,6 +107,8 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.UnknownProductError: HTTPStatus.NOT_FOUND,
     domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
+    domain.StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
+    domain.DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -122,6 +124,9 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+
+# Errors that are logged whatever their status: operators can mend them, clients cannot.
+_OURS = (EventsError, domain.StorageError)
 
 # The codes of what Flask itself refuses.
 _HTTP_CODES = {
@@ -157,7 +162,7 @@ def _known(error: ImageSearchError) -> Response:
 def problem_of(error: ImageSearchError) -> dict[str, Any]:
     """The problem document of an error; what is our fault is logged."""
     status = status_of(type(error))
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, EventsError):
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, _OURS):
         log.error("%s: %s", error.code, error)
     return _document(status, error.code, str(error))
 

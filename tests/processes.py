@@ -21,6 +21,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from flask import Flask
+from indexer.catalog import Catalog
 
 from indexer.arrays import Vectors
 from indexer.config import load_settings
@@ -121,8 +122,15 @@ def gunicorn(
     log: Path,
     app: str = "service.wsgi:app",
     settings: Mapping[str, str] | None = None,
+    *,
+    wait: bool = True,
 ) -> Iterator[Service]:
-    """The service over `data_dir`, ready; stopped at the end."""
+    """The service over `data_dir`, stopped at the end.
+
+    It is ready, with a catalogue that is made if there is none; or neither, if `wait` is off.
+    """
+    if wait and not (data_dir / "default" / "catalog.db").exists():
+        Catalog(data_dir / "default", create=True).close()
     short = {"IMAGE_SEARCH_SERVICE_PORT": "0", "IMAGE_SEARCH_SERVICE_DRAIN_S": "0.1"}
     settings = {**UNTRAINED, **short, **(settings or {})}
     command = ["gunicorn", "--config", "service/gunicorn.conf.py", app]
@@ -133,7 +141,8 @@ def gunicorn(
         listening = _LISTENING.search(log.read_text())
         assert listening, log.read_text()
         service = Service(listening[1], process, log)
-        wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness")
+        if wait:
+            wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness")
         yield service
     finally:
         process.terminate()

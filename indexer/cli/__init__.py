@@ -4,7 +4,7 @@ from indexer.cli.app import main
 from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.keys import keys
-from indexer.cli.maintain import compact, rebuild
+from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.read import search, status
 from indexer.cli.report import report
 from indexer.cli.snapshots import snapshot
@@ -18,6 +18,7 @@ for command in (
     remove,
     search,
     status,
+    init,
     compact,
     rebuild,
     import_features,

@@ -1,4 +1,4 @@
-"""Commands that look after the index: compact, rebuild."""
+"""Commands that look after a collection: init, compact, rebuild."""
 
 from functools import partial
 
@@ -12,6 +12,24 @@ from indexer.maintenance import compaction, reembed
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import Segment
 from indexer.store.embedded.uploads import UploadedPhotos
+
+
+@click.command()
+@reporting
+def init(app: App) -> Output:
+    """Make an empty catalogue, for a store whose products come over HTTP.
+
+    `add`, `sync` and `import-features` make one by themselves; the service never does.
+    """
+    catalog = app.catalog(create=True)
+    with catalog.snapshot() as snapshot:
+        products, _ = snapshot.counts()
+    catalog.close()
+    folder = app.folder().absolute()
+    return Output(
+        {"folder": str(folder), "products": products},
+        f"{folder} has a catalogue with {products} products",
+    )
 
 
 @click.command()

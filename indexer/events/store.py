@@ -95,7 +95,8 @@ class Event:
 
 
 class EventStore:
-    """The file in a data folder; made when there is something to store. Thread-safe.
+    """The file in a data folder, which must exist; made when there is something to store.
+    Thread-safe.
 
     Every method raises an EventsError if the file cannot be read or written.
 
@@ -108,6 +109,7 @@ class EventStore:
         self._max_bytes = math.inf if max_mib is None else max_mib * MIB
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # that it has open
 
     def add_queries(self, queries: Iterable[Query]) -> None:
         rows = [
@@ -178,15 +180,25 @@ class EventStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
+                if self._db is not None and self._identity() != self._file:
+                    self._db.close()  # of a data folder that was moved or replaced
+                    self._db = None
                 if self._db is None:
                     self._db = self._opened()
+                    self._file = self._identity()
                 with self._db:  # commits, or rolls back
                     yield self._db
             except (OSError, sqlite3.Error) as error:
                 raise EventsError(f"{self.path}: {error}") from error
 
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
     def _opened(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         try:
             set_wal(connection, _BUSY_TIMEOUT_S)

@@ -177,9 +177,9 @@ class Health(BaseModel):
 
 
 class CollectionReadiness(BaseModel):
-    """`detail` explains every status but the first.
+    """`status` is one of `ready`, `starting`, `missing`, `failed`, `mismatch` and `stopping`.
 
-    `ready`, `starting`, `failed`, `mismatch` or `stopping`.
+    `detail` explains every status but `ready`; if that comes with a detail, the catalogue is empty.
     """
 
     name: str

@@ -1,23 +1,22 @@
 """The collections of one process: opened, warmed and kept up to date. No Flask in here."""
 
 import logging
-import os
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from indexer.config import EmbeddingSettings, Settings
+from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings
 from indexer.embedding import Embedder, available_cores, load_embedder
-from indexer.errors import ImageSearchError
+from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
+from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.fetch import PhotoSource
-from indexer.interchange.transfer import IMPORTED
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine.admission import Admission
 from service.engine.batching import Lane
+from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_photos import QueryPhotos
 from service.errors import ImageUrlDisabledError, NotReadyError
@@ -25,16 +24,14 @@ from service.http import metrics
 
 log = logging.getLogger(__name__)
 
-# A change of the catalogue is visible within a second; asking for one takes microseconds.
-_REFRESH_INTERVAL_S = 0.2
-_NICE = 10
 # A shopper waits for a photo that a query names, and a thread of the service with them.
 _PHOTO_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
 class CollectionState:
-    """What `/readyz` says of a collection. `detail` explains every status but `ready`."""
+    """What `/readyz` says of a collection. `detail` explains every status but `ready`, and an
+    empty catalogue."""
 
     name: str
     status: str
@@ -70,8 +67,7 @@ class SearchService:
         own = settings.service
         self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
         self._stores: dict[str, EmbeddedStore] = {}
-        self._searchers: dict[str, Searcher] = {}
-        self._failures: dict[str, str] = {}
+        self._opened = OpenedCollections(settings.collection_names(), self._open, self._refresh)
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
         self._addresses = PhotoSource(
             settings.images.limits(),
@@ -79,8 +75,6 @@ class SearchService:
             only_hosts=settings.service.image_url_hosts,
         )
         self.originals = Originals(settings)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
     @classmethod
     def started(cls, settings: Settings) -> "SearchService":
@@ -90,33 +84,36 @@ class SearchService:
         return service
 
     def start(self) -> None:
-        """Opens the collections in the background, then follows their changes."""
-        self._thread.start()
+        """Opens the collections in the background, and follows their changes."""
+        self._opened.start()
 
     def stop(self) -> None:
         """Ends the background work and closes the catalogues."""
-        self._stopped.set()
-        self._thread.join()
+        self._opened.stop()
         for photos in self._photos.values():
             photos.lane.stop()
-        for store in self._stores.values():
-            store.close()
 
     def searcher(self, collection: str) -> Searcher:
         """
         Raises:
             UnknownCollectionError: no collection of this name is configured.
-            NotReadyError: it is still being opened, or could not be.
+            NotReadyError: it is not open.
         """
         self._settings.embedding_of(collection)
-        searcher = self._searchers.get(collection)
+        searcher = self._opened.searcher(collection)
         if searcher is None:
-            reason = self._failures.get(collection, "the model is being loaded; try again soon")
+            failure = self._opened.failure(collection)
+            reason = failure.detail if failure else "the model is being loaded; try again soon"
             raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
         return searcher
 
     def store(self, collection: str) -> EmbeddedStore:
-        """Where a collection that is ready is kept."""
+        """Where a collection is kept.
+
+        Raises:
+            UnknownCollectionError, NotReadyError: as `searcher`.
+        """
+        self.searcher(collection)
         return self._stores[collection]
 
     def photos(self, collection: str) -> QueryPhotos:
@@ -142,59 +139,80 @@ class SearchService:
         return [self._state(name) for name in self._settings.collection_names()]
 
     def _state(self, name: str) -> CollectionState:
-        if name in self._failures:
-            return CollectionState(name, "failed", self._failures[name])
-        if name not in self._searchers:
+        searcher, failure = self._opened.searcher(name), self._opened.failure(name)
+        if failure is None and searcher is not None:
+            try:
+                return self._state_of(searcher)
+            except ImageSearchError as error:  # what the refresher has not met yet
+                failure = failure_of(error)
+        if failure is None:
             return CollectionState(name, "starting", "the model is being loaded")
-        searcher = self._searchers[name]
+        return CollectionState(name, failure.status, failure.detail)
+
+    def _state_of(self, searcher: Searcher) -> CollectionState:
         own = searcher.spec
         with searcher.store.reader() as reader:
-            fingerprint = reader.fingerprint or own.fingerprint
+            found = kind_of(reader)
             products, _ = reader.counts()
-            weights = reader.weights or own.weights
-        # Imported vectors are meant to be of another network; any others are not.
+        fingerprint = found.fingerprint if found else own.fingerprint
+        # Imported vectors are meant to be of another model; any others are not.
         fits = fingerprint in (own.fingerprint, IMPORTED)
+        detail = "" if products else self._empty(searcher.name)
+        if found and not fits:
+            detail = f"{difference(found, own)}; {WAY_OUT}, then restart the service"
         return CollectionState(
-            name,
+            searcher.name,
             "ready" if fits else "mismatch",
-            "" if fits else f"its vectors are of {weights}, the settings say {own.weights}",
+            detail,
             products=products,
             seq=searcher.store.seq,
-            weights=weights,
+            weights=found.weights if found else own.weights,
             trained=own.trained,
             photo_search=fingerprint == own.fingerprint,
         )
 
-    def _run(self) -> None:
-        _yield_to_requests()
-        for name in self._settings.collection_names():
-            try:
-                self._searchers[name] = self._open(name)
-            except ImageSearchError as error:
-                log.error("collection %s: %s", name, error)
-                self._failures[name] = str(error)
-            except Exception:
-                log.exception("collection %s cannot be opened", name)
-                self._failures[name] = "an unexpected error; it was logged"
-        while not self._stopped.wait(_REFRESH_INTERVAL_S):
-            for searcher in self._searchers.values():
-                try:
-                    self._refresh(searcher)
-                except Exception:  # the next change may be a good one
-                    log.exception("collection %s cannot be refreshed", searcher.name)
-
     def _open(self, name: str) -> Searcher:
-        store = EmbeddedStore(Catalog(self._settings.folder_of(name), create=True))
+        # First, so that the collection can be searched as soon as there is a catalogue.
         photos = self._photos_of(self._settings.embedding_of(name))
         embedder = photos.lane.embedder
+        store = EmbeddedStore(self._catalog(name))
         hides = self._settings.hides_out_of_stock(name)
         searcher = Searcher(name, store, embedder.spec, photos, hide_out_of_stock=hides)
-        self._refresh(searcher)
-        searcher.warm_up()
+        try:
+            state = self._refresh(searcher)
+            searcher.warm_up()
+        except BaseException:
+            store.close()
+            raise
         self._stores[name] = store
+        if not state.products:
+            log.warning("collection %s: %s", name, self._empty(name))
         own = embedder.spec
         metrics.MODEL.labels(name, own.fingerprint, own.weights, embedder.runs_on).set(1)
         return searcher
+
+    def _catalog(self, name: str) -> Catalog:
+        """
+        Raises:
+            CatalogMissingError: there is none; the service makes none, as a mistyped or unmounted
+                folder would look like an empty store.
+        """
+        folder, data_dir = self._settings.folder_of(name), self._settings.storage.data_dir
+        if not (folder / FILE_NAME).is_file():
+            what = "has no catalogue" if data_dir.is_dir() else "does not exist"
+            place = folder if data_dir.is_dir() else data_dir
+            raise CatalogMissingError(
+                f"{place.absolute()} {what}; correct the setting storage.data_dir, mount the disk,"
+                f" or make the catalogue with {_command(name, 'sync FEED')} or"
+                f" {_command(name, 'init')}"
+            )
+        return Catalog(folder)
+
+    def _empty(self, name: str) -> str:
+        return (
+            f"the catalogue in {self._settings.folder_of(name).absolute()} is empty (setting"
+            f" storage.data_dir); fill it with {_command(name, 'sync FEED')}"
+        )
 
     def _photos_of(self, settings: EmbeddingSettings) -> QueryPhotos:
         if settings not in self._photos:
@@ -207,21 +225,21 @@ class SearchService:
             )
         return self._photos[settings]
 
-    def _refresh(self, searcher: Searcher) -> None:
+    def _refresh(self, searcher: Searcher) -> CollectionState:
         searcher.store.refresh()
+        state = self._state_of(searcher)
         metrics.VIEW_SEQ.labels(searcher.name).set(searcher.store.seq)
         metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
         for part, images in searcher.store.index_sizes().items():
             metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
+        metrics.READY.labels(searcher.name).set(state.status == "ready")
+        metrics.PRODUCTS.labels(searcher.name).set(state.products)
+        return state
 
     def _seconds_per_photo(self) -> float:
         return max((photos.lane.seconds_per_photo for photos in self._photos.values()), default=0)
 
 
-def _yield_to_requests() -> None:
-    """Lowers the priority of this thread, and of the network's, which it starts.
-
-    A request needs the processor for a millisecond; a pass of the network would make it wait.
-    """
-    if sys.platform == "linux":  # elsewhere it would be that of the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+def _command(collection: str, command: str) -> str:
+    option = "" if collection == DEFAULT_COLLECTION else f" --collection {collection}"
+    return f"`python -m indexer{option} {command}`"

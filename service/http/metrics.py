@@ -67,6 +67,18 @@ VIEW_IMAGES = Gauge(
     ["collection", "part"],
     multiprocess_mode="livemax",
 )
+READY = Gauge(
+    "image_search_ready",
+    "1 if a collection can be searched in every process, as in /readyz; otherwise 0.",
+    ["collection"],
+    multiprocess_mode="livemin",
+)
+PRODUCTS = Gauge(
+    "image_search_products",
+    "Products of a collection, as the slowest process last read it.",
+    ["collection"],
+    multiprocess_mode="livemin",
+)
 MODEL = Gauge(
     "image_search_model_info",
     "The network of a collection; always 1.",

@@ -66,7 +66,15 @@ _MODELS = (
     events.EventBody,
     events.EventsBody,
 )
-_COLLECTION = (errors.UnknownCollectionError, NotReadyError, errors.BadParameterError)
+_COLLECTION = (
+    errors.UnknownCollectionError,
+    NotReadyError,
+    errors.BadParameterError,
+    errors.CatalogMissingError,
+    errors.StorageError,
+)
+# Of what is written.
+_STORED = (WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
 _SEARCH = (
     *_COLLECTION,
     errors.BadFilterError,
@@ -223,7 +231,7 @@ def _paths() -> Json:
 
 
 def _with_changes(paths: Json) -> Json:
-    change = (*_COLLECTION, *_BODY, WriterBusyError)
+    change = (*_COLLECTION, *_BODY, *_STORED)
     product = paths["/v1/products/{product_id}"]
     put = (*change, *_PHOTO, errors.FetchError)
     product["put"] = _change(
@@ -242,7 +250,7 @@ def _with_changes(paths: Json) -> Json:
         "operationId": "deleteProduct",
         "summary": "Remove a product.",
         "responses": responses(
-            admin.ChangeResponse, (*_COLLECTION, WriterBusyError, errors.UnknownProductError)
+            admin.ChangeResponse, (*_COLLECTION, *_STORED, errors.UnknownProductError)
         ),
     }
     for method in ("put", "patch", "delete"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from indexer.catalog import Catalog
 
 from indexer.config import (
     CollectionSettings,
@@ -54,12 +55,17 @@ def serving(
     load: Callable[[EmbeddingSettings], Embedder] = lambda _: FakeEmbedder(),
     own: ServiceSettings = DEFAULT,
     wait: bool = True,
+    create: bool = True,
     **sections: Section,
 ) -> Iterator[FlaskClient]:
     """A client of a service over `default` and the collections of these names.
 
-    It is past its start, unless `wait` is off. Other settings come as sections.
+    It is past its start, unless `wait` is off. Catalogues that are not there are made, unless
+    `create` is off. Other settings come as sections.
     """
+    for name in ("default", *names) if create else ():
+        if not (data_dir / name / "catalog.db").exists():
+            Catalog(data_dir / name, create=True).close()
     settings = Settings.model_validate(
         {
             "storage": StorageSettings(data_dir=data_dir),
@@ -123,7 +129,7 @@ def _hue(store: Store, number: int) -> FeedRow:
 
 @pytest.fixture(scope="module")
 def gunicorn_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """gunicorn with the real network, untrained; its catalogue is not there at first."""
+    """gunicorn with the real model, untrained; its catalogue is empty at first."""
     folder = tmp_path_factory.mktemp("gunicorn")
     with gunicorn(folder / "data", folder / "log") as service:
         yield service

@@ -1,6 +1,8 @@
 """When a service is ready, what it says until then, and how its collections stand apart."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,10 @@ def products_of(response: Any) -> list[str]:
 
 def test_a_service_is_ready_before_there_is_a_product(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
-        assert readiness(client) == (200, {"status": "ready", "collections": [READY]})
+        status, document = readiness(client)
+        detail = document["collections"][0]["detail"]
+        expected = {"status": "ready", "collections": [READY | {"detail": detail}]}
+        assert (status, document) == (200, expected)
 
 
 def test_what_is_indexed_later_is_counted(store: Store) -> None:
@@ -58,7 +63,7 @@ def test_what_is_indexed_later_is_counted(store: Store) -> None:
         with store.catalog.snapshot() as snapshot:
             seq = snapshot.seq
         expected = READY | {"products": 2, "seq": seq}
-        wait_for(lambda: readiness(client)[1]["collections"] == [expected], "counting", seconds=1)
+        wait_for(lambda: readiness(client)[1]["collections"] == [expected], "counting", seconds=10)
 
 
 def test_until_the_network_is_loaded_searches_are_put_off_and_health_is_good(store: Store) -> None:
@@ -127,10 +132,12 @@ def test_a_catalogue_of_another_network_is_a_mismatch_searched_by_product_only(
         assert (status, document["status"]) == (503, "mismatch")
         (state,) = document["collections"]
         assert (state["products"], state["photo_search"], state["weights"]) == (2, False, "fake")
-        assert "fake" in state["detail"]
-        assert "other" in state["detail"]
         refused = search(client, png("red"))
         assert (refused.status_code, refused.json["code"]) == (409, "fingerprint_mismatch")
+        for told in (state["detail"], refused.json["detail"]):
+            assert "made with embedding.weights fake, but the settings say" in told
+            assert "embedding.weights other" in told
+            assert "`rebuild --re-embed`" in told
         assert products_of(client.get("/v1/products/shoe/similar")) == ["boot"]
 
 
@@ -219,3 +226,162 @@ def test_a_collection_that_was_emptied_takes_vectors_of_another_length(
         assert client.get("/v1/products/a").status_code == 404
         store.add(store.row("shoe", "red"))
         assert products_of(search(client, png("red"))) == ["shoe"]
+
+
+def reason(client: FlaskClient) -> tuple[int, str, str]:
+    """The answer of `/readyz` for a service of one collection."""
+    code, document = readiness(client)
+    (state,) = document["collections"]
+    assert document["status"] == state["status"]
+    return code, state["status"], state["detail"]
+
+
+def make_catalogue(data_dir: Path, *colours: str) -> Catalog:
+    """Adds a product of each colour, as another process would."""
+    store = Store(data_dir.parent / f"photos of {'-'.join(colours)}")
+    store.catalog.close()
+    store.catalog = Catalog(data_dir / "default", create=True)
+    store.add(*(store.row(colour, colour) for colour in colours))
+    return store.catalog
+
+
+def test_a_data_folder_that_is_not_there_is_missing_until_something_is_indexed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data_dir = tmp_path / "mistyped"
+    with serving(data_dir, create=False) as client:
+        code, status, detail = reason(client)
+        assert (code, status) == (503, "missing")
+        for told in (f"{data_dir} does not exist", "storage.data_dir", "python -m indexer sync"):
+            assert told in detail
+            assert told in caplog.text
+        assert client.get("/healthz").status_code == 200
+        answers: list[Any] = [
+            search(client, png("red")),
+            client.get("/v1/products/red/similar"),
+            client.put("/v1/products/red", json={"images": ["aGk="]}),
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.json["code"]) == (503, "not_ready")
+            assert str(data_dir) in answer.json["detail"]
+        client.post(
+            "/v1/events", json={"query_id": "0" * 32, "product_id": "red", "action": "click"}
+        )
+        assert not data_dir.exists()
+        make_catalogue(data_dir, "red").close()
+        wait_for(lambda: reason(client) == (200, "ready", ""), "readiness", seconds=5)
+        assert products_of(search(client, png("red"))) == ["red"]
+
+
+def test_a_collection_without_a_catalogue_is_named_and_the_others_are_searched(
+    store: Store,
+) -> None:
+    store.add(store.row("shoe", "red"))
+    data_dir = store.catalog.folder.parent
+    with serving(data_dir, "bags", create=False) as client:
+        code, document = readiness(client)
+        assert (code, document["status"]) == (503, "missing")
+        bags, default = document["collections"]
+        assert (bags["status"], default["status"]) == ("missing", "ready")
+        assert f"{data_dir / 'bags'} has no catalogue" in bags["detail"]
+        assert "python -m indexer --collection bags sync FEED" in bags["detail"]
+        assert products_of(search(client, png("red"))) == ["shoe"]
+        assert not (data_dir / "bags").exists()
+
+
+def test_an_empty_catalogue_is_ready_and_says_that_it_is_empty(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(store.catalog.folder.parent) as client:
+        code, status, detail = reason(client)
+        assert (code, status) == (200, "ready")
+        for told in (f"{store.catalog.folder} is empty", "storage.data_dir"):
+            assert told in detail
+            assert told in caplog.text
+        assert 'image_search_products{collection="default"} 0.0' in client.get("/metrics").text
+        assert 'image_search_ready{collection="default"} 1.0' in client.get("/metrics").text
+        store.add(store.row("shoe", "red"))
+        wait_for(lambda: reason(client) == (200, "ready", ""), "counting", seconds=5)
+        counted = 'image_search_products{collection="default"} 1.0'
+        wait_for(lambda: counted in client.get("/metrics").text, "measuring", seconds=5)
+
+
+def test_a_data_folder_that_is_moved_is_missing_until_it_is_put_back(store: Store) -> None:
+    store.add(store.row("shoe", "red"))
+    data_dir = store.catalog.folder.parent
+    with serving(data_dir) as client:
+        data_dir.rename(data_dir.with_name("moved"))
+        assert (reason(client)[0], search(client, png("red")).status_code) == (503, 503)
+        wait_for(lambda: "does not exist" in reason(client)[2], "noticing", seconds=5)
+        assert reason(client)[:2] == (503, "missing")
+        assert 'image_search_ready{collection="default"} 0.0' in client.get("/metrics").text
+        assert not data_dir.exists()
+        data_dir.with_name("moved").rename(data_dir)
+        wait_for(lambda: reason(client) == (200, "ready", ""), "recovery", seconds=5)
+        assert products_of(search(client, png("red"))) == ["shoe"]
+        store.add(store.row("boot", "crimson"))
+        wait_for(lambda: readiness(client)[1]["collections"][0]["products"] == 2, "following")
+
+
+def test_another_catalogue_in_its_place_is_opened_and_never_mixed_with_the_first(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(store.row("shoe", "red"), store.row("sandal", "crimson"))
+    data_dir = store.catalog.folder.parent
+    make_catalogue(tmp_path / "other", "navy", "red", "green").close()
+    with serving(data_dir) as client:
+        assert products_of(search(client, png("red"))) == ["shoe", "sandal"]
+        data_dir.rename(data_dir.with_name("moved"))
+        (tmp_path / "other").rename(data_dir)
+        found: set[tuple[int, tuple[str, ...]]] = set()
+
+        def recovered() -> bool:
+            answer = search(client, png("red"))
+            products = tuple(products_of(answer)) if answer.status_code == 200 else ()
+            found.add((answer.status_code, products))
+            return bool(products)
+
+        wait_for(recovered, "recovery", seconds=5)
+        assert found <= {(503, ()), (200, ("red", "green", "navy"))}
+        assert reason(client) == (200, "ready", "")
+
+
+def test_a_collection_that_failed_to_open_is_opened_once_it_can_be(store: Store) -> None:
+    store.add(store.row("shoe", "red"))
+    store.catalog.close()
+    whole = store.catalog.path.read_bytes()
+    store.catalog.path.write_bytes(b"no database" * 100)
+    with serving(store.catalog.folder.parent) as client:
+        code, status, detail = reason(client)
+        assert (code, status) == (503, "failed")
+        assert "file is not a database" in detail
+        store.catalog.path.write_bytes(whole)
+        wait_for(lambda: reason(client) == (200, "ready", ""), "recovery", seconds=20)
+        assert products_of(search(client, png("red"))) == ["shoe"]
+
+
+def test_weights_that_come_later_are_loaded(store: Store, tmp_path: Path) -> None:
+    store.add(store.row("shoe", "red"))
+    weights = tmp_path / "shoes.h5"
+
+    def load(_: EmbeddingSettings) -> Embedder:
+        if not weights.exists():
+            raise WeightsError("cannot read the weights file shoes.h5")
+        return FakeEmbedder()
+
+    with serving(store.catalog.folder.parent, load=load) as client:
+        assert reason(client)[:2] == (503, "failed")
+        weights.touch()
+        wait_for(lambda: reason(client) == (200, "ready", ""), "recovery", seconds=20)
+
+
+def test_a_catalogue_that_is_damaged_while_it_is_served_is_told_and_not_a_fault(
+    store: Store,
+) -> None:
+    store.add(store.row("shoe", "red"))
+    with serving(store.catalog.folder.parent) as client:
+        with closing(sqlite3.connect(store.catalog.path)) as connection, connection:
+            connection.execute("UPDATE state SET products = 7")
+        code, status, detail = reason(client)
+        assert (code, status) == (503, "failed")
+        assert "table state is damaged" in detail

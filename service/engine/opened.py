@@ -1,0 +1,158 @@
+"""Opening the collections of a process, following their changes, and opening them again.
+
+Two threads of low priority: one opens what is not open, which may load a model, the other
+follows what is. So a collection that cannot be opened holds up no other.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from indexer.errors import CatalogMissingError, ImageSearchError
+from indexer.search import Searcher
+from service.http import metrics
+
+log = logging.getLogger(__name__)
+
+# A change of the catalogue is visible within a second; asking for one takes microseconds.
+_INTERVAL_S = 0.2
+# Of attempts to open a collection: each wait is twice the one before. Whether there is a
+# catalogue is asked at every interval.
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 15.0
+_NICE = 10
+MISSING, FAILED = "missing", "failed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a collection cannot be searched: `status` as in `/readyz`."""
+
+    status: str
+    detail: str
+
+
+@dataclass
+class _Attempts:
+    """When to try next."""
+
+    at: float = 0.0
+    wait_s: float = _FIRST_WAIT_S
+
+    def put_off(self) -> None:
+        self.at = time.monotonic() + self.wait_s
+        self.wait_s = min(2 * self.wait_s, _LONGEST_WAIT_S)
+
+
+class OpenedCollections:
+    """The searchers of the collections that are open.
+
+    Args:
+        names: of all collections.
+        open_: opens one.
+        refresh: brings one up to date.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        open_: Callable[[str], Searcher],
+        refresh: Callable[[Searcher], object],
+    ) -> None:
+        self._open = open_
+        self._refresh = refresh
+        self._searchers: dict[str, Searcher] = {}
+        self._failures: dict[str, Failure] = {}
+        self._attempts = {name: _Attempts() for name in names}
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(step,), name=name, daemon=True)
+            for name, step in (("opener", self._open_all), ("refresher", self._refresh_all))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends the background work and closes the catalogues."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        for searcher in self._searchers.values():
+            searcher.store.close()
+
+    def searcher(self, name: str) -> Searcher | None:
+        """None if the collection is not open."""
+        return self._searchers.get(name)
+
+    def failure(self, name: str) -> Failure | None:
+        """Why the collection could not be opened or brought up to date last."""
+        return self._failures.get(name)
+
+    def _run(self, step: Callable[[], None]) -> None:
+        _yield_to_requests()
+        while True:
+            step()
+            if self._stopped.wait(_INTERVAL_S):
+                return
+
+    def _open_all(self) -> None:
+        for name, attempts in self._attempts.items():
+            if name in self._searchers or time.monotonic() < attempts.at or self._stopped.is_set():
+                continue
+            with self._noting_failure(name):
+                self._searchers[name] = self._open(name)
+                attempts.wait_s = _FIRST_WAIT_S
+                continue
+            if self._failures[name].status != MISSING:
+                attempts.put_off()
+
+    def _refresh_all(self) -> None:
+        for name, searcher in list(self._searchers.items()):
+            with self._noting_failure(name):
+                self._refresh(searcher)
+                continue
+            if self._failures[name].status == MISSING:
+                del self._searchers[name]
+                searcher.store.close()  # searches in flight keep their connections
+
+    @contextmanager
+    def _noting_failure(self, name: str) -> Iterator[None]:
+        """Ends what raises an error, and logs each reason once."""
+        before = self._failures.get(name)
+        try:
+            yield
+        except ImageSearchError as error:
+            failure = failure_of(error)
+            if failure != before:
+                log.error("collection %s: %s", name, error)
+        except Exception:  # the next change may be a good one
+            failure = Failure(FAILED, "an unexpected error; it was logged")
+            if failure != before:
+                log.exception("collection %s cannot be used", name)
+        else:
+            if self._failures.pop(name, None):
+                log.warning("collection %s can be searched again", name)
+            return
+        self._failures[name] = failure
+        metrics.READY.labels(name).set(0)
+
+
+def failure_of(error: ImageSearchError) -> Failure:
+    """What `/readyz` says of a collection that raises this error."""
+    return Failure(MISSING if isinstance(error, CatalogMissingError) else FAILED, str(error))
+
+
+def _yield_to_requests() -> None:
+    """Lowers the priority of this thread, and of the model's, which it starts.
+
+    A request needs the processor for a millisecond; a pass of the model would make it wait.
+    """
+    if sys.platform == "linux":  # elsewhere it would be that of the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
