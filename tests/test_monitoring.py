@@ -2,13 +2,19 @@
 
 import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from prometheus_client import REGISTRY
 
+from indexer.cli import main
 from service.http import metrics
 from tests.conftest import ROOT
+from tests.processes import FAKE, Reply, ask, gunicorn
 
 FOLDER = ROOT / "docs" / "monitoring"
 NAME = re.compile(r"image_search_\w+")
@@ -49,3 +55,41 @@ def test_every_alert_says_how_bad_it_is_and_what_it_means() -> None:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"]["summary"]
         assert rule["expr"]
+
+
+def scrape(configuration: dict[str, Any], base: str, files: Mapping[str, Path]) -> Reply:
+    """Asks as Prometheus does with this job, whose targets and files are elsewhere here."""
+    (job,) = configuration["scrape_configs"]
+    (static,) = job["static_configs"]
+    assert all(":" in target for target in static["targets"])
+    authorization = job.get("authorization", {})
+    headers = {}
+    if "credentials_file" in authorization:
+        key = files[authorization["credentials_file"]].read_text().strip()
+        headers["Authorization"] = f"{authorization.get('type', 'Bearer')} {key}"
+    return ask(base, job.get("metrics_path", "/metrics"), headers=headers)
+
+
+def test_the_example_of_the_configuration_reads_the_metrics_of_a_service_with_keys(
+    tmp_path: Path,
+) -> None:
+    text = (FOLDER / "README.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"python -m indexer (keys create .*)", text)
+    data_dir, key = tmp_path / "data", tmp_path / "key"
+    made = CliRunner(env={"IMAGE_SEARCH_STORAGE_DATA_DIR": str(data_dir)}).invoke(
+        main, command.split()
+    )
+    key.write_text(made.output)
+    with gunicorn(data_dir, tmp_path / "log", FAKE) as service:
+        files = {"/etc/prometheus/product-search.key": key}
+        reply = scrape(yaml.safe_load(example), service.url, files)
+        assert reply.status == 200, reply.body
+        assert b"image_search_products" in reply.body
+        assert ask(service.url, "/metrics").status == 401
+
+
+def test_the_alerts_are_about_the_job_of_the_example() -> None:
+    text = (FOLDER / "README.md").read_text()
+    (job,) = re.findall(r"job_name: (\S+)", text)
+    assert f'up{{job="{job}"}}' in (FOLDER / "alerts.yml").read_text()
