@@ -9,9 +9,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.search import Searcher
@@ -106,28 +106,27 @@ class OpenedCollections:
         for name, attempts in self._attempts.items():
             if name in self._searchers or time.monotonic() < attempts.at or self._stopped.is_set():
                 continue
-            with self._noting_failure(name):
-                self._searchers[name] = self._open(name)
+            failure = self._attempt(name, partial(self._add, name))
+            if failure is None:
                 attempts.wait_s = _FIRST_WAIT_S
-                continue
-            if self._failures[name].status != MISSING:
+            elif failure.status != MISSING:
                 attempts.put_off()
+
+    def _add(self, name: str) -> None:
+        self._searchers[name] = self._open(name)
 
     def _refresh_all(self) -> None:
         for name, searcher in list(self._searchers.items()):
-            with self._noting_failure(name):
-                self._refresh(searcher)
-                continue
-            if self._failures[name].status == MISSING:
+            failure = self._attempt(name, partial(self._refresh, searcher))
+            if failure is not None and failure.status == MISSING:
                 del self._searchers[name]
                 searcher.store.close()  # searches in flight keep their connections
 
-    @contextmanager
-    def _noting_failure(self, name: str) -> Iterator[None]:
-        """Ends what raises an error, and logs each reason once."""
+    def _attempt(self, name: str, step: Callable[[], object]) -> Failure | None:
+        """Takes a step for a collection, and logs once why it failed."""
         before = self._failures.get(name)
         try:
-            yield
+            step()
         except ImageSearchError as error:
             failure = failure_of(error)
             if failure != before:
@@ -139,9 +138,10 @@ class OpenedCollections:
         else:
             if self._failures.pop(name, None):
                 log.warning("collection %s can be searched again", name)
-            return
+            return None
         self._failures[name] = failure
         metrics.READY.labels(name).set(0)
+        return failure
 
 
 def failure_of(error: ImageSearchError) -> Failure:
