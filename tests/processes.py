@@ -21,11 +21,11 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from flask import Flask
-from indexer.catalog import Catalog
 
 from indexer.arrays import Vectors
 from indexer.config import load_settings
 from indexer.embedding.base import Photos
+from indexer.store.embedded.catalog import Catalog
 from service import create_app
 from service.engine.collections import SearchService
 from tests.fakes import FakeEmbedder

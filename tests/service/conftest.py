@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from indexer.catalog import Catalog
 
 from indexer.config import (
     CollectionSettings,
@@ -19,6 +18,7 @@ from indexer.config import (
 from indexer.config.settings import Section
 from indexer.embedding import Embedder
 from indexer.feeds import FeedRow
+from indexer.store.embedded.catalog import Catalog
 from service import create_app
 from service.engine.collections import SearchService
 from tests.conftest import Store

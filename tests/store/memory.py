@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -43,6 +43,7 @@ class _Version:
     fingerprint: str | None = None
     weights: str | None = None
     dimension: int | None = None
+    embedding_fields: dict[str, str | int] | None = None
     rows: dict[str, Product] = field(default_factory=dict)
     embeddings: dict[int, Vector] = field(default_factory=dict)
 
@@ -120,13 +121,22 @@ class _Writer:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
 
-    def bind(self, *, fingerprint: str, weights: str, dimension: int) -> None:
+    def bind(
+        self,
+        *,
+        fingerprint: str,
+        weights: str,
+        dimension: int,
+        fields: Mapping[str, str | int] | None = None,
+    ) -> None:
         with self._transaction() as version:
             if version.rows and (version.fingerprint, version.dimension) != (
                 fingerprint,
                 dimension,
             ):
                 raise FingerprintMismatchError(f"holds embeddings of {version.weights}")
+            if fields or fingerprint != version.fingerprint:
+                version.embedding_fields = dict(fields) if fields else None
             version.fingerprint, version.weights = fingerprint, weights
             version.dimension = dimension
 

@@ -82,6 +82,7 @@ def test_what_was_put_is_read_back(store: Store) -> None:
         ids, vectors = reader.vectors([image.image_id for image in stored.images])
         assert (reader.counts(), list(reader.product_ids())) == ((1, 2), ["a"])
         assert (reader.fingerprint, reader.weights, reader.dimension) == ("f" * 64, "w", DIMENSION)
+        assert reader.embedding_fields is None
     assert stored.attributes == {"color": "red", "price": 5}
     assert [(i.uri, i.content_hash) for i in stored.images] == [
         ("1.jpg", "hash-1"),
@@ -163,6 +164,16 @@ def test_embeddings_of_another_fingerprint_are_refused(store: Store) -> None:
     put(store, product("a", 1))
     with store.writer() as writer, pytest.raises(FingerprintMismatchError):
         writer.bind(fingerprint="0" * 64, weights="other", dimension=DIMENSION)
+
+
+def test_what_decides_the_embeddings_is_recorded_once_it_is_known(store: Store) -> None:
+    put(store, product("a", 1))
+    known: dict[str, str | int] = {"input_size": 80, "resize": "bilinear"}
+    for fields in (known, None):
+        with store.writer() as writer:
+            writer.bind(fingerprint="f" * 64, weights="w", dimension=DIMENSION, fields=fields)
+        with store.reader() as reader:
+            assert reader.embedding_fields == known
 
 
 def test_a_second_writer_is_refused(store: Store) -> None:
