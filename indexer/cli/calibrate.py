@@ -18,6 +18,7 @@ from indexer.embedding.int8 import SUFFIX, write_int8
 from indexer.embedding.resize import resize
 from indexer.errors import BadParameterError, ImageError, WeightsError
 from indexer.images import decode
+from indexer.store.embedded.catalog.places import location_of
 
 FEWEST = 100  # half of them are measured on: five times as many as are nearest
 
@@ -95,7 +96,10 @@ def _photos(app: App, most: int, seed: int) -> Photos:
 
 
 def _locations(app: App) -> Iterator[str]:
-    with app.catalog().snapshot() as snapshot:
+    catalog = app.catalog()
+    with catalog.snapshot() as snapshot:
         for batch in batched(snapshot.product_ids(), 500):
             for product in snapshot.products(batch).values():
-                yield from (image.location for image in product.images if image.location)
+                yield from (
+                    location_of(catalog.folder, image) for image in product.images if image.location
+                )

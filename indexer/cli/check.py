@@ -6,21 +6,23 @@ from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, FAILED
 from indexer.errors import CatalogError
 from indexer.maintenance.verify import verify as find_damage
+from indexer.maintenance.verify import verify_uploads
 
 
 @click.command()
 @reporting
 def verify(app: App) -> Output:
-    """Check that the catalogue agrees with itself, with its vectors and with its index file.
+    """Check that the catalogue agrees with itself, its vectors, its index file and its uploads.
 
-    Reads everything. Prints what is wrong, one line each, and exits with 1 if anything is.
+    Reads everything, also the photos that were uploaded over HTTP. Prints what is wrong, one
+    line each, and exits with 1 if anything is.
     """
     try:
         catalog = app.catalog()
     except CatalogError as error:
         return findings([str(error)])
     with log.status("reading everything"):
-        return findings(find_damage(catalog))
+        return findings(find_damage(catalog) + verify_uploads(catalog))
 
 
 def findings(found: list[str]) -> Output:

@@ -9,6 +9,7 @@ from indexer.fetch import PhotoSource
 from indexer.images import Box, decode
 from indexer.search import Answer
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.places import location_of
 
 _COLUMNS = 5
 _TILE = 200  # pixels
@@ -28,7 +29,7 @@ def plot_answer(
     tiles = [_query_tile(catalog, query)]
     for match in answer.matches:
         caption = str(match.product.attributes.get("title", match.product.product_id))
-        tiles.append((match.image.location, f"{match.score:.4f}", caption))
+        tiles.append((location_of(catalog.folder, match.image), f"{match.score:.4f}", caption))
     rows = 1 + max(0, -(-(len(tiles) - 1) // _COLUMNS))
     size = (_GAP + _COLUMNS * (_TILE + _GAP), _GAP + rows * (_TILE + _TEXT + _GAP))
     sheet = Image.new("RGB", size, "white")
@@ -50,7 +51,11 @@ def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:
         return str(query), "query", query.name
     with catalog.snapshot() as snapshot:
         product = snapshot.products([query])[query]
-    return product.images[0].location, "query", str(product.attributes.get("title", query))
+    return (
+        location_of(catalog.folder, product.images[0]),
+        "query",
+        str(product.attributes.get("title", query)),
+    )
 
 
 def _draw(

@@ -25,6 +25,7 @@ from indexer.images.recognition import recognise
 from indexer.search import Searcher
 from indexer.store import Attributes, AttributeValue, NewImage, Product, PutProduct
 from indexer.store.embedded.catalog import CatalogWriter
+from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.store import EmbeddedStore
 from indexer.store.embedded.uploads import UploadedPhotos, content_hash
 
@@ -125,7 +126,7 @@ class Editor:
             raise
         if isinstance(photo, str):
             return NewImage(photo, photo, digest, vector), data
-        path = self._uploads.location(digest, form)
+        path = self._uploads.path(digest, form)
         return NewImage(path.name, str(path), digest, vector), data
 
     def _vector(self, digest: str, data: bytes) -> Vector:
@@ -154,7 +155,8 @@ class Editor:
                 outcomes |= dict.fromkeys(writer.remove(removals), "removed")
             # Stored by now: what fails from here on is no failure of the changes.
             old = (image for product in before.values() for image in product.images)
-            self._uploads.remove_unused(Path(image.location) for image in old)
+            folder = self._catalog.folder
+            self._uploads.remove_unused(Path(location_of(folder, image)) for image in old)
         return [
             item if isinstance(item, ImageSearchError) else outcomes[item.product_id]
             for item in work

@@ -17,6 +17,7 @@ from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog.places import location_of
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
 _BATCH = 500
@@ -43,7 +44,7 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
         folder.mkdir(parents=True, exist_ok=True)
         with catalog.snapshot() as snapshot:
             _write_vectors(snapshot, folder)
-            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot))
+            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot, catalog.folder))
             return snapshot.counts()
     except OSError as error:
         raise storage_error(f"cannot write to {folder}", error) from error
@@ -106,10 +107,12 @@ def _write_vectors(snapshot: CatalogSnapshot, folder: Path) -> None:
     (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
 
-def _feed_rows(snapshot: CatalogSnapshot) -> Iterator[FeedRow]:
+def _feed_rows(snapshot: CatalogSnapshot, folder: Path) -> Iterator[FeedRow]:
     for batch in batched(list(snapshot.product_ids()), _BATCH):
         for product in snapshot.products(batch).values():
-            images = tuple(ImageRef(image.uri, image.location) for image in product.images)
+            images = tuple(
+                ImageRef(image.uri, location_of(folder, image)) for image in product.images
+            )
             yield FeedRow(product.product_id, product.attributes, images, None, "")
 
 

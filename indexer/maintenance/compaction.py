@@ -8,12 +8,13 @@ from indexer.errors import CatalogError, LockedError
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
 from indexer.store.embedded.catalog.segments import (
     Segment,
+    SegmentError,
     current_segment,
     folder_of,
     images_changed_since,
     record_segment,
 )
-from indexer.store.embedded.index import FILES, factory, write_segment
+from indexer.store.embedded.index import FILES, factory, open_segment, write_segment
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ def rebuild(catalog: Catalog, settings: IndexSettings) -> Segment:
 def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
     """As `rebuild`, unless the segment that is there holds the same images in the same way.
 
+    A segment whose file is gone or damaged is written again.
+
     Raises:
         LockedError, SegmentError, CatalogError: as `rebuild`.
     """
@@ -47,7 +50,11 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
             present = current_segment(snapshot)
             kind = factory(settings.type, snapshot.counts()[1])
             if present and present.kind == kind and not _changes(snapshot, present):
-                return present
+                try:
+                    open_segment(present)
+                    return present
+                except SegmentError as error:
+                    log.warning("%s; it is written again", error)
         return _replace(catalog, writer, settings)
 
 

@@ -1,15 +1,19 @@
 """Products of other catalogues into one, with their vectors: nothing is embedded."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from indexer.arrays import batched
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import bind, difference, kind_of
 from indexer.errors import FingerprintMismatchError
 from indexer.ingest.sync import Progress, Report
-from indexer.store import outcome
+from indexer.store import Product, outcome
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
+from indexer.store.embedded.catalog.places import is_uploaded, location_of
 from indexer.store.embedded.catalog.writer import as_puts
+from indexer.store.embedded.uploads import UploadedPhotos
 
 _BATCH = 500
 
@@ -40,7 +44,7 @@ def merge(
         for source in sources:
             with source.snapshot() as wanted:
                 for batch in batched(list(wanted.product_ids()), _BATCH):
-                    _put(catalog, writer, wanted, batch, report)
+                    _put(source, catalog, writer, wanted, batch, report)
                     progress(len(batch))
     return report
 
@@ -56,6 +60,7 @@ def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:
 
 
 def _put(
+    source: Catalog,
     catalog: Catalog,
     writer: CatalogWriter,
     wanted: CatalogSnapshot,
@@ -70,7 +75,18 @@ def _put(
         for product_id, product in found.items()
         if outcome(product, stored.get(product_id)) != "unchanged"
     ]
+    _copy_uploads(source, catalog, differing)
     puts = as_puts(wanted, differing)
     for put, result in zip(puts, writer.put(puts), strict=True):
         report.note(put.product_id, result)
     report.unchanged += len(product_ids) - len(differing)
+
+
+def _copy_uploads(source: Catalog, catalog: Catalog, products: list[Product]) -> None:
+    """Copies the files of uploaded photos. One that is gone is left out, as `verify` tells."""
+    uploads = UploadedPhotos(catalog)
+    for image in (image for product in products for image in product.images):
+        if is_uploaded(image):
+            with suppress(FileNotFoundError):
+                data = Path(location_of(source.folder, image)).read_bytes()
+                uploads.save(Path(location_of(catalog.folder, image)), data)

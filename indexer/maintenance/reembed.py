@@ -8,6 +8,7 @@ from indexer.arrays import batched
 from indexer.feeds import FeedRow, ImageRef
 from indexer.ingest.sync import BATCH, Indexer, Report
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog.places import location_of
 
 # Beside the catalogue: what an interrupted run has embedded is found by the next.
 STAGING = "re-embedding"
@@ -32,7 +33,9 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
     with catalog.writer() as writer, catalog.snapshot() as snapshot:
         if snapshot.fingerprint != fingerprint:
             staging = _staging(folder, fingerprint)
-            report = indexer(staging).sync(lambda: _rows(snapshot), allow_mass_removal=True)
+            report = indexer(staging).sync(
+                lambda: _rows(snapshot, catalog.folder), allow_mass_removal=True
+            )
             if not report.rejected:
                 with staging.snapshot() as embedded:
                     writer.become(embedded)
@@ -54,8 +57,10 @@ def _staging(folder: Path, fingerprint: str) -> Catalog:
     return Catalog(folder, create=True)
 
 
-def _rows(snapshot: CatalogSnapshot) -> Iterator[FeedRow]:
+def _rows(snapshot: CatalogSnapshot, folder: Path) -> Iterator[FeedRow]:
     for batch in batched(list(snapshot.product_ids()), BATCH):
         for product in snapshot.products(batch).values():
-            images = tuple(ImageRef(image.uri, image.location) for image in product.images)
+            images = tuple(
+                ImageRef(image.uri, location_of(folder, image)) for image in product.images
+            )
             yield FeedRow(product.product_id, product.attributes, images, None, "catalogue")

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from hashlib import file_digest
+from pathlib import Path
 
 import numpy as np
 
 from indexer.arrays import Ids
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, DamagedError, integrity
-from indexer.store.embedded.catalog.segments import Segment, SegmentError, current_segment
+from indexer.store.embedded.catalog.places import location_of
+from indexer.store.embedded.catalog.segments import (
+    Segment,
+    SegmentError,
+    current_segment,
+    folder_of,
+)
 from indexer.store.embedded.index import VectorIndex, open_segment
 
 # float32 rounds a length to about 1e-7.
@@ -41,6 +48,11 @@ def verify_segment(catalog: Catalog) -> list[str]:
     return list(_run(_segment, catalog, ""))
 
 
+def verify_uploads(catalog: Catalog) -> list[str]:
+    """As `verify`, for nothing but the files of uploaded photos, which no snapshot has."""
+    return list(_run(_uploads, catalog, ""))
+
+
 def _run(check: Check, catalog: Catalog, prefix: str) -> Iterator[str]:
     try:
         with catalog.snapshot() as snapshot:
@@ -62,6 +74,21 @@ def _vectors(snapshot: CatalogSnapshot) -> Iterator[str]:
         bad = ids[~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE)]  # so that NaN is bad, too
         if len(bad):
             yield f"vectors whose length is not 1: images {_listed(bad)}"
+
+
+def _uploads(snapshot: CatalogSnapshot) -> Iterator[str]:
+    folder = folder_of(snapshot)
+    files = {location_of(folder, image): image for image in snapshot.uploads()}
+    for path, image in files.items():
+        try:
+            with Path(path).open("rb") as file:
+                whole = file_digest(file, "sha256").hexdigest() == image.content_hash
+        except OSError as error:
+            yield f"{path}: cannot be read: {error.strerror}; product {image.product_id!r} has it"
+        else:
+            if not whole:
+                product = f"product {image.product_id!r} has it"
+                yield f"{path}: is damaged, its SHA-256 differs; {product}"
 
 
 def _segment(snapshot: CatalogSnapshot) -> Iterator[str]:

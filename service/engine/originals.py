@@ -19,6 +19,7 @@ from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
 from indexer.store import Image
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.places import location_of
 from service.errors import OverloadedError, UnknownImageError
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
@@ -80,7 +81,7 @@ def open_photo(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
     Raises:
         UnknownImageError: it is not a file here, is gone or is not what was indexed.
     """
-    path = Path(image.location)
+    path = Path(location_of(catalog.folder, image))
     # Imported vectors come with the name of a photo that was never read here.
     if not path.is_absolute() or image.content_hash.startswith("vector:"):
         raise UnknownImageError(f"image {image.image_id} is not a file of this service")

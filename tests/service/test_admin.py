@@ -472,15 +472,15 @@ def test_whatever_the_operations_the_catalogue_is_what_they_say_and_every_photo_
         bulk(client, *operations)
         for operation in operations:
             applied(model, operation)
-    products = stored(store)
+    products, folder = stored(store), store.catalog.folder
     found = {
         name: (
             product.attributes,
-            [base64.b64encode(Path(i.location).read_bytes()).decode() for i in product.images],
+            [base64.b64encode((folder / i.location).read_bytes()).decode() for i in product.images],
         )
         for name, product in products.items()
     }
     assert found == model
-    used = {image.location for product in products.values() for image in product.images}
-    assert set(map(str, kept(store))) == used
+    locations = [i.location for product in products.values() for i in product.images]
+    assert set(kept(store)) == {folder / location for location in locations}
     assert UploadedPhotos(store.catalog).sweep() == 0

@@ -8,8 +8,8 @@ from pathlib import Path
 from indexer.arrays import batched
 from indexer.files import storage_error, sync
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.places import UPLOADS, uploaded_place
 
-_FOLDER = "photos"
 _BATCH = 500
 
 
@@ -21,11 +21,11 @@ class UploadedPhotos:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self.folder = catalog.folder.absolute() / _FOLDER
+        self.folder = catalog.folder.absolute() / UPLOADS
 
-    def location(self, content_hash: str, form: str) -> Path:
+    def path(self, content_hash: str, form: str) -> Path:
         """Where a photo of this format (as `recognise` names it) is kept."""
-        return self.folder / content_hash[:2] / f"{content_hash}.{form.lower()}"
+        return self._catalog.folder.absolute() / uploaded_place(content_hash, form)
 
     def save(self, path: Path, data: bytes) -> None:
         """Keeps a photo, durable when this returns.

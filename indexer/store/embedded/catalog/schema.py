@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from indexer.errors import CatalogError
 from indexer.store.embedded.catalog.checksums import checksum
+from indexer.store.embedded.catalog.places import place_anywhere
 
 # image_id is AUTOINCREMENT so that it is never reused, even after a removal.
 # Embeddings stand apart from images so that reading uris does not read vectors.
@@ -173,6 +174,38 @@ def _fill_checksums(connection: sqlite3.Connection) -> None:
     seal(connection, end)
 
 
+def _place_uploads(connection: sqlite3.Connection) -> None:
+    """Takes the folder out of the locations of uploaded photos. Damaged rows stay damaged."""
+    sums = "SELECT coalesce(sum(checksum), 0) FROM images WHERE product_id = ?"
+    moved: dict[str, list[tuple[int, str]]] = {}
+    for *row, stored in connection.execute(
+        "SELECT image_id, product_id, position, uri, location, content_hash, checksum"
+        " FROM images WHERE location GLOB '/*/photos/*'"
+    ):
+        place = place_anywhere(row[4], row[5])
+        if place is not None and checksum(*row) == stored:
+            moved.setdefault(row[1], []).append((row[0], place))
+    for product_id, places in moved.items():
+        product = connection.execute(
+            "SELECT attributes, checksum FROM products WHERE product_id = ?", (product_id,)
+        ).fetchone()
+        (covered,) = connection.execute(sums, (product_id,)).fetchone()
+        if product is None or checksum(product_id, product[0], covered) != product[1]:
+            continue
+        for image_id, place in places:
+            connection.execute(
+                "UPDATE images SET location = ?1, checksum ="
+                " checksum(image_id, product_id, position, uri, ?1, content_hash)"
+                " WHERE image_id = ?2",
+                (place, image_id),
+            )
+        (covered,) = connection.execute(sums, (product_id,)).fetchone()
+        connection.execute(
+            "UPDATE products SET checksum = ? WHERE product_id = ?",
+            (checksum(product_id, product[0], covered), product_id),
+        )
+
+
 def _run(connection: sqlite3.Connection, script: str) -> None:
     # Statements end with a blank line, as triggers contain semicolons.
     for statement in script.split(";\n\n"):
@@ -183,6 +216,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     partial(_run, script=_INITIAL),
     partial(_run, script=_SEGMENTS),
     _fill_checksums,
+    _place_uploads,
 )
 
 

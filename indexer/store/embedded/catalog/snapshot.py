@@ -10,6 +10,7 @@ import numpy as np
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.catalog.checksums import DamagedError, checksum, damaged, require
+from indexer.store.embedded.catalog.places import UPLOADS, is_uploaded
 from indexer.store.embedded.catalog.schema import End
 from indexer.store.records import Image, Product
 
@@ -122,6 +123,12 @@ class CatalogSnapshot:
         wanted = json.dumps([int(i) for i in image_ids])
         found = self._images("image_id IN (SELECT value FROM json_each(?))", wanted)
         return {image.image_id: image for image, _ in found}
+
+    def uploads(self) -> Iterator[Image]:
+        """The images that were uploaded."""
+        for image, _ in self._images("location GLOB ? ORDER BY image_id", f"{UPLOADS}/*"):
+            if is_uploaded(image):
+                yield image
 
     def products_of(self, image_ids: Ids) -> dict[int, str]:
         """The product id of each image; all of them must exist."""

@@ -5,11 +5,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from indexer.arrays import batched
 from indexer.errors import FingerprintMismatchError
-from indexer.store.embedded.catalog.checksums import checksum
+from indexer.store.embedded.catalog.checksums import checksum, path_of
 from indexer.store.embedded.catalog.mark import Mark, MarkFile
+from indexer.store.embedded.catalog.places import stored_location
 from indexer.store.embedded.catalog.schema import End, now, seal
 from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 from indexer.store.records import (
@@ -31,6 +34,7 @@ class CatalogWriter:
     def __init__(self, connection: sqlite3.Connection, mark: MarkFile) -> None:
         self._db = connection
         self._mark = mark
+        self._folder = Path(path_of(connection)).parent
         self._end = End(0, 0, 0)  # of the journal; each transaction starts from the stored one
 
     def bind(
@@ -146,6 +150,7 @@ class CatalogWriter:
         return sorted(removed)
 
     def _put(self, put: PutProduct, stored: Product | None) -> Outcome:
+        put = replace(put, images=tuple(self._as_stored(image) for image in put.images))
         result = outcome(put, stored)
         if result != "unchanged":
             if stored is None:  # images refer to it
@@ -158,6 +163,10 @@ class CatalogWriter:
             )
             self._record("put_product", put.product_id)
         return result
+
+    def _as_stored(self, image: NewImage) -> NewImage:
+        location = stored_location(self._folder, image.location, image.content_hash)
+        return image if location == image.location else replace(image, location=location)
 
     def _put_images(self, put: PutProduct, stored: tuple[Image, ...]) -> int:
         """Returns the sum of the checksums of its images."""
