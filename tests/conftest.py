@@ -23,6 +23,7 @@ from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent
+SLOW = (ROOT / "tests/campaigns", ROOT / "tests/service/page")
 
 # How long an example takes is for benchmarks to say: a busy machine breaks no rule.
 settings.register_profile("untimed", deadline=None)
@@ -33,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast", action="store_true", help="skip what starts a process or loads TensorFlow"
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --fast, neither campaigns nor browsers are run."""
+    return True if config.getoption("fast") and collection_path in SLOW else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,9 +10,7 @@ from tests.service.page.chromium import find_chromium, launched, png
 
 
 @pytest.fixture(scope="session")
-def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    if pytestconfig.getoption("fast"):
-        pytest.skip("starts a browser")
+def browser() -> Iterator[Browser]:
     executable = find_chromium()
     if executable is None:
         pytest.skip("no Chromium on PATH")
