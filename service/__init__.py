@@ -28,7 +28,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     from service.api import admin, events
     from service.api import endpoints as api
     from service.engine.collections import SearchService
-    from service.http import headers, logs, metrics, openapi, routing
+    from service.http import encodings, headers, logs, metrics, openapi, routing
 
     app = Flask(__name__)
     # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
@@ -52,4 +52,5 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     errors.register(app)
     headers.register(app)
     access.register(app, settings)
+    encodings.register(app)
     return app

@@ -65,12 +65,15 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
     """Parameters of a query string or a form; a list of those that may be sent several times.
 
     Raises:
-        BadParameterError: another one was.
+        BadParameterError: another one was, or one is not UTF-8.
     """
     values: dict[str, Any] = {}
     for name, received in source.lists():
         if name not in repeatable and len(received) > 1:
             raise BadParameterError(f"{name}: received {received!r:.200}; send it once")
+        # What Werkzeug puts in the place of bytes of a form that are not UTF-8.
+        if any("\ufffd" in text for text in (name, *received)):
+            raise BadParameterError(f"{name}: received {received!r:.200}; send UTF-8")
         values[name] = received if name in repeatable else received[0]
     return values
 

@@ -38,6 +38,16 @@ def text(body: bytes | str, content_type: str = "application/json") -> dict[str,
     return {"data": body, "content_type": content_type}
 
 
+def latin(*photos: bytes, **fields: object) -> dict[str, Any]:
+    """A form whose fields are not UTF-8."""
+    body, content_type = multipart(*photos, **fields)
+    return text(body.replace("\xfc".encode(), b"\xfc"), content_type)
+
+
+GZIP = {"Content-Encoding": "gzip"}
+SIMILAR = "/v1/products/red/similar"
+
+
 def get(path: str) -> Send:
     return lambda client: client.get(path)
 
@@ -57,6 +67,12 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
         404,
         "unknown_product",
     ),
+    "a path in Latin-1": (get("/v1/products/gr%FC%DF"), 400, "bad_parameter"),
+    "half of a letter in a path": (get("/v1/products/a%C3/similar"), 400, "bad_parameter"),
+    "a query string in Latin-1": (get(f"{SIMILAR}?collection=%FC"), 400, "bad_parameter"),
+    "a name in Latin-1": (get(f"{SIMILAR}?%FC=1"), 400, "bad_parameter"),
+    "a field in Latin-1": (post(**latin(png("red"), filter="color:gr\xfcn")), 400, "bad_parameter"),
+    "a field's name in Latin-1": (post(**latin(png("red"), grün="1")), 400, "bad_request"),
     "unknown image": (get("/v1/images/999999"), 404, "unknown_image"),
     "an image id beyond all numbers": (get(f"/v1/images/{'9' * 30}"), 404, "unknown_image"),
     "an image id of too many digits": (get(f"/v1/images/{'9' * 5000}"), 404, "not_found"),
@@ -102,6 +118,21 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
     "no JSON": (post(**text("{")), 400, "bad_request"),
     "empty JSON": (post(**text("")), 400, "bad_request"),
     "JSON in no encoding": (post(**text(b'"\xff\xfe\xfa')), 400, "bad_request"),
+    "JSON in gzip": (
+        post(**text(gzip.compress(b'{"product_id": "red"}')), headers=GZIP),
+        415,
+        "unsupported_media_type",
+    ),
+    "a form in gzip": (
+        post(**{**form(png("red")), "headers": GZIP}),
+        415,
+        "unsupported_media_type",
+    ),
+    "events in gzip": (
+        lambda client: client.post("/v1/events", **text(gzip.compress(b"{}")), headers=GZIP),
+        415,
+        "unsupported_media_type",
+    ),
     "zipped JSON": (post(**text(gzip.compress(b"{}"))), 400, "bad_request"),
     "a JSON list": (post(json=[]), 400, "bad_request"),
     "deep JSON": (post(**text("[" * 200_000)), 400, "bad_request"),

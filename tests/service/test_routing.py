@@ -48,6 +48,7 @@ ODD_IDS = [
     "two\nlines\n",
     "\n",
     "é" * 512,
+    "\ufffd",
 ]
 # Those whose slashes no client or server has to guess about.
 PLAIN_IDS = ["a/b", "a/b/c", "Größe/38", "x+y", "a:b@c", "~.-_", "名前/✓"]

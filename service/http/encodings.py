@@ -1,0 +1,45 @@
+"""Refuses requests in encodings that the service does not read."""
+
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, request
+
+from indexer.errors import BadParameterError
+from service.errors import UnsupportedMediaTypeError
+
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+def register(app: Flask) -> None:
+    """Makes the application check every request that has a route."""
+    app.before_request(_check)
+
+
+def _check() -> None:
+    """
+    Raises:
+        UnsupportedMediaTypeError: the body is compressed.
+        BadParameterError: path or query string are not UTF-8; Werkzeug would put U+FFFD in the
+            place of such bytes, and so make another product id of them.
+    """
+    if request.url_rule is None:
+        return
+    coding = request.headers.get("Content-Encoding", "identity").strip()
+    if request.method in _WITH_BODY and coding.lower() != "identity":
+        raise UnsupportedMediaTypeError(
+            f"received content encoding {coding!r:.80}; send the body uncompressed"
+        )
+    if "product_id" in (request.view_args or {}):
+        _require_utf8("product_id", request.environ["PATH_INFO"].encode("latin-1"))
+    if request.url_rule.rule.startswith("/v1/"):  # the others read none
+        _require_utf8("the query string", unquote_to_bytes(request.query_string))
+
+
+def _require_utf8(name: str, data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise BadParameterError(
+            f"{name}: received the byte {byte:#04x}, which is not UTF-8; percent-encode UTF-8"
+        ) from None
