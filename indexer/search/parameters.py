@@ -53,7 +53,7 @@ BoxText = Annotated[
     Field(
         pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
         description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
-        " or auto to find the product in it.",
+        " or auto to find the product in it. Only with a photo.",
     ),
 ]
 

@@ -79,6 +79,8 @@ class Searcher:
             queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
         elif not parameters.more_like:
             raise BadParameterError("send a photo, a product or more_like")
+        else:
+            _require_no_box(parameters)
         self._fill(answer, parameters, lambda _: queries)
         return answer
 
@@ -91,6 +93,7 @@ class Searcher:
             BadParameterError: a parameter is wrong.
             UnknownProductError: there is no such product.
         """
+        _require_no_box(parameters)
         answer = Answer(self.name)
 
         def its_vectors(reader: Reader) -> Vectors:
@@ -196,6 +199,14 @@ def find_product(reader: Reader, product_id: str) -> Product:
         UnknownProductError: there is no such product.
     """
     return find_products(reader, [product_id])[0]
+
+
+def _require_no_box(parameters: SearchParameters) -> None:
+    if parameters.box is not None:
+        raise BadParameterError(
+            f"box: received {parameters.box!r} and no photo; it is a part of a photo: send one, or"
+            " leave box out"
+        )
 
 
 def _corners(box: str) -> Box:

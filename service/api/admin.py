@@ -212,6 +212,8 @@ def _patch(product_id: str, attributes: dict[str, Any] | None) -> Patch:
 
 
 def _parsed(document: object) -> Change | ImageSearchError:
+    if isinstance(document, ImageSearchError):  # a line that is not JSON
+        return document
     try:
         operation = validated(Operation, document)
         if operation.op == "put":

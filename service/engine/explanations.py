@@ -9,7 +9,7 @@ from indexer.arrays import Vector, Vectors
 from indexer.embedding import attribution as explain
 from indexer.embedding.regions import AUTO
 from indexer.embedding.regions import PASSES as TO_LOCATE
-from indexer.errors import ImageError
+from indexer.errors import BadParameterError, ImageError
 from indexer.images import ImageLimits, crop, decode
 from indexer.search import find_product, image_url
 from indexer.store import Image, Reader
@@ -64,11 +64,16 @@ def explain_product(service: SearchService, product_id: str, asked: ExplainParam
     """The explanation of a result of the search with a product.
 
     Raises:
+        BadParameterError: there is a box, which only a photo has.
         FingerprintMismatchError: the catalogue holds vectors of another network.
         UnknownProductError: there is no such product.
         UnknownImageError: a photo cannot be read any more.
         OverloadedError: too much is being answered.
     """
+    if asked.box is not None:
+        raise BadParameterError(
+            f"box: received {asked.box!r} with product_id; it is a part of a photo: leave it out"
+        )
     searcher = service.searcher(asked.collection)
     with service.admission.costly():
         with searcher.store.reader() as reader:

@@ -191,7 +191,10 @@ def _paths() -> Json:
             "get": {
                 "operationId": "getSimilarProducts",
                 "summary": "The products that look most like this one, itself excluded.",
-                "parameters": [product_id(), *query_parameters(schemas.Parameters)],
+                "parameters": [
+                    product_id(),
+                    *query_parameters(schemas.Parameters, without=["box"]),
+                ],
                 "responses": responses(schemas.SearchResponse, _SEARCH),
             }
         },

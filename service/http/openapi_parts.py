@@ -38,10 +38,12 @@ def problems(raised: Sequence[type[ImageSearchError]]) -> Json:
     }
 
 
-def query_parameters(model: type[BaseModel]) -> list[Json]:
+def query_parameters(model: type[BaseModel], without: Sequence[str] = ()) -> list[Json]:
     """The fields of a model as parameters in the URL."""
     parameters = []
     for name, schema in model.model_json_schema()["properties"].items():
+        if name in without:
+            continue
         description = schema.pop("description")
         parameters.append(
             {"name": name, "in": "query", "description": description, "schema": schema}

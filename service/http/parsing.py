@@ -22,6 +22,8 @@ LINES = "application/x-ndjson"
 def json_body(*, lines: bool = False) -> Any:
     """The document that the request carries; with `lines`, NDJSON is taken too, as a list.
 
+    In the place of a line that is not JSON the list has the error.
+
     No other content type is taken: browsers send those to other origins without asking first.
     """
     accepted = ["application/json", *([LINES] if lines else [])]
@@ -35,7 +37,7 @@ def json_body(*, lines: bool = False) -> Any:
         raise RequestEntityTooLarge
     if request.mimetype == LINES:
         return [
-            _document(line, f"line {number}: ")
+            _document_or_error(line, f"line {number}: ")
             for number, line in enumerate(data.splitlines(), start=1)
             if line.strip()
         ]
@@ -94,6 +96,13 @@ def decoded(text: str, where: str) -> bytes:
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadParameterError(f"{where}: not base64 ({error})") from None
+
+
+def _document_or_error(line: bytes, where: str) -> Any:
+    try:
+        return _document(line, where)
+    except BadRequestError as error:
+        return error
 
 
 def _document(data: bytes, where: str) -> Any:

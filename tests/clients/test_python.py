@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from product_search import Answer, Client, ProblemError, UnreachableError
+from product_search import Answer, Client, Operation, ProblemError, UnreachableError
 from tests.clients.conftest import COLOURS, Shop
 from tests.conftest import png
 
@@ -87,6 +87,28 @@ def test_many_changes_are_told_one_by_one(client: Client) -> None:
     )
     assert [change.outcome for change in changes] == ["added", "failed", "removed"]
     assert changes[1].code == "unknown_product"
+
+
+def test_changes_go_in_as_many_requests_as_their_size_takes(client: Client) -> None:
+    # A PNG may end in anything: these are of 7 MB each, 9.3 in base64.
+    photos = {name: png(name) + bytes(7_000_000) for name in ("red", "blue", "green", "gold")}
+    put: list[Operation] = [
+        {"op": "put", "product_id": f"big/{n}", "images": [p]} for n, p in photos.items()
+    ]
+    assert [c.outcome for c in client.change_products(put)] == ["added"] * 4
+    answers = list(client.batch({"photo": p, "limit": 1} for p in photos.values()))
+    assert all(isinstance(answer, Answer) for answer in answers)
+    removed = client.change_products({"op": "delete", "product_id": f"big/{n}"} for n in photos)
+    assert [change.outcome for change in removed] == ["removed"] * 4
+
+
+@pytest.mark.parametrize("address", ["https://shop.example/a.jpg", "HTTP://shop.example/a.jpg"])
+def test_an_address_beside_other_photos_is_refused(client: Client, address: str) -> None:
+    for photos in ((address, png("red")), (png("red"), address), (address, address)):
+        with pytest.raises(ValueError, match="only photo"):
+            client.search(*photos)
+        with pytest.raises(ValueError, match="only photo"):
+            next(client.every(*photos))
 
 
 def test_events_are_taken(client: Client) -> None:

@@ -247,9 +247,22 @@ def test_many_operations_come_as_lines_too(client: FlaskClient, store: Store) ->
 
     assert send(data).json["failed"] == 0
     assert stored(store)["a"].attributes == {"title": "A\u2028b"}
-    refused = send(data + "\n{")
-    assert (refused.status_code, refused.json["code"]) == (400, "bad_request")
-    assert "line 4" in refused.json["detail"]
+
+
+def test_a_line_that_is_not_json_fails_alone(client: FlaskClient, store: Store) -> None:
+    put = json.dumps({"op": "put", "product_id": "a", **RED}).encode()
+    patch = b'{"op": "patch", "product_id": "a", "attributes": {"title": "A"}}'
+    lines = [put, b"{", b'"\xff"', b"[" * 100_000, b"7", patch]
+    data, kind = b"\n".join(lines), "application/x-ndjson"
+    answer = client.post("/v1/products/bulk", data=data, content_type=kind).json
+    assert answer is not None
+    outcomes = [row["outcome"] for row in answer["results"]]
+    assert outcomes == ["added", "failed", "failed", "failed", "failed", "updated"]
+    assert answer["failed"] == 4
+    for number, row in enumerate(answer["results"][1:4], start=2):
+        assert (row["product_id"], row["code"]) == (None, "bad_request")
+        assert f"line {number}" in row["detail"]
+    assert stored(store)["a"].attributes == {"title": "A"}
 
 
 @pytest.mark.parametrize("body", [{}, [], "x", [{"op": "delete", "product_id": "a"}] * 1001])

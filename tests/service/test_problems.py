@@ -133,6 +133,21 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
         415,
         "unsupported_media_type",
     ),
+    "a box of a product": (
+        post(json={"product_id": "red", "box": "0,0,1,1"}),
+        400,
+        "bad_parameter",
+    ),
+    "auto of a product": (post(json={"product_id": "red", "box": "auto"}), 400, "bad_parameter"),
+    "a box of products": (post(json={"more_like": ["red"], "box": "auto"}), 400, "bad_parameter"),
+    "a box beside a product": (get(f"{SIMILAR}?box=auto"), 400, "bad_parameter"),
+    "a box of an explained product": (
+        lambda client: client.post(
+            "/v1/explain", json={"product_id": "red", "result": "navy", "box": "auto"}
+        ),
+        400,
+        "bad_parameter",
+    ),
     "zipped JSON": (post(**text(gzip.compress(b"{}"))), 400, "bad_request"),
     "a JSON list": (post(json=[]), 400, "bad_request"),
     "deep JSON": (post(**text("[" * 200_000)), 400, "bad_request"),

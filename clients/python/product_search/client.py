@@ -28,12 +28,14 @@ from product_search.queries import (
     batched,
     is_address,
     read,
+    within,
 )
 from product_search.transport import Transport
 
 _PAGE = 100  # results per request, when all are wanted
 _BATCH = 32  # what the service takes at once
 _MANY = 1000
+_MOST_BYTES = 16 * 2**20  # the service takes 28 MB, if it is set as it comes
 
 
 class Client:
@@ -80,8 +82,12 @@ class Client:
     def search(self, *photos: Photo, **parameters: Unpack[Parameters]) -> Answer:
         """The products that look most like any of the photos, or like `more_like`.
 
-        Several photos cannot be addresses.
+        Raises:
+            ValueError: several photos, one of which is an address: the service takes one address
+                and nothing beside it.
         """
+        if len(photos) > 1 and any(map(is_address, photos)):
+            raise ValueError("an address must be the only photo; send the others as files")
         if photos and not is_address(photos[0]):
             fields = as_fields(parameters)
             document = self._transport.upload("v1/search", [*map(read, photos)], fields)
@@ -105,10 +111,10 @@ class Client:
         return _pages(lambda page: self.similar(product_id, **page), parameters)
 
     def batch(self, queries: Iterable[Query]) -> Iterator[Answer | ProblemError]:
-        """The answer, or the error, of each query in their order; sent 32 at a time."""
-        for some in batched(queries, _BATCH):
-            body = {"queries": [*map(as_json, some)]}
-            for document in self._transport.send("POST", "v1/search/batch", body)["answers"]:
+        """The answer, or the error, of each query in their order; sent 32 at a time at most."""
+        for some in within(map(as_json, queries), _BATCH, _MOST_BYTES):
+            sent = self._transport.send("POST", "v1/search/batch", {"queries": some})
+            for document in sent["answers"]:
                 if "results" in document:
                     yield self._answer(document)
                 else:
@@ -148,16 +154,16 @@ class Client:
     def change_products(
         self, operations: Iterable[Operation], *, collection: str = "default"
     ) -> Iterator[Change]:
-        """Many changes in their order, 1,000 at a time; look for those whose outcome is `failed`.
+        """Many changes in their order; look for those whose outcome is `failed`.
+
+        They are sent in requests of at most 1,000 operations and, unless one alone is larger, of
+        16 MiB.
 
         Nothing is sent before the changes are read from what this returns.
         """
-        for some in batched(operations, _MANY):
+        for some in within(map(_with_photos, operations), _MANY, _MOST_BYTES):
             document = self._transport.send(
-                "POST",
-                "v1/products/bulk",
-                [_with_photos(operation) for operation in some],
-                [("collection", collection)],
+                "POST", "v1/products/bulk", some, [("collection", collection)]
             )
             yield from changes_of(document)
 

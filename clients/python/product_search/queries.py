@@ -1,6 +1,7 @@
 """What can be asked, by the names of the HTTP API."""
 
 import base64
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -84,6 +85,26 @@ def batched(items: Iterable[T], most: int) -> Iterator[list[T]]:
     """The items in lists of `most`, the last one shorter."""
     left = iter(items)
     while some := list(islice(left, most)):
+        yield some
+
+
+def within(
+    documents: Iterable[dict[str, Any]], most: int, most_bytes: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The documents in lists of `most`, shorter where JSON of more than `most_bytes` came of it.
+
+    A document that is larger by itself is alone in its list.
+    """
+    some: list[dict[str, Any]] = []
+    held = 0
+    for document in documents:
+        size = len(json.dumps(document)) + 2  # as it is sent, with what separates it
+        if some and (len(some) == most or held + size > most_bytes):
+            yield some
+            some, held = [], 0
+        some.append(document)
+        held += size
+    if some:
         yield some
 
 
