@@ -72,7 +72,13 @@ class SearchParameters(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=200, description="Products on the page.")] = 10
     offset: Annotated[
-        int, Field(ge=0, le=1_000_000, description="Products of the ranking before the page.")
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Products of the ranking before the page. Pages of different `seq` may"
+            " repeat or lack products.",
+        ),
     ] = 0
     min_score: Annotated[
         float | None,

@@ -116,7 +116,9 @@ class SearchResponse(BaseModel):
 
     query_id: str
     collection: str
-    seq: int = Field(description="The state of the catalogue that was searched.")
+    seq: int = Field(
+        description="The state of the catalogue that was searched; pages of equal `seq` join."
+    )
     total: int = Field(description="Products in the whole ranking, before `dedup` leaves any out.")
     box: Corners | None = Field(
         default=None,

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from product_search import Answer, Client, Operation, ProblemError, UnreachableError
+from product_search import (
+    Answer,
+    ChangedError,
+    Client,
+    Operation,
+    ProblemError,
+    Result,
+    UnreachableError,
+)
 from tests.clients.conftest import COLOURS, Shop
 from tests.conftest import png
 
@@ -43,6 +51,32 @@ def test_every_result_of_all_pages_comes_once(client: Client) -> None:
     assert found == [r.product_id for r in client.search(png("teal"), limit=200).results]
     assert len(list(client.every_similar("shoe/red", limit=4, offset=2))) == len(COLOURS) - 3
     assert len(list(islice(client.every(png("teal"), limit=1), 2))) == 2
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        lambda client: client.every_similar("shoe/red", limit=3),
+        lambda client: client.every(png("red"), limit=3),
+    ],
+    ids=["similar", "photo"],
+)
+def test_a_change_between_two_pages_is_told(
+    client: Client, pages: Callable[[Client], Iterator[Result]]
+) -> None:
+    results = pages(client)
+    read = [next(results).product_id for _ in range(3)]
+    before = client.similar("shoe/red").seq
+    client.put_product("between", {}, [png("red")])
+    try:
+        with pytest.raises(ChangedError, match=f"from seq {before} to") as changed:
+            next(results)
+        assert (changed.value.first, changed.value.now) == (before, client.similar("shoe/red").seq)
+        again = [result.product_id for result in pages(client)]
+    finally:
+        client.delete_product("between")
+    assert len(set(again)) == len(again) >= len(COLOURS)
+    assert set(read) <= set(again)
 
 
 def test_pictures_have_whole_addresses(client: Client, shop: Shop) -> None:

@@ -15,7 +15,7 @@ from product_search.answers import (
     changes_of,
     product_of,
 )
-from product_search.errors import ProblemError
+from product_search.errors import ChangedError, ProblemError
 from product_search.queries import (
     Action,
     Operation,
@@ -102,7 +102,11 @@ class Client:
         return self._answer(self._transport.get(path, as_fields(parameters)))
 
     def every(self, *photos: Photo, **parameters: Unpack[Parameters]) -> Iterator[Result]:
-        """The results of all pages of a search, fetched as they are read."""
+        """The results of all pages of a search, fetched as they are read.
+
+        Raises:
+            ChangedError: the catalogue changed between two pages; start again.
+        """
         held = [photo if is_address(photo) else read(photo) for photo in photos]
         return _pages(lambda page: self.search(*held, **page), parameters)
 
@@ -193,9 +197,13 @@ def _path(product_id: str) -> str:
 
 def _pages(ask: Callable[[Parameters], Answer], parameters: Parameters) -> Iterator[Result]:
     offset = parameters.get("offset", 0)
+    first: int | None = None
     while True:
         page: Parameters = {"limit": _PAGE, **parameters, "offset": offset}
         answer = ask(page)
+        first = answer.seq if first is None else first
+        if answer.seq != first:
+            raise ChangedError(first, answer.seq)
         yield from answer.results
         offset += len(answer.results)
         if not answer.results or offset >= answer.total:

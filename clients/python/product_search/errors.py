@@ -12,6 +12,22 @@ class UnreachableError(SearchError):
     """Nothing came back: wrong address, no network, or the service took too long."""
 
 
+class ChangedError(SearchError):
+    """The catalogue changed between two pages, so the pages may repeat or lack products.
+
+    Results that were read stay right for themselves. Start again for all of one state.
+
+    Attributes:
+        first: `seq` of the first page.
+        now: `seq` of the page that came now.
+    """
+
+    def __init__(self, first: int, now: int) -> None:
+        super().__init__(f"the catalogue changed between pages, from seq {first} to {now}")
+        self.first = first
+        self.now = now
+
+
 class ProblemError(SearchError):
     """The service refused.
 
