@@ -24,23 +24,20 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     # Here, because gunicorn's master reads parts of this package before it forks.
     from flask import Flask
 
-    from service import access, bodies, errors
+    from service import access, errors
     from service.api import admin, events
     from service.api import endpoints as api
     from service.engine.collections import SearchService
-    from service.http import encodings, headers, logs, metrics, openapi, routing
+    from service.http import encodings, headers, heads, logs, metrics, openapi, routing
+    from service.server.incoming import most_body_bytes
 
     app = Flask(__name__)
-    # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
-    most = settings.images.max_bytes * 4 // 3 + 65_536
-    app.config["MAX_CONTENT_LENGTH"] = most
+    app.config["MAX_CONTENT_LENGTH"] = most_body_bytes(settings.images.max_bytes)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # as documented, not by the alphabet
     app.url_map.merge_slashes = False  # its redirects would encode product ids twice
     app.url_map.converters["product_id"] = routing.ProductIdConverter
-    app.wsgi_app = bodies.ReadWhole(  # type: ignore[method-assign]
-        routing.KeepEncodedSlashes(app.wsgi_app),
-        most=4 * most,
-        timeout_s=settings.service.upload_timeout_s,
+    app.wsgi_app = routing.KeepEncodedSlashes(  # type: ignore[method-assign]
+        heads.HeadsFirst(app, app.wsgi_app)
     )
     app.extensions["search"] = search or SearchService.started(settings)
     logs.register(app)

@@ -59,9 +59,10 @@ def ask(
     method: str = "GET",
     body: bytes | Iterable[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
+    timeout: float = 30,
 ) -> Reply:
     """Sends a request whose target goes out as it is. A body in pieces is sent chunked."""
-    connection = HTTPConnection(urlsplit(base).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(base).netloc, timeout=timeout)
     try:
         chunked = body is not None and not isinstance(body, bytes)
         connection.request(method, target, body, dict(headers or {}), encode_chunked=chunked)
@@ -137,16 +138,16 @@ def gunicorn(
     with log.open("wb") as stderr:
         process = start("-m", *command, data_dir=data_dir, settings=settings, stderr=stderr)
     try:
-        wait_for(lambda: _LISTENING.search(log.read_text()) or process.poll(), "listening")
+        wait_for(lambda: _LISTENING.search(log.read_text()) or process.poll(), "listening", 180)
         listening = _LISTENING.search(log.read_text())
         assert listening, log.read_text()
         service = Service(listening[1], process, log)
         if wait:
-            wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness")
+            wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness", 180)
         yield service
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def fake_app() -> Flask:

@@ -203,7 +203,11 @@ class ServiceSettings(Section):
         description="Seconds after which a photo that has not had its turn is given up with 503.",
     )
     upload_timeout_s: float = Field(
-        10.0, gt=0, le=3600, description="Seconds for which a client may send nothing of its photo."
+        10.0,
+        gt=0,
+        le=3600,
+        description="Seconds for which a client may send nothing of a body"
+        " or take nothing of an answer; after that it must be faster than 16 KiB a second overall.",
     )
     cached_photos: int = Field(
         10_000,

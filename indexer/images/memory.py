@@ -23,6 +23,11 @@ _M_MMAP_THRESHOLD = -3
 getattr(_libc, "mallopt", lambda *_: 0)(_M_MMAP_THRESHOLD, MIB)
 
 
+def trim() -> None:
+    """Gives memory that large blocks left free back to the system."""
+    _malloc_trim(0)
+
+
 class MemoryGate:
     """Lets decodes run side by side as long as their memory fits, first come first served."""
 
@@ -41,7 +46,7 @@ class MemoryGate:
             yield
         finally:
             if size > _KEPT_BY_MALLOC:
-                _malloc_trim(0)
+                trim()
             with self._changed:
                 self._free += size
                 self._changed.notify()

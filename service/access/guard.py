@@ -9,6 +9,7 @@ from indexer.config import Settings
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
 from service.errors import ForbiddenError, UnauthorizedError
+from service.server.lifecycle import ASKED_FOR, BODY
 
 _CHALLENGE = 'Bearer realm="product search"'
 # What proxies add. Behind one, a request that comes from here was not sent from here.
@@ -35,7 +36,8 @@ class Guard:
         """
         rule = request.url_rule
         scope = scope_of(current_app, request.method, rule.rule) if rule else None
-        if scope is None:
+        # The head of a request whose body was asked for has been checked, and counted, before.
+        if scope is None or request.environ.get(BODY) == ASKED_FOR:
             return
         self._by_address.count(client_of(request.remote_addr or ""))
         text = _sent_key()

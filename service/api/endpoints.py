@@ -38,7 +38,7 @@ from service.errors import (
 )
 from service.http import metrics
 from service.http.parsing import decoded, json_body, unrepeated, validated
-from service.lifecycle import stopping
+from service.server.lifecycle import stopping
 
 blueprint = ScopedBlueprint("api", __name__)
 
@@ -46,7 +46,7 @@ blueprint = ScopedBlueprint("api", __name__)
 @blueprint.post("/v1/search", scope="search")
 def search() -> Response:
     """The products that look most like a photo, or like a product."""
-    with _service().admission.upload(request.content_length):
+    with _service().admission.upload():
         if request.mimetype == "multipart/form-data":
             return jsonify(_noted(_by_upload()))
         if request.mimetype == "application/json":
@@ -81,7 +81,7 @@ def _by_upload() -> Answer:
 @blueprint.post("/v1/search/batch", scope="search")
 def search_batch() -> Response:
     """The answer, or the problem, of each of several queries."""
-    with _service().admission.upload(request.content_length):
+    with _service().admission.upload():
         batch = validated(BatchQuery, _in_url(), json_body())
         asked = [_query_or_error(query) for query in batch.queries]
         charge(sum(max(1, queries.passes_of(q)) for q in asked if isinstance(q, JsonQuery)))
@@ -110,7 +110,7 @@ def _answer_or_problem(query: JsonQuery | ImageSearchError) -> dict[str, Any]:
 def explain() -> Response:
     """Where a query and one of its results agree."""
     service = _service()
-    with service.admission.upload(request.content_length):
+    with service.admission.upload():
         if request.mimetype == "multipart/form-data":
             (photo,) = _uploaded(most=1)
             asked = validated(ExplainParameters, unrepeated(request.form))

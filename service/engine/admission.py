@@ -1,19 +1,12 @@
-"""How many requests are taken at once; beyond that a client hears at once to come back."""
+"""Admission control: searches over the limit get 503 with Retry-After."""
 
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-from indexer.images.memory import MIB, MemoryGate
 from service.errors import OverloadedError
 from service.http import metrics
-
-# Bodies up to this size count as nothing: as many as are taken at once fit anywhere.
-_SMALL_BODY = MIB
-# Of all larger ones. A photo in base64 is held as bytes, as text and decoded at worst.
-_COPIES = 3
-_BODIES = 96 * MIB
 
 
 def costly_share(most: int) -> int:
@@ -22,7 +15,7 @@ def costly_share(most: int) -> int:
 
 
 class Admission:
-    """Counts the searches in flight, and the memory of what clients send.
+    """Counts the searches in flight.
 
     Args:
         most: searches by photo in flight at most; of all kinds, twice as many.
@@ -37,7 +30,6 @@ class Admission:
         self._max_wait_s = max_wait_s
         self._seconds_per_photo = seconds_per_photo
         self._uploads = 0
-        self._bodies = MemoryGate(_BODIES)
         self._searches = 0
         self._photos = 0
         self._costly = 0
@@ -51,23 +43,19 @@ class Admission:
             raise OverloadedError(retry_after_s=max(1, math.ceil(wait)))
 
     @contextmanager
-    def upload(self, size: int | None) -> Iterator[None]:
-        """Around reading a body of so many bytes, None if nobody knows, and what is done with it.
-
-        Waits while the bodies of others fill the memory.
+    def upload(self) -> Iterator[None]:
+        """Around decoding a body that may have a photo, and what is done with it.
 
         Raises:
-            OverloadedError: a search with a photo would not be taken now; nothing is read.
+            OverloadedError: a search with a photo would not be taken now; nothing is decoded.
         """
         with self._lock:
             # Only what is in it tells whether it is costly.
             most = self._most + costly_share(self._most)
             self._require_room(self._uploads, most, photo=True)
             self._uploads += 1
-        held = _BODIES if size is None else _COPIES * size
         try:
-            with nullcontext() if held <= _SMALL_BODY else self._bodies.hold(min(held, _BODIES)):
-                yield
+            yield
         finally:
             with self._lock:
                 self._uploads -= 1

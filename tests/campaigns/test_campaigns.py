@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.campaigns import corruption, fuzz_images, fuzz_requests, kill, model, readers, torn
+from tests.campaigns import (
+    connections,
+    corruption,
+    fuzz_images,
+    fuzz_requests,
+    kill,
+    model,
+    readers,
+    torn,
+)
 from tests.campaigns.fuzz_target import can_measure
 from tests.campaigns.worker import can_inject
 
@@ -40,3 +49,7 @@ def test_damaged_photos_are_taken_or_refused_and_harm_nothing() -> None:
 @measuring
 def test_requests_right_and_wrong_are_answered_as_documented_and_harm_nothing() -> None:
     fuzz_requests.run(seed=1, size=250)
+
+
+def test_clients_that_leave_a_connection_hanging_delay_nobody() -> None:
+    connections.run(seed=1, size=150)

@@ -1,0 +1,45 @@
+"""Answers what can be answered before the body of a request is read."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from service.server.lifecycle import BODY, TO_COME
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class HeadsFirst:
+    """WSGI middleware, the innermost: to a head whose body is to come it says `100 Continue`,
+    unless the key, the path, the method or the announced length is already wrong."""
+
+    def __init__(self, app: Flask, inner: "WSGIApplication") -> None:
+        self._app = app
+        self._inner = inner
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if environ.get(BODY) != TO_COME:
+            return self._inner(environ, start_response)
+        with self._app.request_context(environ):
+            refusal = self._refusal()
+            if refusal is not None:
+                return refusal(environ, start_response)
+        start_response("100 Continue", [])
+        return []
+
+    def _refusal(self) -> Response | None:
+        app = self._app
+        try:
+            app.preprocess_request()
+            if request.routing_exception:
+                raise request.routing_exception
+            if (request.content_length or 0) > app.config["MAX_CONTENT_LENGTH"]:
+                raise RequestEntityTooLarge
+        except Exception as error:  # as Flask does for the whole request
+            return app.finalize_request(app.handle_user_exception(error))
+        return None

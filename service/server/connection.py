@@ -1,0 +1,105 @@
+"""A client's connection, and what the server does with it now."""
+
+import re
+from dataclasses import dataclass
+from socket import socket
+from typing import Any
+
+from service.server.incoming import Incoming
+from service.server.outgoing import Outgoing
+
+_PIECE = 262_144
+# Of a head; gunicorn's parser has stricter limits for each of its parts.
+MOST_HEAD = 65_536
+_MOST_REQUEST_LINE = 8192
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+@dataclass
+class Exchange:
+    """A request and its body.
+
+    Attributes:
+        request: as gunicorn has parsed it.
+        photo: whether it is of those that may carry a photo.
+        expects: whether the client waits for `100 Continue`.
+        asked: whether the application has seen the head and wants the body.
+        held: bytes of memory that it was granted.
+    """
+
+    request: Any
+    body: Incoming
+    photo: bool
+    expects: bool
+    asked: bool = False
+    held: int = 0
+
+
+class Connection:
+    """
+    Attributes:
+        raw: the socket, which never blocks.
+        sock: what gunicorn writes an answer to.
+        client: its address; `server`: ours.
+        inbox: what came and is not used yet.
+        exchange: the request that is being read or answered.
+        served: requests that were parsed.
+        since: when it began to do what it does now.
+        until: when it is given up.
+    """
+
+    def __init__(self, raw: socket, client: Any, server: Any) -> None:
+        raw.setblocking(False)
+        self.raw = raw
+        self.sock = Outgoing(raw)
+        self.client = client
+        self.server = server
+        self.inbox = bytearray()
+        self.exchange: Exchange | None = None
+        self.served = 0
+        self.since = 0.0
+        self.until = 0.0
+
+    def receive(self) -> bool | None:
+        """Takes what is there. None if nothing is yet, False if nothing will be."""
+        try:
+            piece = self.raw.recv(_PIECE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return False
+        self.inbox += piece
+        return bool(piece)
+
+    def take_head(self) -> bytes | None:
+        """The next head, if it is complete; or what can be none, for gunicorn to say why."""
+        end = self.inbox.find(b"\r\n\r\n")
+        if end >= 0:
+            end += 4
+        elif self._can_be_none():
+            end = len(self.inbox)
+        else:
+            return None
+        head = bytes(self.inbox[:end])
+        del self.inbox[:end]
+        return head
+
+    def _can_be_none(self) -> bool:
+        size = len(self.inbox)
+        endless = size > _MOST_REQUEST_LINE and self.inbox.find(b"\r\n", 2) < 0
+        return size > MOST_HEAD or endless or _BARE_LF.search(self.inbox) is not None
+
+    def end_exchange(self) -> None:
+        """Forgets the request, answered or not."""
+        if self.exchange:
+            self.exchange.body.close()
+            self.exchange = None
+
+    def close(self) -> bool:
+        """Closes the socket and gives up all else; False if that was done before."""
+        if self.raw.fileno() < 0:
+            return False
+        self.end_exchange()
+        self.sock.close()
+        self.raw.close()
+        return True

@@ -1,0 +1,130 @@
+"""The body of a request, taken in as it comes."""
+
+import io
+import re
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+# In memory up to this size; beyond, in a temporary file.
+_IN_MEMORY = 262_144
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_MOST_LINE = 4096
+_MOST_TRAILERS = 16_384
+
+
+def most_body_bytes(of_a_photo: int) -> int:
+    """The largest body that is taken."""
+    # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
+    return of_a_photo * 4 // 3 + 65_536
+
+
+class Incoming:
+    """
+    Args:
+        length: of the body, None if it comes in chunks.
+        most: bytes to keep; the rest of a longer body is left unread.
+
+    Attributes:
+        size: bytes so far.
+        complete: nothing more is to come.
+        cut: there is more than is kept, so that the connection cannot be used again.
+        broken: it ended too early, or its chunks are malformed.
+    """
+
+    def __init__(self, length: int | None, most: int) -> None:
+        self._length = length
+        self._most = most
+        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by `close`
+        self._step = self._chunk_size if length is None else self._rest
+        self._left = length or 0
+        self._trailers = 0
+        self.size = 0
+        self.complete = length == 0
+        self.cut = False
+        self.broken = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is not known to be too large."""
+        return (self._length or 0) <= self._most
+
+    def feed(self, inbox: bytearray) -> None:
+        """Takes what belongs to the body off the beginning of what a client sent."""
+        while not (self.complete or self.broken) and self._step(inbox):
+            pass
+
+    def opened(self) -> IO[bytes]:
+        """The body from its beginning, to be read by the application."""
+        if self.broken:
+            return _Broken()
+        self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        """Gives up what is kept."""
+        self._file.close()
+
+    def _take(self, inbox: bytearray) -> None:
+        taken = min(len(inbox), self._left, self._most + 1 - self.size)
+        with memoryview(inbox) as view, view[:taken] as piece:
+            self._file.write(piece)
+        del inbox[:taken]
+        self._left -= taken
+        self.size += taken
+        self.cut = self.complete = self.size > self._most
+
+    def _rest(self, inbox: bytearray) -> bool:
+        self._take(inbox)
+        self.complete = self.complete or not self._left
+        return False
+
+    def _chunk_size(self, inbox: bytearray) -> bool:
+        line = self._line(inbox)
+        if line is None:
+            return False
+        size = _SIZE_LINE.fullmatch(line)
+        if size is None:
+            self.broken = True
+            return False
+        self._left = int(size[1], 16)
+        self._step = self._chunk if self._left else self._trailer
+        return True
+
+    def _chunk(self, inbox: bytearray) -> bool:
+        self._take(inbox)
+        if not self._left:
+            self._step = self._chunk_end
+        return bool(inbox)
+
+    def _chunk_end(self, inbox: bytearray) -> bool:
+        if len(inbox) < len(b"\r\n"):
+            return False
+        self.broken = not inbox.startswith(b"\r\n")
+        del inbox[:2]
+        self._step = self._chunk_size
+        return True
+
+    def _trailer(self, inbox: bytearray) -> bool:
+        line = self._line(inbox)
+        if line is None:
+            return False
+        self.complete = not line
+        self._trailers += len(line)
+        self.broken = self._trailers > _MOST_TRAILERS
+        return True
+
+    def _line(self, inbox: bytearray) -> bytes | None:
+        end = inbox.find(b"\r\n")
+        if end < 0 or end > _MOST_LINE or b"\n" in inbox[:end]:
+            self.broken = len(inbox) > _MOST_LINE or b"\n" in inbox[: max(end, 0)]
+            return None
+        line = bytes(inbox[:end])
+        del inbox[: end + 2]
+        return line
+
+
+class _Broken(io.BytesIO):
+    """A body that cannot be read raises OSError, which Flask answers with 400."""
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        raise OSError("the body of the request is malformed, or stopped coming")

@@ -1,0 +1,33 @@
+"""Refusing a request without the application: what an overloaded process can still afford."""
+
+import json
+import uuid
+from http import HTTPStatus
+
+from service.errors import OverloadedError, problem_of
+from service.http import logs, metrics
+
+RETRY_AFTER_S = 1
+
+
+def overloaded() -> bytes:
+    """The whole answer to a request that is not taken; it is counted and logged."""
+    request_id = uuid.uuid4().hex
+    metrics.REFUSED.labels("in_flight").inc()
+    metrics.REQUESTS.labels("search", 503).inc()
+    logs.log.info("refused", extra={"request_id": request_id, "status": 503})
+    body = json.dumps(problem_of(OverloadedError(RETRY_AFTER_S))).encode()
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\n"
+        "Content-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        f"Retry-After: {RETRY_AFTER_S}\r\n"
+        f"{logs.HEADER}: {request_id}\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        # There is nothing in it that the page of another origin must not read.
+        "Access-Control-Allow-Origin: *\r\n"
+        f"Access-Control-Expose-Headers: Retry-After, {logs.HEADER}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,215 @@
+"""The gunicorn worker: threads for complete requests only, and a stop without losing anyone."""
+
+import errno
+import re
+import resource
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from gunicorn.glogging import Logger
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import IterUnreader
+from gunicorn.workers.gthread import ThreadWorker
+
+from indexer.images.memory import MIB, trim
+from service.http.logs import write_in_background
+from service.server.answering import answer_whole, wants_body
+from service.server.connection import MOST_HEAD, Connection, Exchange
+from service.server.front import Front
+from service.server.incoming import Incoming
+from service.server.lifecycle import stopping
+from service.server.memory import Memory
+
+Job = Callable[[Connection, Exchange], bool]
+Then = Callable[[Connection, Exchange, bool], None]
+
+_PHOTO = re.compile(rb"(?:\r\n)?POST /v1/(?:search|explain)\b")
+# Of the bodies that requests with photos, and all others, have in work.
+_PHOTO_BODIES = 96 * MIB
+_OTHER_BODIES = 48 * MIB
+_MOST_WAITING = 64  # for memory
+_SWEEP_S = 0.2
+_OPEN_FILES = 8192
+_LARGE = 16 * MIB
+
+
+class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log without a line per request: ours has the request's id."""
+
+    def access(self, *_: Any) -> None:
+        pass
+
+
+class DoorWorker(ThreadWorker):  # type: ignore[misc]
+    """Gives threads to whole requests, and to as many photos as may be in flight.
+
+    `front` waits for clients. On SIGTERM `/readyz` says 503 at once; `drain_s` later no more
+    connections are taken, so nobody whom a load balancer still sent is lost.
+    """
+
+    drain_s = 0.0
+    upload_timeout_s = 10.0
+    most_photos = 1
+    most_bytes = 1
+
+    def init_process(self) -> None:
+        write_in_background()
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        self._photos = 0  # requests with photos that have a thread, or wait for memory
+        self._photo_bodies = Memory(_PHOTO_BODIES)
+        self._other_bodies = Memory(_OTHER_BODIES)
+        self._swept = 0.0
+        super().init_process()
+
+    def run(self) -> None:
+        self._front = Front(self.poller, self, self.cfg.keepalive, self.upload_timeout_s)
+        super().run()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            raw, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._front.shed()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        self.nr_conns += 1
+        self._front.open(Connection(raw, client, listener.getsockname()))
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        super().wait_for_and_dispatch_events(min(timeout, _SWEEP_S))
+
+    def murder_keepalived(self, force: bool = False) -> None:  # gunicorn's
+        if force or time.monotonic() > self._swept + _SWEEP_S:
+            self._swept = time.monotonic()
+            self._front.expire()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        self._front.stop_idle(deadline)
+
+    def closed(self) -> None:
+        self.nr_conns -= 1
+
+    def begin(self, conn: Connection, head: bytes) -> None:
+        """Decides what becomes of a request, by its head."""
+        conn.served += 1
+        try:
+            request = Request(self.cfg, IterUnreader([head]), conn.client)
+        except (NoMoreData, StopIteration):
+            if len(head) < MOST_HEAD:
+                self._front.close(conn)
+                return
+            self._reject(conn, LimitRequestHeaders(f"more than {MOST_HEAD} bytes"))
+        except Exception as error:  # gunicorn has one for each way in which a head is malformed
+            self._reject(conn, error)
+        else:
+            conn.exchange = self._exchange(request, head)
+            self._take_up(conn, conn.exchange)
+
+    def _reject(self, conn: Connection, error: Exception) -> None:
+        self.handle_error(None, conn.sock, conn.client, error)
+        self._front.deliver(conn, keep=False)
+
+    def _exchange(self, request: Any, head: bytes) -> Exchange:
+        reader = request.body.reader
+        length = None if isinstance(reader, ChunkedReader) else reader.length
+        # gunicorn would say `100 Continue` before the application has seen the head.
+        expects, request._expected_100_continue = request._expected_100_continue, False
+        photo = _PHOTO.match(head) is not None
+        return Exchange(request, Incoming(length, self.most_bytes), photo, expects)
+
+    def _take_up(self, conn: Connection, exchange: Exchange) -> None:
+        if exchange.photo and self._photos >= self.most_photos:
+            self._refuse(conn)
+            return
+        if exchange.body.fits:
+            self._front.feed(conn, exchange)
+        if exchange.body.complete or exchange.body.broken:
+            self.body_is_there(conn, exchange)
+        else:
+            self._in_thread(self._ask, self._asked, conn, exchange)
+
+    def body_is_there(self, conn: Connection, exchange: Exchange) -> None:
+        # A body that is broken is answered without looking at a photo.
+        exchange.photo = exchange.photo and not exchange.body.broken
+        if exchange.photo and self._photos >= self.most_photos:
+            self._refuse(conn)
+            return
+        bodies = self._photo_bodies if exchange.photo else self._other_bodies
+        if len(bodies) >= _MOST_WAITING:
+            self._refuse(conn)
+            return
+        self._photos += exchange.photo
+        bodies.start(exchange.body.size, partial(self._begin_answer, conn, exchange))
+
+    def _begin_answer(self, conn: Connection, exchange: Exchange, held: int) -> None:
+        exchange.held = held
+        self._in_thread(self._answer, self._answered, conn, exchange)
+
+    def _refuse(self, conn: Connection) -> None:
+        from service.server.refusal import overloaded  # after the fork
+
+        conn.sock.sendall(overloaded())
+        self._front.deliver(conn, keep=False)
+
+    def _in_thread(self, job: Job, then: Then, conn: Connection, exchange: Exchange) -> None:
+        def done(future: "Future[bool]") -> None:
+            result = not future.cancelled() and future.result()
+            step = partial(then, conn, exchange, result)
+            self.method_queue.defer(self._front.attempt, conn, step)
+
+        self.tpool.submit(self._guarded, job, conn, exchange).add_done_callback(done)
+
+    def _asked(self, conn: Connection, exchange: Exchange, wanted: bool) -> None:
+        exchange.asked = True
+        if wanted:
+            self._front.want_body(conn, exchange)
+        else:
+            self._front.deliver(conn, keep=False)
+
+    def _answered(self, conn: Connection, exchange: Exchange, keep: bool) -> None:
+        self._photos -= exchange.photo
+        bodies = self._photo_bodies if exchange.photo else self._other_bodies
+        bodies.give_back(exchange.held)
+        self._front.deliver(conn, keep=keep)
+
+    def _ask(self, conn: Connection, exchange: Exchange) -> bool:
+        return wants_body(self.wsgi, conn, exchange, self.cfg)
+
+    def _answer(self, conn: Connection, exchange: Exchange) -> bool:
+        try:
+            return answer_whole(self.wsgi, conn, exchange, self.cfg, last=not self.alive)
+        finally:
+            exchange.body.close()
+            if exchange.held > _LARGE:
+                trim()
+
+    def _guarded(self, job: Job, conn: Connection, exchange: Exchange) -> bool:
+        try:
+            return job(conn, exchange)
+        except Exception as error:
+            if conn.sock.begun:  # a second answer would be taken for a part of the first
+                self.log.exception("Error handling request")
+                conn.sock.close()
+            else:
+                self.handle_error(exchange.request, conn.sock, conn.client, error)
+            return False
+        finally:
+            conn.sock.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not stopping.is_set():
+            stopping.set()
+            stop = threading.Timer(self.drain_s, super().handle_exit, (sig, frame))
+            stop.daemon = True
+            stop.start()
