@@ -33,7 +33,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.engine.admission import costly_share  # noqa: E402
-from service.http.logs import configuration  # noqa: E402
+from service.http import logs  # noqa: E402
 from service.server.incoming import most_body_bytes  # noqa: E402
 from service.server.worker import DoorWorker, NoAccessLog  # noqa: E402
 
@@ -62,12 +62,14 @@ limit_request_line = 8190
 forwarder_headers = ""
 control_socket_disable = True
 logger_class = NoAccessLog
-logconfig_dict = configuration(_service.log_format, _service.log_level)
+loglevel = _service.log_level
+logconfig_dict = logs.configuration(_service.log_format, _service.log_level)
+logs.start_logging(_service.log_format, _service.log_level)
 
 
 def when_ready(server: object) -> None:
     address = server.LISTENERS[0].sock.getsockname()  # type: ignore[attr-defined]
-    print(f"Search page: http://{_host}:{address[1]}/", file=sys.stderr, flush=True)
+    server.log.info("Search page: http://%s:%s/", _host, address[1])  # type: ignore[attr-defined]
 
 
 def child_exit(server: object, worker: object) -> None:  # noqa: ARG001

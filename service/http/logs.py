@@ -6,8 +6,11 @@ A client, or a proxy before us, may send the id as X-Request-ID; every answer ca
 import atexit
 import logging
 import re
+import sys
+import threading
 import time
 import uuid
+from logging.config import dictConfig
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 from typing import Any
@@ -39,10 +42,26 @@ def configuration(form: str, level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
-            "gunicorn.error": {"propagate": True},
+            "gunicorn.error": {"level": level.upper(), "propagate": True},
             "faiss.loader": {"level": "WARNING"},  # it names every file that is not there
         },
     }
+
+
+def start_logging(form: str, level: str) -> None:
+    """Makes lines of all that is reported: warnings, and faults that nothing caught, too."""
+    dictConfig(configuration(form, level))
+    logging.captureWarnings(capture=True)
+
+    def log_fault(kind: type[BaseException], fault: BaseException, trace: Any) -> None:
+        logging.critical("a fault ends the process", exc_info=(kind, fault, trace))
+
+    def log_fault_of_thread(fault: threading.ExceptHookArgs) -> None:
+        name = fault.thread.name if fault.thread else "unknown"
+        logging.error("a fault ends thread %s", name, exc_info=fault.exc_value)
+
+    sys.excepthook = log_fault
+    threading.excepthook = log_fault_of_thread
 
 
 def write_in_background() -> None:

@@ -3,16 +3,21 @@
 import json
 import logging
 import signal
+import socket
+import subprocess
+import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC
-from tests.processes import FAKE, ask, gunicorn, wait_for
+from tests.processes import FAKE, ask, fake_app, gunicorn, start, wait_for
 from tests.service.conftest import rows
 from tests.service.test_api import upload
 
@@ -103,6 +108,57 @@ def test_every_request_has_an_id_of_its_own(client: FlaskClient) -> None:
     assert len(ids) == 3
 
 
+def warning_app() -> Flask:
+    """The service, where something warns, logs and dies in a thread as it starts."""
+    warnings.warn("this is deprecated", stacklevel=1)
+    logging.getLogger("a.library").info("this is only information")
+    thread = threading.Thread(target=lambda: 1 // 0)
+    thread.start()
+    thread.join()
+    return fake_app()
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_every_line_of_the_log_has_the_format_and_at_least_the_level_of_the_settings(
+    tmp_path: Path, form: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    settings = {
+        "IMAGE_SEARCH_SERVICE_PORT": str(port),
+        "IMAGE_SEARCH_SERVICE_LOG_FORMAT": form,
+        "IMAGE_SEARCH_SERVICE_LOG_LEVEL": "warning",
+    }
+    app = "tests.service.test_observability:warning_app()"
+    command = ["-m", "gunicorn", "--config", "service/gunicorn.conf.py", app]
+    process = start(*command, data_dir=tmp_path, settings=settings, stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}"), "answering", 180)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            assert connection.recv(1000)
+    finally:
+        process.terminate()
+    _, log = process.communicate(timeout=120)
+    lines = log.decode().splitlines()
+    levels = [
+        str(json.loads(line)["level"]) if form == "json" else line.split()[2]
+        for line in lines
+        if form == "json" or line[:2] == "20"
+    ]
+    assert set(levels) == {"WARNING", "ERROR"}
+    for told in ("this is deprecated", "ZeroDivisionError", "Invalid request"):
+        assert told in log.decode()
+
+
+def answers(url: str) -> bool:
+    try:
+        return ask(url, "/healthz").status == 200
+    except OSError:
+        return False
+
+
 def requests_in(log: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     return [line for line in lines if line["logger"] == "service.requests"]
@@ -116,8 +172,8 @@ def test_several_workers_count_together_and_log_json_and_say_that_they_stop(
     with gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service:
         sent = 0
         while len({line["process"] for line in requests_in(service.log)}) < 2:
-            sent += 1
-            assert ask(service.url, "/v1/products/red/similar").status == 200
+            # One of the two may still load its model when the other is ready.
+            sent += ask(service.url, "/v1/products/red/similar").status == 200
             assert sent < 10_000
         told = samples(ask(service.url, "/metrics").body.decode())
         assert told[named("requests_total", endpoint="similar", status="200")] == sent
