@@ -23,7 +23,9 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
     """Add products with vectors that exist already.
 
     Row i of FEATURES (.npy or pickle) belongs to line or entry i of NAMES (text, .npy or
-    pickle). The product id is the file name without folder and extension.
+    pickle). The product id is the file name without folder and extension. The photos.jsonl of an
+    export beside FEATURES tells which photos the vectors are of, so that add does not embed these
+    again.
     """
     catalog = app.catalog(create=True)
     done = transfer.import_features(catalog, features, names, app.spec, same_model=same_model)
@@ -45,7 +47,8 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
 def export(app: App, folder: Path) -> Output:
     """Write everything as features.npy, names.txt and products.csv into FOLDER.
 
-    import-features and add read them back.
+    import-features and add read them back. photos.jsonl has the content hash of the photo of each
+    vector, embedding.json the kind of embedding.
     """
     products, images = transfer.export(app.catalog(), folder)
     return Output(

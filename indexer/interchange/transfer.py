@@ -1,9 +1,10 @@
 """Vectors in and out as plain files, for moving between systems."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from indexer.errors import FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
+from indexer.interchange.photos import PHOTOS, Photo, lines_of, read_photos
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
 from indexer.store.embedded.catalog.places import location_of
@@ -34,8 +36,9 @@ class Imported:
 
 
 def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
-    """Writes features.npy, names.txt, products.csv and embedding.json; returns the number of
-    products and of vectors. Row i of features.npy belongs to line i of names.txt.
+    """Writes features.npy, names.txt, products.csv, photos.jsonl and embedding.json; returns the
+    number of products and of vectors. Row i of features.npy belongs to line i of names.txt and of
+    photos.jsonl.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -43,7 +46,7 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with catalog.snapshot() as snapshot:
-            _write_vectors(snapshot, folder)
+            _write_vectors(snapshot, folder, catalog.folder)
             write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot, catalog.folder))
             return snapshot.counts()
     except OSError as error:
@@ -67,9 +70,7 @@ def import_features(
     vectors = _unit_rows(read_features(features), features)
     if len(listed) != len(vectors):
         raise FeaturesError(f"{features} has {len(vectors)} rows, {names} has {len(listed)} names")
-    rows: dict[str, list[tuple[str, int]]] = {}
-    for row, name in enumerate(listed):
-        rows.setdefault(product_id_of(name), []).append((name, row))
+    rows = _images_of(listed, vectors, read_photos(features, list(map(product_id_of, listed))))
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:
@@ -89,20 +90,38 @@ def import_features(
                 PutProduct(
                     product_id,
                     stored[product_id].attributes if product_id in stored else {},
-                    tuple(_image(name, vectors[row]) for name, row in photos),
+                    tuple(images),
                 )
-                for product_id, photos in batch
+                for product_id, images in batch
             )
     return Imported(len(rows), len(vectors), fingerprint)
 
 
-def _write_vectors(snapshot: CatalogSnapshot, folder: Path) -> None:
+def _images_of(
+    names: Sequence[str], vectors: Vectors, photos: Sequence[Photo | None]
+) -> dict[str, list[NewImage]]:
+    """The images of each product, in the order of the product where that is known."""
+    found: dict[str, list[tuple[int, NewImage]]] = {}
+    for row, (name, photo) in enumerate(zip(names, photos, strict=True)):
+        image = _image(name, vectors[row], photo)
+        position = row if photo is None else photo.position
+        found.setdefault(product_id_of(name), []).append((position, image))
+    return {
+        product_id: [image for _, image in sorted(images, key=itemgetter(0))]
+        for product_id, images in found.items()
+    }
+
+
+def _write_vectors(snapshot: CatalogSnapshot, folder: Path, source: Path) -> None:
     chunks = list(snapshot.all_vectors()) or [_NOTHING]
     np.save(folder / FEATURES, np.concatenate([vectors for _, vectors in chunks]))
     with (folder / NAMES).open("w", encoding="utf-8", newline="\n") as names:
         for ids, _ in chunks:
             owners = snapshot.products_of(ids)
             names.writelines(f"{name_of(owners[i], '.jpg')}\n" for i in ids.tolist())
+    with (folder / PHOTOS).open("w", encoding="utf-8", newline="\n") as photos:
+        for ids, _ in chunks:
+            photos.writelines(lines_of(snapshot, ids, source))
     origin = {"fingerprint": snapshot.fingerprint, "weights": snapshot.meta("weights")}
     (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
@@ -132,6 +151,8 @@ def _unit_rows(raw: np.ndarray, features: Path) -> Vectors:
         raise FeaturesError(f"{features}: {error}") from error
 
 
-def _image(name: str, vector: Vector) -> NewImage:
-    # The photo is not here, so the vector stands for its content.
+def _image(name: str, vector: Vector, photo: Photo | None) -> NewImage:
+    if photo is not None:
+        return NewImage(photo.uri, photo.location, photo.sha256, vector)
+    # Nobody knows the photo, so the vector stands for its content.
     return NewImage(name, name, f"vector:{sha256(vector.tobytes()).hexdigest()}", vector)

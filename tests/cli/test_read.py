@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from docs.generate import commands
 from indexer.cli import main
 from indexer.cli.errors import DONE, FAILED, INTERRUPTED, LOCKED, SOME_REJECTED, USAGE
+from indexer.store.embedded.catalog import Catalog
 from tests.cli.conftest import Shop
 from tests.conftest import png
 from tests.processes import multipart
@@ -256,6 +258,46 @@ def test_collections_of_the_settings_are_apart(shop: Shop) -> None:
     found = shop.run("--config", config, "--collection", "bags", "search", shoe, "--json").json
     assert found["collection"] == "bags"
     assert [result["product_id"] for result in found["results"]] == ["bag"]
+
+
+@pytest.mark.parametrize("option", [["--same-model"], []])
+def test_what_was_exported_and_imported_is_not_embedded_again(
+    stocked: Shop, option: list[str]
+) -> None:
+    more = stocked.photo("more/second.png", "orange"), stocked.photo("more/first.png", "purple")
+    feed = stocked.folder / "more.csv"
+    feed.write_text(f"id,image_link\nmany,{more[0]}\n")
+    assert stocked.run("add", feed).code == 0
+    feed.write_text(f"id,image_link,additional_image_link\nmany,{more[1]},{more[0]}\n")
+    assert stocked.run("add", feed).code == 0
+    before = {p: [i.location for i in v.images] for p, v in stocked.products().items()}
+    assert stocked.run("export", "out").code == 0
+    elsewhere = {"IMAGE_SEARCH_STORAGE_DATA_DIR": str(stocked.folder / "elsewhere")}
+    files = ("out/features.npy", "out/names.txt")
+    assert stocked.run("import-features", *files, *option, **elsewhere).code == 0
+    seen = stocked.embedder.images_seen
+    added = stocked.run("add", "out/products.csv", "--json", **elsewhere)
+    assert added.code == 0, added.err
+    assert (added.json["embedded"], added.json["added"]) == (0, 0)
+    assert stocked.embedder.images_seen == seen
+    catalog = Catalog(stocked.folder / "elsewhere" / "default")
+    with catalog.snapshot() as snapshot:
+        products = snapshot.products(snapshot.product_ids())
+    catalog.close()
+    assert {p: [i.location for i in v.images] for p, v in products.items()} == before
+
+
+def test_photos_that_do_not_belong_to_the_rows_are_not_taken_for_them(stocked: Shop) -> None:
+    assert stocked.run("export", "out").code == 0
+    lines = (stocked.folder / "out" / "photos.jsonl").read_text().splitlines(keepends=True)
+    elsewhere = {"IMAGE_SEARCH_STORAGE_DATA_DIR": str(stocked.folder / "elsewhere")}
+    files = ("out/features.npy", "out/names.txt", "--same-model")
+    for odd in (lines[::-1], lines[1:], ["{}\n"], ["[1]\n"], ["\n"]):
+        (stocked.folder / "out" / "photos.jsonl").write_text("".join(odd))
+        assert stocked.run("import-features", *files, **elsewhere).code == 0
+        added = stocked.run("add", "out/products.csv", "--json", **elsewhere)
+        assert added.json["embedded"] > 0
+        shutil.rmtree(stocked.folder / "elsewhere")
 
 
 def test_an_export_can_be_imported_and_added_elsewhere(stocked: Shop) -> None:

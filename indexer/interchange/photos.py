@@ -1,0 +1,76 @@
+"""Which photo each exported vector is of: a line of JSON per row, beside the vectors.
+
+An import that knows the content hashes lets `add` find the vectors of photos that it reads.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from indexer.arrays import Ids
+from indexer.store import Image
+from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog.places import location_of
+
+PHOTOS = "photos.jsonl"
+_HASH = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The photo of a vector. `position` is its place among those of the product."""
+
+    product_id: str
+    position: int
+    uri: str
+    location: str
+    sha256: str
+
+
+def lines_of(snapshot: CatalogSnapshot, ids: Ids, folder: Path) -> Iterator[str]:
+    """A line for each of the images, in their order.
+
+    Args:
+        folder: of the collection.
+    """
+    wanted = set(ids.tolist())
+    places: dict[int, tuple[int, Image]] = {}
+    for product in snapshot.products(snapshot.products_of(ids).values()).values():
+        for position, image in enumerate(product.images):
+            if image.image_id in wanted:
+                places[image.image_id] = position, image
+    for image_id in ids.tolist():
+        position, image = places[image_id]
+        photo = Photo(
+            image.product_id,
+            position,
+            image.uri,
+            location_of(folder, image),
+            image.content_hash,
+        )
+        yield json.dumps(asdict(photo), ensure_ascii=False) + "\n"
+
+
+def read_photos(features: Path, product_ids: Sequence[str]) -> list[Photo | None]:
+    """The photos of the rows of an export, None where a vector stands for its photo.
+
+    All are None if there is no such file beside `features`, or it is not one of these rows.
+    """
+    try:
+        with (features.parent / PHOTOS).open(encoding="utf-8") as file:
+            photos = [_photo(line) for line in file]
+    except (OSError, ValueError, TypeError):
+        return [None] * len(product_ids)
+    if [photo.product_id for photo in photos] != list(product_ids):
+        return [None] * len(product_ids)
+    return [photo if _HASH.fullmatch(photo.sha256) else None for photo in photos]
+
+
+def _photo(line: str) -> Photo:
+    photo = Photo(**json.loads(line))
+    texts = (photo.product_id, photo.uri, photo.location, photo.sha256)
+    if not isinstance(photo.position, int) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("not what an export writes")
+    return photo
