@@ -46,7 +46,7 @@ def owners(snapshot: CatalogSnapshot) -> Owners:
         DamagedError: an image is missing.
     """
     numbers, images, owner, sums = _Numbers(), [], [], []
-    rows = snapshot._db.execute(
+    rows = snapshot.connection.execute(
         "SELECT image_id, product_id, checksum FROM images ORDER BY image_id"
     )
     while chunk := rows.fetchmany(_PER_CHUNK):
@@ -55,7 +55,7 @@ def owners(snapshot: CatalogSnapshot) -> Owners:
         owner.append(np.array(list(map(numbers.__getitem__, product_ids)), np.int64))
         sums.append(np.array(checksums, np.float64))  # their sums stay below 2**53
     all_images, all_owners = _joined(images), _joined(owner)
-    snapshot._require_count("images", len(all_images), snapshot.counts()[1])
+    snapshot.require_count("images", len(all_images), snapshot.counts()[1])
     weights = np.concatenate(sums) if sums else np.empty(0)
     covered = np.bincount(all_owners, weights, len(numbers)).astype(np.int64).tolist()
     return Owners(list(numbers), all_images, all_owners, covered)
@@ -71,7 +71,7 @@ def all_attributes(
     """
     number_of = {product_id: number for number, product_id in enumerate(own.product_ids)}
     seen = with_images = 0
-    rows = snapshot._db.execute("SELECT product_id, attributes, checksum FROM products")
+    rows = snapshot.connection.execute("SELECT product_id, attributes, checksum FROM products")
     while chunk := rows.fetchmany(_PER_CHUNK):
         product_ids, texts, stored = zip(*chunk, strict=True)
         found = [number_of.get(product_id, -1) for product_id in product_ids]
@@ -79,15 +79,15 @@ def all_attributes(
         if sums != list(stored):
             row = next(i for i, own_sum in enumerate(sums) if own_sum != stored[i])
             what = f"row {product_ids[row]!r} of table products or its images"
-            raise damaged(snapshot._db, what)
+            raise damaged(snapshot.connection, what)
         seen += len(chunk)
         if -1 in found:
             texts = tuple(text for text, number in zip(texts, found, strict=True) if number >= 0)
             found = [number for number in found if number >= 0]
         with_images += len(found)
         yield found, _parsed(texts)
-    snapshot._require_count("products", seen, snapshot.counts()[0])
-    snapshot._require_count("products", with_images, len(number_of))
+    snapshot.require_count("products", seen, snapshot.counts()[0])
+    snapshot.require_count("products", with_images, len(number_of))
 
 
 def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | None:
@@ -98,16 +98,16 @@ def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | No
     Raises:
         DamagedError: the journal is not what was written.
     """
-    chain = snapshot._chain_at(seq)
+    chain = snapshot.chain_at(seq)
     changed, number = set(), seq
-    for row in snapshot._db.execute(
+    for row in snapshot.connection.execute(
         "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
         " WHERE seq > ? ORDER BY seq",
         (seq,),
     ):
         own = checksum(chain, *row[:-1])
         if own != row[-1]:
-            raise damaged(snapshot._db, f"row {row[0]} of table journal, or one before it,")
+            raise damaged(snapshot.connection, f"row {row[0]} of table journal, or one before it,")
         if row[0] != number + 1:
             return None
         number = row[0]

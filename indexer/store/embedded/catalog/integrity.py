@@ -39,23 +39,23 @@ _ROWS = (
 
 def structure(snapshot: CatalogSnapshot) -> Iterator[str]:
     """SQLite's own checks of its pages, indexes and references."""
-    for (problem,) in snapshot._db.execute(f"PRAGMA integrity_check({_AT_MOST})"):
+    for (problem,) in snapshot.connection.execute(f"PRAGMA integrity_check({_AT_MOST})"):
         if problem != "ok":
             yield problem
     with closing(sqlite3.connect(":memory:")) as new:
         new.isolation_level = None
         teach(new)
         migrate(new)
-        for name, _ in _schema(new) ^ _schema(snapshot._db):
+        for name, _ in _schema(new) ^ _schema(snapshot.connection):
             yield f"the definition of {name.decode(errors='replace')} is not that of this version"
-    for table, row, parent, _ in snapshot._db.execute("PRAGMA foreign_key_check"):
+    for table, row, parent, _ in snapshot.connection.execute("PRAGMA foreign_key_check"):
         yield f"row {row} of table {table}: its row of table {parent} is missing"
 
 
 def rows(snapshot: CatalogSnapshot) -> Iterator[str]:
     """Rows that are not what was written, and rows that are missing."""
     for table, key, values in _ROWS:
-        for (name,) in snapshot._db.execute(
+        for (name,) in snapshot.connection.execute(
             f"SELECT CAST({key} AS BLOB) FROM {table} NOT INDEXED"  # noqa: S608
             f" WHERE checksum IS NOT checksum({values}) LIMIT {_AT_MOST}"
         ):
@@ -63,7 +63,9 @@ def rows(snapshot: CatalogSnapshot) -> Iterator[str]:
             yield f"row {shown} of table {table}: its checksum differs"
     products, images = snapshot.counts()
     for table, expected in (("products", products), ("images", images), ("embeddings", images)):
-        (found,) = snapshot._db.execute(f"SELECT count(*) FROM {table} NOT INDEXED").fetchone()  # noqa: S608
+        (found,) = snapshot.connection.execute(
+            f"SELECT count(*) FROM {table} NOT INDEXED"
+        ).fetchone()
         if found != expected:
             yield f"table {table}: has {found} rows, {expected} were written"
 
@@ -72,7 +74,7 @@ def journal(snapshot: CatalogSnapshot) -> Iterator[str]:
     """Rows of the journal that are not what was written, and what it tells of the images."""
     chain = 0
     present: set[int] = set()
-    for seq, at, operation, product_id, image_id, stored in snapshot._db.execute(
+    for seq, at, operation, product_id, image_id, stored in snapshot.connection.execute(
         f"SELECT seq, {_counted('at', 'operation', 'product_id')},"  # noqa: S608
         " image_id, checksum FROM journal ORDER BY seq"
     ):
@@ -83,7 +85,9 @@ def journal(snapshot: CatalogSnapshot) -> Iterator[str]:
             (present.add if operation == b"add_image\0" else present.discard)(image_id)
     if chain != snapshot.end.chain:
         yield "table journal: rows are missing at its end"
-    stored_ids = {row[0] for row in snapshot._db.execute("SELECT image_id FROM images NOT INDEXED")}
+    stored_ids = {
+        row[0] for row in snapshot.connection.execute("SELECT image_id FROM images NOT INDEXED")
+    }
     for image_id in sorted(present ^ stored_ids)[:_AT_MOST]:
         where = "the journal" if image_id in present else "table images"
         yield f"image {image_id}: is in {where} only"

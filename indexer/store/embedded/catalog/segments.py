@@ -39,18 +39,18 @@ class Segment:
 
 def folder_of(snapshot: CatalogSnapshot) -> Path:
     """Where the catalogue is, and its segments beside it."""
-    return Path(path_of(snapshot._db)).parent
+    return Path(path_of(snapshot.connection)).parent
 
 
 def image_ids(snapshot: CatalogSnapshot) -> Ids:
     """The id of every image, (n,) ascending."""
-    rows = snapshot._db.execute("SELECT image_id FROM images ORDER BY image_id")
+    rows = snapshot.connection.execute("SELECT image_id FROM images ORDER BY image_id")
     return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def images_changed_since(snapshot: CatalogSnapshot, seq: int) -> int:
     """How many images came or went after `seq`."""
-    (count,) = snapshot._db.execute(
+    (count,) = snapshot.connection.execute(
         "SELECT count(*) FROM journal WHERE seq > ? AND image_id IS NOT NULL", (seq,)
     ).fetchone()
     return int(count)
@@ -58,7 +58,7 @@ def images_changed_since(snapshot: CatalogSnapshot, seq: int) -> int:
 
 def current_segment(snapshot: CatalogSnapshot) -> Segment | None:
     """The segment to search with, if one was written since the embeddings were replaced."""
-    row = snapshot._db.execute(
+    row = snapshot.connection.execute(
         "SELECT file, generation, seq, images, bytes, crc32, sha256, kind, created_at, checksum"
         " FROM segments WHERE generation = ?",
         (snapshot.generation,),
@@ -66,14 +66,14 @@ def current_segment(snapshot: CatalogSnapshot) -> Segment | None:
     if row is None:
         return None
     *values, _, stored = row
-    require(snapshot._db, "segments", stored, *row[:-1])
+    require(snapshot.connection, "segments", stored, *row[:-1])
     return Segment(folder_of(snapshot) / values[0], *values[1:])
 
 
 def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
     """Makes it the segment to search with, instead of the one before."""
-    with writer._transaction() as snapshot:
-        snapshot._db.execute("DELETE FROM segments")
+    with writer.transaction() as snapshot:
+        snapshot.connection.execute("DELETE FROM segments")
         if segment:
             row = (
                 segment.path.name,
@@ -86,6 +86,6 @@ def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
                 segment.kind,
                 now(),
             )
-            snapshot._db.execute(
+            snapshot.connection.execute(
                 "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(*row))
             )

@@ -32,10 +32,15 @@ class CatalogSnapshot:
     Ids go into a statement as one JSON array, so that there may be any number of them.
 
     Every method raises a DamagedError that names the file and the row if what it reads is damaged.
+
+    Attributes:
+        connection: in the read transaction; for the other modules of this package only.
+        generation: grows when the embeddings are replaced by those of another model.
+        end: where the journal ends.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+        self.connection = connection
         # The first statement fixes what this transaction sees.
         row = connection.execute(
             "SELECT products, images, generation, seq, chain, last_image_id, checksum FROM state"
@@ -43,7 +48,6 @@ class CatalogSnapshot:
         if row is None or checksum(*row[:-1]) != row[-1]:
             raise self._damaged("the row of table state")
         self._counts = row[:2]
-        # A number that grows when the embeddings are replaced by those of another network.
         self.generation: int = row[2]
         self.end = End(*row[3:6])
 
@@ -89,10 +93,10 @@ class CatalogSnapshot:
     def product_ids(self) -> Iterator[str]:
         """Every product id, in the order of their code points."""
         number = 0
-        for (product_id,) in self._db.execute("SELECT product_id FROM products ORDER BY 1"):
+        for (product_id,) in self.connection.execute("SELECT product_id FROM products ORDER BY 1"):
             number += 1
             yield product_id
-        self._require_count("products", number, self._counts[0])
+        self.require_count("products", number, self._counts[0])
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
         """Those of the products that exist, by id."""
@@ -105,13 +109,13 @@ class CatalogSnapshot:
             images.setdefault(image.product_id, []).append(image)
             sums[image.product_id] = sums.get(image.product_id, 0) + own
         found = {}
-        for product_id, attributes, stored in self._db.execute(
+        for product_id, attributes, stored in self.connection.execute(
             "SELECT product_id, attributes, checksum FROM products"
             " WHERE product_id IN (SELECT value FROM json_each(?))",
             (wanted,),
         ):
             covered = sums.pop(product_id, 0)
-            require(self._db, "products", stored, product_id, attributes, covered)
+            require(self.connection, "products", stored, product_id, attributes, covered)
             own_images = tuple(images.get(product_id, ()))
             found[product_id] = Product(product_id, json.loads(attributes), own_images)
         for product_id in sums:  # has images, so it is there
@@ -146,7 +150,7 @@ class CatalogSnapshot:
 
     def vectors(self, image_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
         """The embeddings of images that exist: ids (n,) ascending, vectors (n, dimension)."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT image_id, vector, checksum FROM embeddings"
             " WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id",
             (json.dumps([int(i) for i in image_ids]),),
@@ -158,13 +162,13 @@ class CatalogSnapshot:
     def all_vectors(self) -> Iterator[tuple[Ids, Vectors]]:
         """Every embedding in chunks as `vectors` returns them, ids ascending."""
         number = 0
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT image_id, vector, checksum FROM embeddings ORDER BY image_id"
         )
         while chunk := rows.fetchmany(_VECTORS_PER_CHUNK):
             number += len(chunk)
             yield self._decode(chunk)
-        self._require_count("embeddings", number, self._counts[1])
+        self.require_count("embeddings", number, self._counts[1])
 
     def changes_since(self, seq: int) -> Changes:
         """The images that came and went after `seq`; one that did both is in neither array."""
@@ -183,21 +187,23 @@ class CatalogSnapshot:
         """Writes this state of the catalogue into a new file, whatever is written meanwhile."""
         copy = sqlite3.connect(path)
         try:
-            self._db.backup(copy)
+            self.connection.backup(copy)
         finally:
             copy.close()
 
     def _meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value, checksum FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self.connection.execute(
+            "SELECT value, checksum FROM meta WHERE key = ?", (key,)
+        ).fetchone()
         if row is None:
             return None
-        require(self._db, "meta", row[1], key, row[0])
+        require(self.connection, "meta", row[1], key, row[0])
         return str(row[0])
 
     def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
         """What the journal says of images after `seq`: operation and image id."""
-        chain = self._chain_at(seq)
-        for number, at, operation, product_id, image_id, stored in self._db.execute(
+        chain = self.chain_at(seq)
+        for number, at, operation, product_id, image_id, stored in self.connection.execute(
             "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
             " INDEXED BY journal_of_images WHERE image_id IS NOT NULL AND seq > ? ORDER BY seq",
             (seq,),
@@ -209,9 +215,9 @@ class CatalogSnapshot:
         if chain != self.end.chain:
             raise self._damaged(f"the end of table journal, up to row {self.seq},")
 
-    def _chain_at(self, seq: int) -> int:
+    def chain_at(self, seq: int) -> int:
         """The checksum of the last row of the journal up to `seq` that tells of an image."""
-        before = self._db.execute(
+        before = self.connection.execute(
             "SELECT checksum FROM journal INDEXED BY journal_of_images"
             " WHERE image_id IS NOT NULL AND seq <= ? ORDER BY seq DESC LIMIT 1",
             (seq,),
@@ -220,14 +226,14 @@ class CatalogSnapshot:
 
     def _images(self, where: str, wanted: str) -> Iterator[tuple[Image, int]]:
         """Images and their checksums."""
-        for row in self._db.execute(f"SELECT {_IMAGE} FROM images WHERE {where}", (wanted,)):  # noqa: S608
-            require(self._db, "images", row[-1], *row[:-1])
+        for row in self.connection.execute(f"SELECT {_IMAGE} FROM images WHERE {where}", (wanted,)):  # noqa: S608
+            require(self.connection, "images", row[-1], *row[:-1])
             image_id, product_id, _, uri, location, content_hash, own = row
             yield Image(image_id, product_id, uri, location, content_hash), own
 
     def _decode(self, rows: list[tuple[int, bytes, int]]) -> tuple[Ids, Vectors]:
         for image_id, vector, stored in rows:
-            require(self._db, "embeddings", stored, image_id, vector)
+            require(self.connection, "embeddings", stored, image_id, vector)
         blob = b"".join(vector for _, vector, _ in rows)
         matrix = np.frombuffer(blob, dtype="<f4").reshape(len(rows), self.dimension or 0)
         return _ids(image_id for image_id, _, _ in rows), matrix
@@ -240,12 +246,16 @@ class CatalogSnapshot:
         for image_id in sorted(set(map(int, wanted)).difference(found)):
             raise self._damaged(f"row {image_id} of table {table}")
 
-    def _require_count(self, table: str, found: int, expected: int) -> None:
+    def require_count(self, table: str, found: int, expected: int) -> None:
+        """
+        Raises:
+            DamagedError: a table does not have as many rows as were written.
+        """
         if found != expected:
             raise self._damaged(f"table {table}, with {found} of {expected} rows,")
 
     def _damaged(self, what: str) -> DamagedError:
-        return damaged(self._db, what)
+        return damaged(self.connection, what)
 
 
 def _ids(values: Iterable[int]) -> Ids:

@@ -53,7 +53,7 @@ class CatalogWriter:
         Raises:
             FingerprintMismatchError: it holds embeddings of another kind.
         """
-        with self._transaction() as snapshot:
+        with self.transaction() as snapshot:
             present = snapshot.fingerprint
             if present is None or snapshot.counts() == (0, 0):
                 self._set_embedding(fingerprint, weights, dimension, fields)
@@ -71,7 +71,7 @@ class CatalogWriter:
 
         A photo that a product has already keeps its image id, whatever its uri is now.
         """
-        with self._transaction() as snapshot:
+        with self.transaction() as snapshot:
             return [
                 self._put(put, snapshot.products([put.product_id]).get(put.product_id))
                 for put in products
@@ -79,7 +79,7 @@ class CatalogWriter:
 
     def remove(self, product_ids: Iterable[str]) -> list[str]:
         """Removes products in one transaction, durable when this returns; says which existed."""
-        with self._transaction() as snapshot:
+        with self.transaction() as snapshot:
             return self._remove(snapshot.products(product_ids).values())
 
     def become(self, other: CatalogSnapshot) -> None:
@@ -87,7 +87,7 @@ class CatalogWriter:
 
         What is the same in both stays as it is; a photo that comes back gets a new image id.
         """
-        with self._transaction() as snapshot:
+        with self.transaction() as snapshot:
             same_kind = snapshot.fingerprint == other.fingerprint
             wanted = list(other.product_ids())
             kept = set(wanted) if same_kind else set()
@@ -113,7 +113,7 @@ class CatalogWriter:
 
     def skip(self, mark: Mark) -> None:
         """Gives out no number up to these, as they may have been given out before."""
-        with self._transaction():
+        with self.transaction():
             seq, image_id = max(self._end.seq, mark.seq), max(self._end.image_id, mark.image_id)
             self._end = End(seq, self._end.chain, image_id)
 
@@ -214,7 +214,8 @@ class CatalogWriter:
         self._end = self._end.after(row[0], image_id, own)
 
     @contextmanager
-    def _transaction(self) -> Iterator[CatalogSnapshot]:
+    def transaction(self) -> Iterator[CatalogSnapshot]:
+        """All that the block writes, or nothing of it; durable when it has ended."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             snapshot = CatalogSnapshot(self._db)

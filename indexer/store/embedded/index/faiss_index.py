@@ -56,12 +56,15 @@ class FaissIndex:
         known = int(np.searchsorted(self._ids, len(allowed)))
         rows[:known] = allowed[self._ids[:known]]
         restricted = copy(self)
-        restricted._found_at_most = int(np.count_nonzero(rows))
-        restricted._bits = np.packbits(rows, bitorder="little")
+        restricted._restrict(rows)  # noqa: SLF001 - of this class
+        return restricted
+
+    def _restrict(self, rows: Mask) -> None:
+        self._found_at_most = int(np.count_nonzero(rows))
+        self._bits = np.packbits(rows, bitorder="little")
         if self._list_of_row is not None:
             # Four times as fast as indexing with the mask itself.
-            restricted._rows_per_list = self._count(self._list_of_row[np.flatnonzero(rows)])
-        return restricted
+            self._rows_per_list = self._count(self._list_of_row[np.flatnonzero(rows)])
 
     def candidates(self, queries: Vectors, k: int) -> Ids:
         oversampling = 1 if self._searched is self._exact else _OVERSAMPLING
