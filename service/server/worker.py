@@ -124,7 +124,8 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         reader = request.body.reader
         length = None if isinstance(reader, ChunkedReader) else reader.length
         # gunicorn would say `100 Continue` before the application has seen the head.
-        expects, request._expected_100_continue = request._expected_100_continue, False
+        expects = request._expected_100_continue  # noqa: SLF001 - gunicorn has no other way
+        request._expected_100_continue = False  # noqa: SLF001
         photo = _PHOTO.match(head) is not None
         return Exchange(request, Incoming(length, self.most_bytes), photo, expects)
 
