@@ -16,7 +16,8 @@ from indexer.embedding.photos import PlainPhotoVectors
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.ingest.sync import Indexer, Report
+from indexer.ingest.report import Report
+from indexer.ingest.sync import Indexer
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore

@@ -7,7 +7,8 @@ from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
-from indexer.ingest.sync import Indexer, Report
+from indexer.ingest.report import Report
+from indexer.ingest.sync import Indexer
 from indexer.maintenance import compaction, reembed
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import Segment

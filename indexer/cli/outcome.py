@@ -9,7 +9,7 @@ from indexer.cli.app import Output
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.errors import ImageSearchError
 from indexer.feeds import Rejection, RowWarning, by_row, write_rejected
-from indexer.ingest.sync import HostDown, Report
+from indexer.ingest.report import HostDown, Report
 
 _SAMPLES = 10
 _CAUSES = 10  # that are told on stderr

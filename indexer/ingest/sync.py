@@ -8,8 +8,7 @@ run has lost at most two batches of work, and the next run finds what is done by
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.kinds import bind, require
-from indexer.embedding.photos import prepare
-from indexer.errors import HostError, ImageError, MassRemovalError
-from indexer.feeds import FeedRow, ImageRef, Rejection, RowWarning
-from indexer.fetch import PhotoSource, host_of
+from indexer.errors import MassRemovalError
+from indexer.feeds import FeedRow, Rejection, RowWarning
+from indexer.fetch import PhotoSource
 from indexer.ingest.pipeline import ahead, threads
+from indexer.ingest.reading import Photo, Prepared, RowReader
 from indexer.ingest.removal import Surplus, surplus
-from indexer.store import NewImage, Outcome, PutProduct, outcome
+from indexer.ingest.report import Report
+from indexer.store import Outcome, PutProduct, outcome
 from indexer.store.embedded.catalog import Catalog, CatalogWriter
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
@@ -36,103 +36,6 @@ _READERS = 4
 _PASS_PIXELS = 32 * 80 * 80
 
 Progress = Callable[[int], None]
-
-
-@dataclass
-class HostDown:
-    """A photo server that failed. Photos of it that are stored already were kept as they are.
-
-    Attributes:
-        reason: of the last failure.
-        photos: how many could not be read.
-        kept: how many of these are stored for the same product and URL.
-        rejected: what that cost of the feed.
-    """
-
-    host: str
-    reason: str = ""
-    photos: int = 0
-    kept: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
-
-
-@dataclass
-class Report:
-    """What a run did, or with `dry_run` would do. Product ids, in the order of the feed.
-
-    `not_removed` are not in the feed, but rejected rows of unknown id may be theirs. `refused` says
-    why `sync` would not do what `plan` has found.
-    """
-
-    added: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    embedded: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
-    hosts_down: dict[str, HostDown] = field(default_factory=dict)
-    warnings: list[RowWarning] = field(default_factory=list)
-    not_removed: list[str] = field(default_factory=list)
-    refused: str | None = None
-
-    def note(self, product_id: str, outcome: Outcome) -> None:
-        if outcome == "unchanged":
-            self.unchanged += 1
-        else:
-            (self.added if outcome == "added" else self.updated).append(product_id)
-
-    def note_missed(self, missed: "_Missed") -> None:
-        host = host_of(missed.ref.location)
-        down = self.hosts_down.setdefault(host, HostDown(host))
-        down.reason = missed.reason
-        down.photos += 1
-        if missed.rejection is None:
-            down.kept += 1
-        else:
-            down.rejected.append(missed.rejection)
-            self.rejected.append(missed.rejection)
-
-
-@dataclass(frozen=True)
-class _Photo:
-    """A photo that was read, or is kept as it is stored.
-
-    `pixels` is None where the catalogue has its vector already; `vector` is that of a kept photo.
-    """
-
-    ref: ImageRef
-    content_hash: str
-    pixels: NDArray[np.uint8] | None
-    vector: Vector | None = None
-
-
-@dataclass(frozen=True)
-class _Missed:
-    """A photo whose server is down. There is no rejection where the stored photo is kept."""
-
-    ref: ImageRef
-    reason: str
-    rejection: Rejection | None
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    row: FeedRow
-    photos: list[_Photo]
-    rejections: list[Rejection]
-    missed: list[_Missed]
-
-    def put(self, vectors: dict[str, Vector]) -> PutProduct:
-        images = tuple(
-            NewImage(
-                photo.ref.uri,
-                photo.ref.location,
-                photo.content_hash,
-                vectors.get(photo.content_hash),
-            )
-            for photo in self.photos
-        )
-        return PutProduct(self.row.product_id, self.row.attributes, images)
 
 
 class Indexer:
@@ -158,6 +61,7 @@ class Indexer:
         self._spec = spec
         self._embedder = embedder
         self._photos = photos
+        self._reader = RowReader(catalog, spec, photos)
         self._progress = progress
 
     def add(self, rows: Iterable[FeedRow | Rejection]) -> Report:
@@ -279,9 +183,7 @@ class Indexer:
                     report.note(put.product_id, result)
                 self._progress(len(done))
 
-    def _embedded(
-        self, prepared: Iterable[_Prepared], report: Report
-    ) -> Iterator[list[PutProduct]]:
+    def _embedded(self, prepared: Iterable[Prepared], report: Report) -> Iterator[list[PutProduct]]:
         """Batches to commit. The one before may not be in the catalogue yet."""
         vectors: dict[str, Vector] = {}
         for batch in batched(prepared, BATCH):
@@ -289,7 +191,7 @@ class Indexer:
             yield [each.put(vectors) for each in batch]
 
     def _vectors(
-        self, batch: Sequence[_Prepared], before: dict[str, Vector], report: Report
+        self, batch: Sequence[Prepared], before: dict[str, Vector], report: Report
     ) -> dict[str, Vector]:
         """The vector of every photo of the batch, by content hash.
 
@@ -312,17 +214,17 @@ class Indexer:
         report.embedded += len(new)
         return vectors
 
-    def _pixels(self, photo: _Photo) -> NDArray[np.uint8]:
+    def _pixels(self, photo: Photo) -> NDArray[np.uint8]:
         if photo.pixels is not None:
             return photo.pixels
         # Known when it was read, but an earlier batch has replaced the only product with it.
-        return self._prepare_pixels(self._photos.read(photo.ref.location))
+        return self._reader.read_again(photo)
 
     def _prepared(
         self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Executor
-    ) -> Iterator[_Prepared]:
+    ) -> Iterator[Prepared]:
         """Rows with at least one good photo, in order."""
-        for prepared in ahead(readers, self._prepare, self._good(rows, report), _AHEAD):
+        for prepared in ahead(readers, self._reader.read, self._good(rows, report), _AHEAD):
             report.rejected += prepared.rejections
             for missed in prepared.missed:
                 report.note_missed(missed)
@@ -341,41 +243,3 @@ class Indexer:
             else:
                 report.rejected.append(row)
                 self._progress(1)
-
-    def _prepare(self, row: FeedRow) -> _Prepared:
-        prepared = _Prepared(row, [], [], [])
-        for ref in row.images:
-            try:
-                prepared.photos.append(self._read(ref))
-            except HostError as error:
-                kept = self._kept(row.product_id, ref)
-                prepared.photos.extend(kept)
-                reason = f"{host_of(ref.location)}: {error}"
-                rejection = Rejection(row.source, row.line, row.product_id, reason)
-                prepared.missed.append(_Missed(ref, str(error), None if kept else rejection))
-            except ImageError as error:
-                reason = f"{ref.uri}: {error}"
-                prepared.rejections.append(
-                    Rejection(row.source, row.line, row.product_id, reason, cause=str(error))
-                )
-        return prepared
-
-    def _read(self, ref: ImageRef) -> _Photo:
-        data = self._photos.read(ref.location)
-        content_hash = sha256(data).hexdigest()
-        with self._catalog.snapshot() as snapshot:
-            known = snapshot.known_photos([content_hash])
-        return _Photo(ref, content_hash, None if known else self._prepare_pixels(data))
-
-    def _kept(self, product_id: str, ref: ImageRef) -> list[_Photo]:
-        """The photo that the product has of this location, if any."""
-        with self._catalog.snapshot() as snapshot:
-            stored = snapshot.products([product_id]).get(product_id)
-            same = [i for i in stored.images if i.location == ref.location] if stored else []
-            if not same:
-                return []
-            _, (vector,) = snapshot.vectors([same[0].image_id])
-        return [_Photo(ref, same[0].content_hash, None, vector)]
-
-    def _prepare_pixels(self, data: bytes) -> NDArray[np.uint8]:
-        return prepare(data, self._photos.limits, self._spec)

@@ -8,7 +8,8 @@ from indexer.arrays import batched
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import bind, difference, kind_of
 from indexer.errors import FingerprintMismatchError
-from indexer.ingest.sync import Progress, Report
+from indexer.ingest.report import Report
+from indexer.ingest.sync import Progress
 from indexer.store import Product, outcome
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
 from indexer.store.embedded.catalog.places import is_uploaded, location_of

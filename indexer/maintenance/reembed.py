@@ -6,7 +6,8 @@ from pathlib import Path
 
 from indexer.arrays import batched
 from indexer.feeds import FeedRow, ImageRef
-from indexer.ingest.sync import BATCH, Indexer, Report
+from indexer.ingest.report import Report
+from indexer.ingest.sync import BATCH, Indexer
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
 from indexer.store.embedded.catalog.places import location_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from indexer.errors import FingerprintMismatchError
 from indexer.feeds import FeedRow, Rejection
 from indexer.feeds.sharding import Shard
-from indexer.ingest.sync import Report
+from indexer.ingest.report import Report
 from indexer.maintenance.merge import merge
 from indexer.store.embedded.catalog import Catalog, DamagedError
 from tests.conftest import Store

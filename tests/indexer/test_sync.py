@@ -13,7 +13,8 @@ from indexer.errors import FingerprintMismatchError, MassRemovalError, WeightsEr
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
-from indexer.ingest.sync import BATCH, Indexer, Report
+from indexer.ingest.report import Report
+from indexer.ingest.sync import BATCH, Indexer
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 

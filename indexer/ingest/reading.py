@@ -1,0 +1,114 @@
+"""From feed rows to photos that can be embedded."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.arrays import Vector
+from indexer.embedding import EmbeddingSpec
+from indexer.embedding.photos import prepare
+from indexer.errors import HostError, ImageError
+from indexer.feeds import FeedRow, ImageRef, Rejection
+from indexer.fetch import PhotoSource, host_of
+from indexer.ingest.report import Missed
+from indexer.store import NewImage, PutProduct
+from indexer.store.embedded.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that was read, or is kept as it is stored.
+
+    `pixels` is None where the catalogue has its vector already; `vector` is that of a kept photo.
+    """
+
+    ref: ImageRef
+    content_hash: str
+    pixels: NDArray[np.uint8] | None
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row whose photos were read."""
+
+    row: FeedRow
+    photos: list[Photo]
+    rejections: list[Rejection]
+    missed: list[Missed]
+
+    def put(self, vectors: dict[str, Vector]) -> PutProduct:
+        images = tuple(
+            NewImage(
+                photo.ref.uri,
+                photo.ref.location,
+                photo.content_hash,
+                vectors.get(photo.content_hash),
+            )
+            for photo in self.photos
+        )
+        return PutProduct(self.row.product_id, self.row.attributes, images)
+
+
+class RowReader:
+    """Reads the photos of rows. Thread-safe.
+
+    Args:
+        catalog: where photos may be stored already.
+        spec: of its embeddings.
+        photos: reads them, from disk and from the web.
+    """
+
+    def __init__(self, catalog: Catalog, spec: EmbeddingSpec, photos: PhotoSource) -> None:
+        self._catalog = catalog
+        self._spec = spec
+        self._photos = photos
+
+    def read(self, row: FeedRow) -> Prepared:
+        """The photos of a row, and those that cannot be used."""
+        prepared = Prepared(row, [], [], [])
+        for ref in row.images:
+            try:
+                prepared.photos.append(self._read(ref))
+            except HostError as error:
+                kept = self._kept(row.product_id, ref)
+                prepared.photos.extend(kept)
+                reason = f"{host_of(ref.location)}: {error}"
+                rejection = Rejection(row.source, row.line, row.product_id, reason)
+                prepared.missed.append(Missed(ref, str(error), None if kept else rejection))
+            except ImageError as error:
+                reason = f"{ref.uri}: {error}"
+                prepared.rejections.append(
+                    Rejection(row.source, row.line, row.product_id, reason, cause=str(error))
+                )
+        return prepared
+
+    def read_again(self, photo: Photo) -> NDArray[np.uint8]:
+        """The pixels of a photo that was left without.
+
+        Raises:
+            ImageError: it cannot be used now.
+        """
+        return self._pixels(self._photos.read(photo.ref.location))
+
+    def _read(self, ref: ImageRef) -> Photo:
+        data = self._photos.read(ref.location)
+        content_hash = sha256(data).hexdigest()
+        with self._catalog.snapshot() as snapshot:
+            known = snapshot.known_photos([content_hash])
+        return Photo(ref, content_hash, None if known else self._pixels(data))
+
+    def _kept(self, product_id: str, ref: ImageRef) -> list[Photo]:
+        """The photo that the product has of this location, if any."""
+        with self._catalog.snapshot() as snapshot:
+            stored = snapshot.products([product_id]).get(product_id)
+            same = [i for i in stored.images if i.location == ref.location] if stored else []
+            if not same:
+                return []
+            _, (vector,) = snapshot.vectors([same[0].image_id])
+        return [Photo(ref, same[0].content_hash, None, vector)]
+
+    def _pixels(self, data: bytes) -> NDArray[np.uint8]:
+        return prepare(data, self._photos.limits, self._spec)
