@@ -6,9 +6,22 @@ The classes know nothing of HTTP or of exit codes: `service.errors` and
 
 
 class ImageSearchError(Exception):
-    """Base of all errors shown to a user. `code` is stable, the text is for people."""
+    """Base of all errors shown to a user. `code` is stable, the text is for people.
+
+    Args:
+        text: what is wrong, and what the user can do.
+        hint: what only the operator of this machine can do; clients of the service do not see it.
+    """
 
     code = "error"
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.hint}" if self.hint else self.text
 
 
 class ConfigError(ImageSearchError):

@@ -5,12 +5,13 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
 from indexer.events import EventsError, UnknownQueryError
+from service.problem_texts import detail_of, title_of
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,13 @@ class DeadlineError(ImageSearchError):
     code = "deadline_exceeded"
 
     def __init__(self) -> None:
-        super().__init__(f"the photo did not get its turn in time; try again in {RETRY_AFTER_S} s")
+        super().__init__(
+            f"the photo was still queued at its deadline; try again in {RETRY_AFTER_S} s"
+        )
 
 
 class BadRequestError(ImageSearchError):
-    """The request is none that the endpoint takes."""
+    """Malformed request."""
 
     code = "bad_request"
 
@@ -75,8 +78,8 @@ class UnknownImageError(ImageSearchError):
 class AccessError(ImageSearchError):
     """Who sends the request may not, or not now. `headers` go with the answer."""
 
-    def __init__(self, text: str, headers: dict[str, str]) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, headers: dict[str, str], hint: str = "") -> None:
+        super().__init__(text, hint)
         self.headers = headers
 
 
@@ -160,19 +163,22 @@ def _known(error: ImageSearchError) -> Response:
 
 
 def problem_of(error: ImageSearchError) -> dict[str, Any]:
-    """The problem document of an error; what is our fault is logged."""
+    """The problem document of an error; what the operator must know is logged."""
     status = status_of(type(error))
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, _OURS):
+    internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    if internal or isinstance(error, _OURS):
         log.error("%s: %s", error.code, error)
-    return _document(status, error.code, str(error))
+    elif error.hint:
+        log.info("%s: %s", error.code, error)
+    return _document(status, error.code, detail_of(error, internal=internal))
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
     most = current_app.config["MAX_CONTENT_LENGTH"]
     return _known(
         RequestTooLargeError(
-            f"the body, a field of it or the number of its parts is too large; at most {most:,}"
-            " bytes are taken: send fewer or smaller photos"
+            f"the body, one of its fields or the number of its parts is too large; a body has at"
+            f" most {most:,} bytes: send fewer or smaller photos"
         )
     )
 
@@ -180,16 +186,27 @@ def _too_large(_: RequestEntityTooLarge) -> Response:
 def _refused(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = _HTTP_CODES.get(status, status.name.lower())
-    response = problem(status, code, error.description or status.description)
+    response = problem(status, code, _reason(status, error))
     for name, value in error.get_headers():
         if name in ("Allow", "Location"):
             response.headers[name] = value
     return response
 
 
+def _reason(status: HTTPStatus, error: HTTPException) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {request.path!r:.200}; /openapi.json lists all paths"
+    if isinstance(error, MethodNotAllowed):
+        valid = ", ".join(sorted(error.valid_methods or ()))
+        return f"received {request.method}; this path takes {valid}"
+    if status == HTTPStatus.BAD_REQUEST:
+        return "the request is malformed, or its body is incomplete"
+    return error.description or status.description
+
+
 def _unknown(error: Exception) -> Response:
     log.exception("unexpected error", exc_info=error)
-    detail = "an error on our side; it was logged"
+    detail = "an unexpected error inside the service, which has logged it"
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
 
 
@@ -201,7 +218,7 @@ def problem(status: HTTPStatus, code: str, detail: str) -> Response:
 def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
     return {
         "type": f"urn:image-search:problem:{code}",
-        "title": status.phrase,
+        "title": title_of(code),
         "status": int(status),
         "detail": detail,
         "code": code,

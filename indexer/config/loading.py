@@ -13,12 +13,14 @@ from pydantic_core import ErrorDetails
 
 from indexer.config.settings import (
     WEIGHTS_PRESETS,
+    CollectionSettings,
     EmbeddingSettings,
     Section,
     Settings,
     StorageSettings,
 )
 from indexer.errors import ConfigError
+from indexer.wording import reason, shown
 
 PREFIX = "IMAGE_SEARCH_"
 # Variables of the prefix that are no settings: where the settings are, and the tests' data.
@@ -165,13 +167,19 @@ def _validated(
 def _explain(
     root: type[Section], loc: tuple[int | str, ...], error: ErrorDetails, where: tuple[str, ...]
 ) -> str:
-    group = _sections().get(str(loc[0])) if root is Settings else root
-    depth = 2 if root is Settings else 1
+    loc = tuple(part for part in loc if part != "[key]")
+    group: type[Section] | None
+    if root is Settings and loc[0] == "collections":
+        group, depth = CollectionSettings if len(loc) > 2 else None, 3
+    elif root is Settings:
+        group, depth = _sections().get(str(loc[0])), 2
+    else:
+        group, depth = root, 1
     name = ".".join((*where, *(str(part) for part in loc[:depth])))
     if error["type"] == "extra_forbidden":
         known = list(group.model_fields if group and len(loc) == depth else root.model_fields)
         return f"unknown setting {name}{_hint(str(loc[-1]), known)}"
-    received = f"received {error['input']!r}"
+    received = f"received {shown(error['input'])}"
     if group is not None and len(loc) >= depth:
         return f"{name}: {received}; allowed: {_allowed(group, str(loc[depth - 1]))}"
-    return f"{name}: {received}; {error['msg'][0].lower()}{error['msg'][1:]}"
+    return f"{name}: {received}; {reason(error)}"

@@ -8,11 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from indexer.errors import UnknownCollectionError
 from indexer.images import ImageLimits
+from indexer.wording import Matching
 
 DEFAULT_COLLECTION = "default"
 WEIGHTS_PRESETS = ("fashion", "imagenet", "untrained")
 
-CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+CollectionName = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        "up to 63 lower-case letters, digits, - and _, a letter or digit first",
+    ),
+]
 HostName = Annotated[
     str,
     Field(

@@ -88,7 +88,7 @@ def require(reader: Recorded, spec: EmbeddingSpec) -> None:
         if found.fingerprint == IMPORTED:
             way_out = "import them with --same-model if the configured model made them"
         raise FingerprintMismatchError(
-            f"{difference(found, spec)}; {way_out}, or use another collection or storage.data_dir"
+            difference(found, spec), f"{way_out}, or use another collection or storage.data_dir"
         )
 
 

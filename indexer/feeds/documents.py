@@ -17,9 +17,7 @@ def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
         BadParameterError: a value cannot be read, a column is no attribute, or there is too much.
     """
     if odd := sorted(_NOT_ATTRIBUTES.intersection(map(merchant.column_name, columns))):
-        raise BadParameterError(
-            f"attributes: received {odd[0]}, which is none; photos go into images"
-        )
+        raise BadParameterError(f"attributes: {odd[0]} is not an attribute; send photos in images")
     try:
         cells = merchant.collect([*columns.items(), (merchant.MAIN_IMAGE, "-")])
         return merchant.attributes(cells, datetime.datetime.now(datetime.UTC)).attributes
@@ -59,4 +57,6 @@ def require_product_id(text: str) -> None:
     except RowError as error:
         raise BadParameterError(f"product_id: {error}") from None
     if clean != text:
-        raise BadParameterError(f"product_id: white space around {text!r}; send {clean!r}")
+        raise BadParameterError(
+            f"product_id: leading or trailing white space in {text!r}; send {clean!r}"
+        )

@@ -42,12 +42,12 @@ def _digits(name: str, value: int) -> str:
     try:
         return str(value)
     except ValueError as error:  # Python refuses to print more than some thousand digits
-        raise RowError(f"{name} is a number too long to be used") from error
+        raise RowError(f"{name} is a number of too many digits") from error
 
 
 def _clean_text(name: str, value: str) -> str | None:
     if _SURROGATE.search(value):
-        raise RowError(f"{name} is not valid Unicode; save the feed as UTF-8")
+        raise RowError(f"{name} is not valid Unicode; encode it as UTF-8")
     return value.strip() or None
 
 
@@ -68,7 +68,7 @@ def _clean_object(name: str, value: object) -> str | None:
     try:
         return _clean_text(name, json.dumps(value, ensure_ascii=False, default=str))
     except (TypeError, ValueError, RecursionError) as error:
-        raise RowError(f"{name} is nested in a way that cannot be written as text") from error
+        raise RowError(f"{name} is nested too deeply") from error
 
 
 def number(name: str, value: str) -> int | float:

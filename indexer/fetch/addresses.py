@@ -90,20 +90,20 @@ class Guard:
         try:
             parts = parse_url(url)
         except LocationParseError as error:
-            raise FetchError(f"{url!r:.200} is no URL; write it as a browser shows it") from error
+            raise FetchError(f"invalid URL {url!r:.200}") from error
         scheme, host = parts.scheme or "", parts.host or ""
         if scheme not in _PORTS or not host:
-            raise FetchError(f"{url!r:.200} is no http(s) URL; only these are fetched")
+            raise FetchError(f"invalid URL {url!r:.200}: must start with http:// or https://")
         if parts.auth is not None:
-            raise FetchError("the URL holds a user name or password; publish photos without")
+            raise FetchError("the URL contains a user name or password; send one without")
         port = parts.port or _PORTS[scheme]
         if self._only is not None and self._only.isdisjoint({host, f"{host}:{port}"}):
             raise FetchError(f"photos are not fetched from {host}; send the photo itself")
         named = f"{host}:{port}" in self._allowed
         if port not in _PORTS.values() and not named:
             raise FetchError(
-                f"port {port} is not fetched from; serve photos on port 80 or 443, or add"
-                f" {host}:{port} to fetch.allowed_hosts"
+                f"photos are not fetched from port {port}; use port 80 or 443",
+                f"to allow this one, add {host}:{port} to fetch.allowed_hosts",
             )
         addresses = self._addresses(host, port, internal=named or host in self._allowed)
         return Target(scheme, host, port, parts.request_uri, addresses)
@@ -112,13 +112,13 @@ class Guard:
         try:
             found = self._resolve(host.strip("[]"), port)
         except UnicodeError as error:
-            raise FetchError(f"{host!r:.200} is no host name; correct it") from error
+            raise FetchError(f"invalid host name {host!r:.200}") from error
         for address in map(ip_address, found):
             inside = any(address in network for network in _INTERNAL)
             if not is_public(address) and not (internal and inside):
                 # The address stays out of the text: callers of the service must not learn it.
                 raise FetchError(
-                    f"{host} is not on the public internet; if it is your own photo server,"
-                    " add it to fetch.allowed_hosts"
+                    f"{host} is not on the public internet",
+                    "if it is your own photo server, add it to fetch.allowed_hosts",
                 )
         return tuple(found)

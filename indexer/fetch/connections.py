@@ -61,10 +61,7 @@ class Deadline:
         _deadline.reset(self._token)
         self._replace_socket(None)
         if self.left <= 0 and isinstance(error, ImageError | None):
-            raise HostError(
-                f"the photo did not come within {self._seconds:g} seconds; offer it on a faster"
-                " server"
-            ) from error
+            raise HostError(f"the photo did not come within {self._seconds:g} seconds") from error
 
     @property
     def left(self) -> float:

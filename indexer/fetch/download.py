@@ -62,7 +62,7 @@ class _TransientError(HostError):
     """Another try may succeed, `after` seconds or more. `slow` if this one took its full time."""
 
     def __init__(self, reason: str, after: float = 0, *, slow: bool = False) -> None:
-        super().__init__(f"{reason}; check that it opens in a browser, then run again")
+        super().__init__(f"{reason}; check that the URL opens in a browser, then try again")
         self.after = after
         self.slow = slow
 
@@ -161,8 +161,7 @@ class Downloader:
             except (HTTPError, OSError, ValueError) as error:
                 raise _explained(error) from error
         raise FetchError(
-            f"the photo's URL redirects more than {_REDIRECTS} times; name the address where it"
-            " ends"
+            f"the photo's URL redirects more than {_REDIRECTS} times; send the final URL"
         )
 
     def _download(self, response: BaseHTTPResponse, url: str) -> Download:
@@ -171,12 +170,12 @@ class Downloader:
             raise _TransientError(f"the photo's server answered {response.status}", after)
         if response.status != 200:
             raise FetchError(
-                f"the photo's server answered {response.status}; check that it opens in a browser"
-                " without logging in"
+                f"the photo's server answered {response.status}; check that the URL opens in a"
+                " browser without logging in"
             )
         data = self._body(response)
         if not data:
-            raise EmptyImageError("the server sent an empty photo; put it there again")
+            raise EmptyImageError("the photo's server sent an empty file")
         etag, changed = response.headers.get("ETag"), response.headers.get("Last-Modified")
         return Download(data, url, etag, changed)
 
@@ -189,8 +188,7 @@ class Downloader:
             too_large = body.tell() > self._max_bytes
         if too_large:
             raise ImageTooLargeError(
-                f"the photo has more than the {self._max_bytes:,} bytes that are accepted:"
-                " offer a smaller one"
+                f"the photo has more than {self._max_bytes:,} bytes; use a smaller one"
             )
         return body.getvalue()
 
@@ -199,15 +197,15 @@ def _explained(error: Exception) -> FetchError:
     """The error to show. What urllib3 says has addresses, which a client must not learn."""
     if refused := _certificate_error(error):
         return HostError(
-            f"the certificate of the photo's server is not valid ({refused.verify_message});"
-            " renew it, or name your own authority in SSL_CERT_FILE"
+            f"the certificate of the photo's server is not valid ({refused.verify_message})",
+            "renew it, or name your own authority in SSL_CERT_FILE",
         )
     if isinstance(error, ConnectTimeoutError):
         return _TransientError("the photo's server cannot be reached", slow=True)
     if isinstance(error, socket.gaierror | NewConnectionError):
         return _TransientError("the photo's server cannot be found or reached")
     if isinstance(error, ValueError):
-        return FetchError("the photo's server redirects to what is no URL; correct it there")
+        return FetchError("the photo's server redirects to an invalid URL")
     if isinstance(error, ReadTimeoutError):
         return _TransientError("the photo's server stopped answering", slow=True)
     return _TransientError("the connection to the photo's server broke off")

@@ -41,7 +41,7 @@ def avif_memory(data: bytes, pixels: int) -> int:
 
 
 def _rare() -> UnsupportedFormatError:
-    return UnsupportedFormatError("this AVIF is stored in a rare way; send JPEG or PNG")
+    return UnsupportedFormatError("this kind of AVIF file is not supported; send JPEG or PNG")
 
 
 def _sequence_headers(data: bytes) -> Iterator[bytes]:

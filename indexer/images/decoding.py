@@ -89,14 +89,19 @@ def decode(
             return _render(form, data, enough)
     except ImageError:
         raise
-    except (Image.DecompressionBombError, MemoryError):
+    except Image.DecompressionBombError:  # before it could be asked for its size
         raise ImageTooLargeError(
-            f"there is no memory to decode the {form} photo; send a smaller one"
+            f"the {form} photo is too large; at most {limits.max_pixels:,} pixels are accepted:"
+            " send a smaller one"
+        ) from None
+    except MemoryError:
+        raise ImageTooLargeError(
+            f"not enough memory to decode the {form} photo; send a smaller one"
         ) from None
     except Exception as error:  # Pillow documents no base class for what its decoders raise
         if _was_cut(form, data, error):
             raise TruncatedImageError(
-                f"the {form} photo ends early, after {len(data)} bytes; send it whole"
+                f"the {form} photo is cut off after {len(data)} bytes; send it whole"
             ) from error
         raise CorruptImageError(f"the {form} photo is damaged; save it again") from error
 
@@ -133,7 +138,8 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
     x1, y1, x2, y2 = box
     if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
         raise BadParameterError(
-            f"box must be x1,y1,x2,y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1; received {box}"
+            f"box: received {','.join(map(str, box))}; must be x1,y1,x2,y2 with"
+            " 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1"
         )
     width, height = image.size
     left, top = min(int(x1 * width), width - 1), min(int(y1 * height), height - 1)
@@ -157,7 +163,7 @@ def _was_cut(form: str, data: bytes, error: Exception) -> bool:
 def _memory_needed(form: str, data: bytes, limits: ImageLimits) -> int:
     """Bytes that decoding will take. Raises ImageTooLargeError or UnsupportedFormatError."""
     if form == "JPEG" and any(islice(_SEGMENT.finditer(data), _MAX_JPEG_SEGMENTS, None)):
-        raise CorruptImageError(f"the JPEG has over {_MAX_JPEG_SEGMENTS:,} parts; save it again")
+        raise CorruptImageError(f"the JPEG has over {_MAX_JPEG_SEGMENTS:,} segments; save it again")
     stream = BytesIO(data)
     with Image.open(stream, formats=[form]) as image:
         pixels = image.width * image.height

@@ -44,14 +44,14 @@ def recognise(data: bytes) -> str:
     there are too few bytes to tell.
     """
     if not data:
-        raise EmptyImageError("the photo has no bytes; send a file that is not empty")
+        raise EmptyImageError("the photo is empty (0 bytes)")
     for form, signature in _FORMATS.items():
         if signature.match(data):
             return form
     if _CUT_SHORT.match(data):
-        raise TruncatedImageError(f"the photo ends after {len(data)} bytes; send it whole")
+        raise TruncatedImageError(f"the photo is cut off after {len(data)} bytes; send it whole")
     for name, signature in _REFUSED.items():
         if signature.match(data):
             raise UnsupportedFormatError(f"this is {name}; {_ACCEPTED}")
     # Without the bytes: a feed may name any file of the machine, and its sender reads this.
-    raise UnsupportedFormatError(f"this is no image of a known format; {_ACCEPTED}")
+    raise UnsupportedFormatError(f"not an image in a known format; {_ACCEPTED}")

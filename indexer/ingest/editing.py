@@ -122,7 +122,7 @@ class Editor:
             digest, form = content_hash(data), recognise(data)
             vector = self._vector(digest, data)
         except ImageError as error:
-            error.args = (f"images[{number}]: {error}",)
+            error.text = f"images[{number}]: {error.text}"
             raise
         if isinstance(photo, str):
             return NewImage(photo, photo, digest, vector), data

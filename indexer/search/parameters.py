@@ -15,6 +15,7 @@ from pydantic import (
 
 from indexer.errors import BadFilterError
 from indexer.store import Condition, parse
+from indexer.wording import Matching
 
 # Above it, two photos are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995
@@ -22,7 +23,7 @@ NEAR_IDENTICAL = 0.995
 DEEPEST_DEDUP = 2_000
 _DEFAULT_BOOST = 0.1
 _WEIGHT = re.compile(r"(.*)\^\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
-_FIELD = r"^\w+$"
+Attribute = Annotated[str, Matching(r"^\w+$", "the name of an attribute")]
 
 
 def _one_or_many(value: object) -> object:
@@ -49,9 +50,15 @@ ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max
 
 
 BoxText = Annotated[
-    str | None,
+    Annotated[
+        str,
+        Matching(
+            r"^(auto|[\d.]+(,[\d.]+){3})$",
+            "x1,y1,x2,y2 as fractions of the photo's sides, or auto",
+        ),
+    ]
+    | None,
     Field(
-        pattern=r"^(auto|[\d.]+(,[\d.]+){3})$",
         description="Part of a photo to search with: x1,y1,x2,y2 as fractions of its sides,"
         " or auto to find the product in it. Only with a photo.",
     ),
@@ -95,7 +102,7 @@ class SearchParameters(BaseModel):
         ),
     ] = []
     facets: Annotated[
-        list[Annotated[str, Field(pattern=_FIELD)]],
+        list[Attribute],
         BeforeValidator(_by_commas),
         Field(
             max_length=20,
@@ -129,17 +136,19 @@ class SearchParameters(BaseModel):
         ),
     ] = None
     diversify: Annotated[
-        str | None,
+        Annotated[
+            str,
+            Matching(r"^\w+(:[1-9]\d?)?$", "an attribute, or attribute:n with n from 1 to 99"),
+        ]
+        | None,
         Field(
-            pattern=r"^\w+(:[1-9]\d?)?$",
             description="An attribute whose values take turns, `brand`, or so many of each at a"
             " turn, `brand:2`.",
         ),
     ] = None
     group_by: Annotated[
-        str | None,
+        Attribute | None,
         Field(
-            pattern=_FIELD,
             description="An attribute; of products that share a value the best is shown.",
         ),
     ] = None
@@ -152,15 +161,15 @@ class SearchParameters(BaseModel):
 
     @field_validator("limit", "offset", "min_score", mode="before")
     @classmethod
-    def _a_boolean_is_no_number(cls, value: Any) -> Any:
+    def _booleans_are_refused(cls, value: Any) -> Any:
         if isinstance(value, bool):
-            raise ValueError("a boolean is no number")
+            raise ValueError("must be a number")
         return value
 
     @model_validator(mode="after")
     def _dedup_is_not_too_deep(self) -> Self:
         if self.dedup is not None and self.offset + self.limit > DEEPEST_DEDUP:
-            raise ValueError(f"with dedup, offset + limit may be {DEEPEST_DEDUP} at most")
+            raise ValueError(f"with dedup, offset + limit must be at most {DEEPEST_DEDUP}")
         return self
 
     @model_validator(mode="after")
@@ -195,5 +204,7 @@ def _boost(text: str) -> Boost:
     match = _WEIGHT.fullmatch(text)
     weight = float(match[2]) if match else _DEFAULT_BOOST
     if not -1 <= weight <= 1:
-        raise BadFilterError(f"boost: received {text!r:.200}; the weight after ^ is -1 to 1")
+        raise BadFilterError(
+            f"boost: received {text!r:.200}; the weight after ^ must be from -1 to 1"
+        )
     return Boost(parse(match[1] if match else text), weight)

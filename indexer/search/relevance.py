@@ -49,7 +49,7 @@ def query_vectors(
         return queries
     wanted = _means(reader, more) + ([] if queries is None else list(queries))
     if not wanted:
-        raise BadParameterError("less_like: received alone; send a photo, a product or more_like")
+        raise BadParameterError("less_like needs a photo, a product or more_like beside it")
     direction: Scores = np.stack(wanted).astype(np.float64).mean(axis=0, keepdims=True)
     if less:
         unwanted = np.stack(_means(reader, less))
@@ -67,5 +67,5 @@ def _unit(vectors: NDArray[np.floating]) -> Vectors:
         return normalised(vectors)
     except ValueError:
         raise BadParameterError(
-            "more_like, less_like: what is wanted and what is not cancel each other out"
+            "more_like, less_like: the products cancel each other out; send others"
         ) from None

@@ -133,10 +133,10 @@ class Searcher:
         """
         found = kind_of(reader)
         if found and found.fingerprint != self.spec.fingerprint:
-            way_out = "" if found.fingerprint == IMPORTED else f"; to search by photo, {WAY_OUT}"
             raise FingerprintMismatchError(
                 f"collection {self.name!r} can be searched by product only:"
-                f" {difference(found, self.spec)}{way_out}"
+                f" {difference(found, self.spec)}",
+                "" if found.fingerprint == IMPORTED else f"to search by photo, {WAY_OUT}",
             )
 
     def _fill(
@@ -213,7 +213,7 @@ def _corners(box: str) -> Box:
     try:
         x1, y1, x2, y2 = map(float, box.split(","))
     except ValueError:
-        raise BadParameterError(f"box: received {box!r}; send x1,y1,x2,y2") from None
+        raise BadParameterError(f"box: received {box!r}; must be x1,y1,x2,y2") from None
     return x1, y1, x2, y2
 
 

@@ -15,7 +15,7 @@ from indexer.errors import BadFilterError
 _CONDITION = re.compile(r"\s*(!?)\s*(\w+)\s*(:|<=|>=|<|>)(.*)", re.DOTALL)
 _VALUE = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",]*?))\s*(,|$)', re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
-_GRAMMAR = 'write field:value, field:a,b, field<5 (or <=, >, >=), or one of these after "!"'
+_GRAMMAR = "field:value, field:a,b or field<5 (also <=, >, >=), each optionally after !"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def parse(text: str) -> Condition:
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise BadFilterError(f"received {text!r:.200}; {_GRAMMAR}")
+        raise BadFilterError(f"received {text!r:.200}; expected {_GRAMMAR}")
     negated, field, operator, rest = match.groups()
     values = _values(text, rest)
     if operator == ":":
@@ -70,8 +70,8 @@ def _values(text: str, rest: str) -> list[str]:
         match = _VALUE.match(rest, at)
         if match is None or not (match[1] or match[2]):
             raise BadFilterError(
-                f"received {text!r:.200}; a value is empty or its quotes do not close: separate"
-                ' values by commas, and quote those that have commas or quotes: "a, ""b"""'
+                f"received {text!r:.200}; empty value or unbalanced quotes: separate"
+                ' values by commas, and quote those that contain commas or quotes: "a, ""b"""'
             )
         values.append(match[2] or match[1].replace('""', '"'))
         at, more = match.end(), match[3]

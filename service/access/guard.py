@@ -47,15 +47,18 @@ class Guard:
         key = self._keys.find(text)
         if key is None:
             raise UnauthorizedError(
-                "the API key is not valid (any more): `python -m indexer keys list` shows those"
-                " that are",
+                "the API key is not valid: it may have been revoked; ask the operator of this"
+                " service for another",
                 {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'},
+                "`python -m indexer keys list` shows those that are valid",
             )
         self._by_key.count(key.id)
         if not key.allows(scope):
             raise ForbiddenError(
-                f"the API key {key.id} is for {', '.join(key.scopes)}; this takes {scope}",
+                f"the API key {key.id} has scope {', '.join(key.scopes)}; this request needs scope"
+                f" {scope}: ask the operator of this service for a key that has it",
                 {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'},
+                f"`python -m indexer keys create --scope {scope}` makes one",
             )
 
     def charge(self, cost: int) -> None:
@@ -78,9 +81,10 @@ class Guard:
         if local and not self._keys.all() and (shopping or _is_direct()):
             return
         raise UnauthorizedError(
-            f"this takes an API key for {scope}: send `Authorization: Bearer KEY`; `python -m"
-            f" indexer keys create --scope {scope}` makes one",
+            f"this request needs an API key of scope {scope}: send `Authorization: Bearer KEY`, or"
+            " ask the operator of this service for a key",
             {"WWW-Authenticate": _CHALLENGE},
+            f"`python -m indexer keys create --scope {scope}` makes one",
         )
 
 

@@ -51,7 +51,8 @@ class RateLimit:
         free_at = self._counts.get_window_stats(self._item, who).reset_time
         wait = str(max(1, math.ceil(free_at - time.time())))
         raise RateLimitedError(
-            f"more than {self._limit} requests; try again in {wait} s", {"Retry-After": wait}
+            f"more requests than the limit of {self._limit}; try again in {wait} s",
+            {"Retry-After": wait},
         )
 
 

@@ -22,6 +22,7 @@ from service.api.schemas import CollectionQuery
 from service.engine.collections import SearchService
 from service.errors import BadRequestError, NotReadyError
 from service.http.parsing import decoded, json_body, unrepeated, validated
+from service.problem_texts import detail_of
 
 MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
@@ -101,11 +102,11 @@ class Operation(BaseModel):
     @model_validator(mode="after")
     def _has_what_it_takes(self) -> "Operation":
         if (self.images is not None) != (self.op == "put"):
-            raise ValueError("`put` takes images, the others take none")
+            raise ValueError("`put` needs images, other operations must not have any")
         if self.attributes is None and self.op == "patch":
-            raise ValueError("`patch` takes attributes")
+            raise ValueError("`patch` needs attributes")
         if self.attributes is not None and self.op == "delete":
-            raise ValueError("`delete` takes no attributes")
+            raise ValueError("`delete` must not have attributes")
         return self
 
 
@@ -187,7 +188,7 @@ def _changed(change: Change) -> Response:
     searcher = _searcher()
     (outcome,) = _apply(searcher, [change])
     if isinstance(outcome, LockedError):
-        raise WriterBusyError(str(outcome))
+        raise WriterBusyError(detail_of(outcome))
     if isinstance(outcome, ImageSearchError):
         raise outcome
     return jsonify(
@@ -229,7 +230,7 @@ def _row(operation: object, result: Result) -> dict[str, object]:
     named = operation.get("product_id") if isinstance(operation, dict) else None
     row: dict[str, object] = {"product_id": named if isinstance(named, str) else None}
     if isinstance(result, ImageSearchError):
-        return {**row, "outcome": "failed", "code": result.code, "detail": str(result)}
+        return {**row, "outcome": "failed", "code": result.code, "detail": detail_of(result)}
     return {**row, "outcome": result}
 
 

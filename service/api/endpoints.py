@@ -13,6 +13,7 @@ from indexer.errors import BadParameterError, ImageSearchError
 from indexer.fetch import is_url
 from indexer.search import Answer, find_product, image_url
 from indexer.store import Image
+from indexer.wording import shown
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api import events
@@ -37,7 +38,7 @@ from service.errors import (
     problem_of,
 )
 from service.http import metrics
-from service.http.parsing import decoded, json_body, unrepeated, validated
+from service.http.parsing import decoded, json_body, received_type, unrepeated, validated
 from service.server.lifecycle import stopping
 
 blueprint = ScopedBlueprint("api", __name__)
@@ -54,15 +55,15 @@ def search() -> Response:
             charge(queries.passes_of(query))
             return jsonify(_noted(queries.answer(_service(), query)))
     raise UnsupportedMediaTypeError(
-        f"received content type {request.mimetype or 'none'!r}; send multipart/form-data with a"
-        " file `image`, or application/json"
+        f"received {received_type()}; send multipart/form-data with a file `image`, or"
+        " application/json"
     )
 
 
 def _uploaded(most: int) -> list[bytes]:
     """The photos that were sent as files."""
     if unknown := set(request.files) - {"image"}:
-        raise BadParameterError(f"received files {sorted(unknown)}; send photos as `image`")
+        raise BadParameterError(f"unknown file {min(unknown)!r}; send photos as `image`")
     photos = [file.read() for file in request.files.getlist("image")]
     if not 1 <= len(photos) <= most:
         raise BadRequestError(
@@ -91,7 +92,7 @@ def search_batch() -> Response:
 def _query_or_error(query: object) -> JsonQuery | ImageSearchError:
     try:
         if not isinstance(query, dict):
-            raise BadRequestError(f"received {query!r:.200}; each of queries must be an object")
+            raise BadRequestError(f"received {shown(query)}; each query must be an object")
         return validated(JsonQuery, query)
     except ImageSearchError as error:
         return error

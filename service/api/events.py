@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from indexer.config import Settings
 from indexer.events import Action, Event, EventStore, Recorder
 from indexer.search import Answer
+from indexer.wording import Matching
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.http.parsing import json_body, validated
@@ -24,8 +25,8 @@ class EventBody(BaseModel):
 
     query_id: Annotated[
         str,
+        Matching("^[0-9a-f]{32}$", "the query_id of an answer (32 hexadecimal digits)"),
         Field(
-            pattern="^[0-9a-f]{32}$",
             description="Of the answer that had the result.",
             examples=["9a0b2c4d6e8f40718293a4b5c6d7e8f9"],
         ),

@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 from indexer.config import DEFAULT_COLLECTION
 from indexer.search import BoxText, SearchParameters
+from indexer.wording import Matching
 
 # x1, y1, x2, y2 as fractions of a photo's sides.
 Corners = Annotated[list[float], Field(min_length=4, max_length=4)]
+
+HttpUrl = Annotated[str, Matching("^[hH][tT][tT][pP][sS]?://", "an http:// or https:// URL")]
 
 MAX_PHOTOS = 8
 MAX_BATCH = 32
@@ -34,9 +37,8 @@ class JsonQuery(Parameters):
         str | None, Field(description="A photo: the bytes of its file in base64.")
     ] = None
     image_url: Annotated[
-        str | None,
+        HttpUrl | None,
         Field(
-            pattern="^[hH][tT][tT][pP][sS]?://",
             max_length=2000,
             description="Address of a photo, on a host that service.image_url_hosts names.",
         ),
@@ -202,7 +204,8 @@ class Readiness(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is stable, `detail` is for people."""
+    """RFC 9457. `code` is stable; `title` names the kind of problem and `detail` says what is
+    wrong, both for people."""
 
     type: str
     title: str

@@ -102,9 +102,13 @@ class SearchService:
         self._settings.embedding_of(collection)
         searcher = self._opened.searcher(collection)
         if searcher is None:
-            failure = self._opened.failure(collection)
-            reason = failure.detail if failure else "the model is being loaded; try again soon"
-            raise NotReadyError(f"collection {collection!r} is not ready: {reason}")
+            if failure := self._opened.failure(collection):
+                raise NotReadyError(
+                    f"collection {collection!r} could not be opened; ask the operator of this"
+                    " service",
+                    failure.detail,
+                )
+            raise NotReadyError(f"collection {collection!r} is still being opened; try again soon")
         return searcher
 
     def store(self, collection: str) -> EmbeddedStore:
@@ -129,8 +133,8 @@ class SearchService:
         """
         if not self._settings.service.image_url_hosts:
             raise ImageUrlDisabledError(
-                "image_url is off; send the photo itself, or name the hosts of photos in"
-                " service.image_url_hosts"
+                "image_url is disabled on this service; send the photo itself",
+                "name the hosts of photos in service.image_url_hosts",
             )
         return self._addresses.read(url)
 

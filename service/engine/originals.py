@@ -142,5 +142,5 @@ def _is_of(data: bytes, image: Image) -> bool:
 
 def _changed(image: Image) -> UnknownImageError:
     return UnknownImageError(
-        f"the photo of image {image.image_id} is not the one that was indexed; index it again"
+        f"the photo of image {image.image_id} is not the one that was indexed", "index it again"
     )

@@ -18,7 +18,7 @@ def answer(service: SearchService, query: JsonQuery) -> Answer:
     sent = [name for name in _SOURCES if getattr(query, name) is not None]
     if len(sent) > 1 or (not sent and not query.more_like):
         raise BadRequestError(
-            f"received {' and '.join(sent) or 'none of them'}; send exactly one of"
+            f"received {' and '.join(sent) or 'none of these'}; send exactly one of"
             f" {', '.join(_SOURCES)}, or more_like alone"
         )
     if query.product_id is not None:

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
+from indexer.wording import path_of, reason, shown
 from service.errors import BadRequestError, UnsupportedMediaTypeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -28,9 +30,7 @@ def json_body(*, lines: bool = False) -> Any:
     """
     accepted = ["application/json", *([LINES] if lines else [])]
     if request.mimetype not in accepted:
-        raise UnsupportedMediaTypeError(
-            f"received content type {request.mimetype or 'none'!r}; send {' or '.join(accepted)}"
-        )
+        raise UnsupportedMediaTypeError(f"received {received_type()}; send {' or '.join(accepted)}")
     data = request.get_data(cache=False)  # it may be large, and is held once more as text
     # Werkzeug cuts a body without a length off at the limit and says nothing.
     if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
@@ -44,6 +44,11 @@ def json_body(*, lines: bool = False) -> Any:
     return _document(data, "")
 
 
+def received_type() -> str:
+    """The content type of the request, in words."""
+    return f"content type {request.mimetype!r}" if request.mimetype else "no content type"
+
+
 def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
     """The model of what was sent; fields of a later source replace those of an earlier one.
 
@@ -54,13 +59,21 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
     try:
         return model.model_validate(sources[0] if len(sources) == 1 else _merged(sources))
     except ValidationError as invalid:
-        error = invalid.errors()[0]
-        name = ".".join([where, *map(str, error["loc"])]).strip(".")
-        if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
-            known = ", ".join(model.model_fields)
-            raise BadParameterError(f"unknown parameter {name!r}; known: {known}") from None
-        received = f"received {error['input']!r:.200}; " if name else ""
-        raise BadParameterError(f"{name or 'the body'}: {received}{error['msg'].lower()}") from None
+        raise BadParameterError(_explained(model, invalid.errors()[0], where)) from None
+
+
+def _explained(model: type[BaseModel], error: ErrorDetails, where: str) -> str:
+    *parents, last = error["loc"] or ("",)
+    if error["type"] == "extra_forbidden":
+        known = "" if parents else f"; known: {', '.join(model.model_fields)}"
+        within = f"{path_of(tuple(parents), where)}: " if parents or where else ""
+        return f"{within}unknown parameter {last!r}{known}"
+    name = path_of(error["loc"], where)
+    if error["type"] == "missing":
+        return f"{name}: missing"
+    if error["type"] == "value_error" and not error["loc"]:  # of several parameters: it names them
+        return reason(error)
+    return f"{name}{': ' if name else ''}received {shown(error['input'])}; {reason(error)}"
 
 
 def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) -> dict[str, Any]:
@@ -72,10 +85,10 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
     values: dict[str, Any] = {}
     for name, received in source.lists():
         if name not in repeatable and len(received) > 1:
-            raise BadParameterError(f"{name}: received {received!r:.200}; send it once")
+            raise BadParameterError(f"{name}: received {shown(received)}; send it once")
         # What Werkzeug puts in the place of bytes of a form that are not UTF-8.
         if any("\ufffd" in text for text in (name, *received)):
-            raise BadParameterError(f"{name}: received {received!r:.200}; send UTF-8")
+            raise BadParameterError(f"{name}: received {shown(received)}; must be UTF-8")
         values[name] = received if name in repeatable else received[0]
     return values
 
@@ -84,7 +97,7 @@ def _merged(sources: Iterable[object]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for source in sources:
         if not isinstance(source, dict):
-            raise BadRequestError(f"received {source!r:.80}; send a JSON object")
+            raise BadRequestError(f"received {shown(source)}; send a JSON object")
         merged |= source
     return merged
 
@@ -94,8 +107,8 @@ def decoded(text: str, where: str) -> bytes:
     payload = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadParameterError(f"{where}: not base64 ({error})") from None
+    except (binascii.Error, ValueError):
+        raise BadParameterError(f"{where}: invalid base64") from None
 
 
 def _document_or_error(line: bytes, where: str) -> Any:
@@ -110,5 +123,9 @@ def _document(data: bytes, where: str) -> Any:
         return json.loads(data)
     except RecursionError:
         raise BadRequestError(f"{where}the JSON is nested too deeply") from None
-    except ValueError as error:  # that it is no UTF-8, too
-        raise BadRequestError(f"{where}not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise BadRequestError(f"{where}invalid JSON: {error.msg} at byte {error.pos}") from None
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"{where}invalid JSON: not UTF-8 at byte {error.start}") from None
+    except ValueError:  # Python reads no numbers of thousands of digits
+        raise BadRequestError(f"{where}invalid JSON: a number has too many digits") from None

@@ -47,8 +47,8 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
         ("serviec: {}", "unknown setting serviec; did you mean service?"),
         ("service: {port: abc}", "service.port: received 'abc'; allowed: an integer from 0 to"),
         ("service: {port: 70000}", "service.port: received 70000; allowed: an integer from 0"),
-        ("service: {port: true}", "service.port: received True; allowed: an integer from 0"),
-        ("service: [1]", "service: received [1]"),
+        ("service: {port: true}", "service.port: received true; allowed: an integer from 0"),
+        ("service: [1]", "service: received [1]; must be an object"),
         (
             "embedding: {resize: cubic}",
             "embedding.resize: received 'cubic'; allowed: bilinear, nearest, letterbox",
@@ -66,7 +66,19 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
             "collections: {shoes: {embedding: {wieghts: x}}}",
             "unknown setting collections.shoes.embedding.wieghts; did you mean weights?",
         ),
-        ("collections: {Shoes!: {}}", "collections"),
+        (
+            "collections: {Shoes!: {}}",
+            "collections.Shoes!: received 'Shoes!'; must be up to 63 lower-case letters, digits",
+        ),
+        ("collections: {shoes: 5}", "collections.shoes: received 5; must be an object"),
+        (
+            "collections: {shoes: {hide_out_of_stock: 7}}",
+            "collections.shoes.hide_out_of_stock: received 7; allowed: true or false",
+        ),
+        (
+            "collections: {shoes: {wieghts: x}}",
+            "unknown setting collections.shoes.wieghts; known: embedding, hide_out_of_stock",
+        ),
         ("[1, 2]", "expected sections of settings, received [1, 2]"),
         ("a: b: c", "cannot read the settings file"),
     ],

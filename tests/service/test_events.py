@@ -203,7 +203,7 @@ def test_events_come_in_batches_too_and_all_are_stored_or_none(
     answer = client.post("/v1/events", json={"events": [*good, event(shown, action="look")]})
     assert answer.json is not None
     assert (answer.status_code, answer.json["code"]) == (400, "bad_parameter")
-    assert answer.json["detail"].startswith("events.3.action: received 'look'")
+    assert answer.json["detail"].startswith("events[3].action: received 'look'")
     assert rows(store, "events") == []
     assert client.post("/v1/events", json={"events": good}).status_code == 204
     assert len(rows(store, "events")) == 3

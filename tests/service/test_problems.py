@@ -191,7 +191,9 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
         "bad_request",
     ),
     "a photo of another name": (
-        post(data={"photo": (io.BytesIO(png("red")), "p")}, content_type="multipart/form-data"),
+        lambda client: post(
+            data={"photo": (io.BytesIO(png("red")), "p")}, content_type="multipart/form-data"
+        )(client),
         400,
         "bad_parameter",
     ),
@@ -282,10 +284,12 @@ def test_an_unexpected_fault_is_a_500_that_tells_no_secrets_and_is_logged(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_every_error_class_has_a_status() -> None:
-    def subclasses(kind: type[ImageSearchError]) -> set[type[ImageSearchError]]:
-        return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
+def subclasses(kind: type[ImageSearchError]) -> set[type[ImageSearchError]]:
+    """An error class with all that are derived from it."""
+    return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))
 
+
+def test_every_error_class_has_a_status() -> None:
     for kind in subclasses(ImageSearchError):
         assert 400 <= status_of(kind) < 600
 

@@ -61,7 +61,8 @@ class CatalogWriter:
                 raise FingerprintMismatchError(
                     f"this catalogue holds embeddings of {snapshot.meta('weights')} (fingerprint"
                     f" {present[:12]}, {snapshot.dimension} values), received {weights}"
-                    f" ({fingerprint[:12]}, {dimension} values); use another collection or data_dir"
+                    f" ({fingerprint[:12]}, {dimension} values)",
+                    "use another collection or data_dir",
                 )
             elif fields and snapshot.embedding_fields is None:
                 self._set_fields(fields)

@@ -1,0 +1,78 @@
+"""What is wrong with a value, in words; pydantic's own texts speak of Python and of patterns."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
+
+_LONGEST = 200  # characters of what was received
+_INTEGER, _NUMBER, _OBJECT = "must be an integer", "must be a number", "must be an object"
+_BOOLEAN = "must be true or false"
+_REASONS = {
+    "string_type": "must be a string",
+    "string_unicode": "must be valid Unicode",
+    "string_too_short": "too short (minimum length {min_length})",
+    "string_too_long": "too long (maximum length {max_length})",
+    "int_type": _INTEGER,
+    "int_parsing": _INTEGER,
+    "int_parsing_size": _INTEGER,
+    "int_from_float": _INTEGER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "must be a finite number",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "too_short": "too few items (minimum {min_length})",
+    "too_long": "too many items (maximum {max_length})",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "literal_error": "must be {expected}",
+    "value_error": "{error}",
+}
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Metadata of a field of text: `Annotated[str, Matching(...)]`.
+
+    Args:
+        pattern: what the text must match.
+        expected: what the error names instead of the pattern.
+    """
+
+    pattern: str
+    expected: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=self.pattern),
+            custom_error_type="text_mismatch",
+            custom_error_message=f"must be {self.expected}",
+        )
+
+
+def path_of(location: tuple[int | str, ...], within: str = "") -> str:
+    """The name of a value in a document: `events[3].action`."""
+    name = within
+    for part in location:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
+def reason(error: ErrorDetails) -> str:
+    """What a value must be, or what else is wrong with it."""
+    text = _REASONS.get(error["type"])
+    if text is None:
+        return error["msg"][:1].lower() + error["msg"][1:]
+    return text.format(**error.get("ctx", {}))
+
+
+def shown(value: object) -> str:
+    """What was received, short enough for an error: strings in quotes, all else as JSON."""
+    if isinstance(value, str):
+        return f"{value!r:.{_LONGEST}}"
+    return json.dumps(value, ensure_ascii=False, default=repr)[:_LONGEST]

@@ -1,0 +1,66 @@
+"""The title and the detail of a problem: what clients read. Operators read the log and `/readyz`.
+
+The text of some errors names files, commands or settings, with which a client can do nothing and
+which are none of its business.
+"""
+
+from indexer import errors as domain
+from indexer.errors import ImageSearchError
+from indexer.events import EventsError
+
+# A title is of a kind of problem (RFC 9457, 3.1.3): of its code, as the phrase of the status says
+# nothing that the status does not. Codes that are not here are words enough.
+_TITLES = {
+    "bad_catalog": "Catalogue unavailable",
+    "bad_filter": "Invalid filter",
+    "bad_image": "Unusable photo",
+    "bad_parameter": "Invalid parameter",
+    "bad_request": "Malformed request",
+    "catalog_missing": "Catalogue unavailable",
+    "deadline_exceeded": "Search timed out",
+    "error": "Internal error",
+    "fetch_failed": "Photo could not be fetched",
+    "fingerprint_mismatch": "Photo search unavailable",
+    "forbidden": "API key not allowed to do this",
+    "image_corrupt": "Damaged photo",
+    "image_empty": "Empty photo",
+    "image_too_large": "Photo too large",
+    "image_truncated": "Incomplete photo",
+    "image_url_disabled": "Photos by URL are disabled",
+    "locked": "Catalogue busy",
+    "method_not_allowed": "Wrong HTTP method",
+    "not_found": "Unknown path",
+    "not_ready": "Collection not ready",
+    "overloaded": "Service busy",
+    "rate_limited": "Rate limit exceeded",
+    "read_only": "Catalogue is read-only",
+    "storage_unavailable": "Catalogue unavailable",
+    "unauthorized": "API key required",
+    "unsupported_format": "Unsupported image format",
+    "unsupported_media_type": "Unsupported content type",
+}
+
+_ASK = "ask the operator of this service"
+# By class; an error that is not named here takes the text of the nearest base class that is.
+_DETAILS: dict[type[ImageSearchError], str] = {
+    domain.CatalogError: f"the catalogue cannot be read or written; {_ASK}",
+    domain.StorageError: "the disk of the catalogue is not available now; try again later",
+    domain.DiskFullError: f"the disk of the catalogue is full; {_ASK}",
+    domain.ReadOnlyError: f"the disk of the catalogue is read-only; {_ASK}",
+    domain.CatalogMissingError: "the catalogue is not there now; try again later",
+    domain.LockedError: "another process is writing to this collection; try again later",
+    EventsError: "events cannot be stored now; try again later",
+}
+
+
+def title_of(code: str) -> str:
+    """A few words for a code, such as `Unknown product`."""
+    return _TITLES.get(code, code.replace("_", " ").capitalize())
+
+
+def detail_of(error: ImageSearchError, *, internal: bool = False) -> str:
+    """What a client is told of an error; `internal` if nothing but the service can be at fault."""
+    for kind in type(error).__mro__:
+        if kind in _DETAILS:
+            return _DETAILS[kind]
+    return f"an error inside the service; {_ASK}" if internal else error.text
