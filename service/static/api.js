@@ -113,7 +113,7 @@ async function reach(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem({
       title: "The service cannot be reached",
-      detail: "Nothing came back. Check the connection, then try again.",
+      detail: "There was no answer. Check the connection, then try again.",
     });
   }
 }

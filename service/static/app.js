@@ -1,9 +1,7 @@
 // The search page: what is searched, the history of it, and the gestures that start a search.
 //
 // A search is as search.js says, and what has been found out since: `subject` the product's own
-// data, `columns` the answers (asking.js), `scroll` and `left` where the reader was. Product
-// searches live in the URL. Photos cannot, so every search of this visit is also kept in
-// memory, for back and forward.
+// data, `columns` the answers (asking.js), `scroll` and `left` where the reader was (visits.js).
 
 import { abilities, able, askFirst, askMore, boxOf, facetsOf, hasMore, queryOf } from "./asking.js";
 import { titleOf } from "./cards.js";
@@ -17,12 +15,11 @@ import { chosen, collectionOf, names, noticeOf, ready } from "./readiness.js";
 import { listenForRefinements, showFacets, showSettings } from "./refine.js";
 import { fromUrl, settingsOf, urlOf } from "./search.js";
 import * as view from "./view.js";
+import * as visits from "./visits.js";
 
 const $ = (id) => document.getElementById(id);
 
-const visited = new Map();
-let visit = Date.now(); // keys of this load never meet those of an earlier one
-let current = fromUrl("");
+let current = fromUrl(location.search);
 let running = new AbortController();
 let shownPhoto = null;
 let photoUrl = null;
@@ -31,23 +28,40 @@ let photoUrl = null;
 
 /** Shows a search and makes it the newest entry of the history. */
 function open(search) {
-  leave();
-  visit += 1;
-  visited.set(visit, search);
-  history.pushState({ visit }, "", addressOf(search));
+  visits.leave(current);
+  visits.push(search, addressOf(search));
   window.scrollTo(0, 0);
   return show(search);
 }
 
-/** The same search, but for these settings; the page stays where it is. */
-function refine(changes) {
+/**
+ * The same search, but for these settings; the page stays where it is. With `refuse`, which is
+ * told why, settings that the service does not take change nothing, and false comes back.
+ */
+async function refine(changes, refuse) {
   const { photo, product, subject, box } = current;
   const search = { ...settingsOf(current), photo, product, subject, box, ...changes };
-  leave();
-  visit += 1;
-  visited.set(visit, search);
-  history.pushState({ visit }, "", addressOf(search));
+  if (refuse && !(await accepted(search, refuse))) return false;
+  visits.leave(current);
+  visits.push(search, addressOf(search));
   return show(search, { keep: true });
+}
+
+/** Asks before anything on the page changes: whether the service takes the search as it is. */
+async function accepted(search, refuse) {
+  const before = current;
+  const { state } = document.body.dataset;
+  view.setState("searching");
+  try {
+    await askFirst(search);
+  } catch (error) {
+    if (current !== before) return false;
+    view.setState(before.columns ? "answered" : state);
+    if (error.status === 400) refuse(error.detail);
+    else showProblem(error, () => refine(search));
+    return false;
+  }
+  return current === before;
 }
 
 /** Shows a search: from memory if it was answered before, else by asking the service. */
@@ -189,21 +203,12 @@ function addressOf(search) {
   return urlOf({ ...search, collection: chosen(search) });
 }
 
-/** Remembers where the reader was, before another search takes the page. */
-function leave() {
-  current.scroll = window.scrollY;
-  current.left = document.activeElement?.dataset.product;
-}
-
 /** Back or forward: the search of that entry, where it was left. */
 async function travel() {
-  leave();
-  const search = visited.get(history.state?.visit) ?? fromUrl(location.search);
-  const { scroll, left } = search;
+  visits.leave(current);
+  const search = visits.arrived() ?? fromUrl(location.search);
   await show(search);
-  const link = left && document.querySelector(`a[data-product="${CSS.escape(left)}"]`);
-  if (link) link.focus({ preventScroll: true });
-  window.scrollTo(0, scroll ?? 0);
+  visits.restore(search);
 }
 
 // --- gestures -----------------------------------------------------------------------------
@@ -283,14 +288,10 @@ function listen() {
 }
 
 // --- start --------------------------------------------------------------------------------
-
 history.scrollRestoration = "manual";
 listen();
-$("refine").open = matchMedia("(min-width: 800px)").matches;
-const first = fromUrl(location.search);
-visited.set(visit, first);
-history.replaceState({ visit }, "");
-show(first);
+visits.begin(current);
+show(current);
 Promise.all([ready, able]).then(() => {
   showCollection(current);
   showSettings(current, abilities);

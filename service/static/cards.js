@@ -19,7 +19,7 @@ export function cardOf(result, { href, why, shared }) {
   const button = item.querySelector("button");
   button.hidden = !why;
   button.setAttribute("aria-label", `Why ${title}?`);
-  if (shared) link.append(element("span", "badge", shared));
+  if (shared) item.querySelector(".foot").append(element("span", "badge", shared));
   return item;
 }
 

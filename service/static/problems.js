@@ -13,9 +13,9 @@ let retry = null;
 export function showProblem(problem, repeat) {
   hideProblem();
   retry = repeat;
-  part("strong").textContent = problem.title ?? "This page made a mistake";
+  part("strong").textContent = problem.title ?? "Something went wrong on this page";
   part("p").textContent = problem.detail ?? problem.message;
-  part(".wait").textContent = problem.retryAfter ? `Asked to wait ${problem.retryAfter} s.` : "";
+  part(".wait").textContent = problem.retryAfter ? `You can try again in ${problem.retryAfter} s.` : "";
   again.hidden = !problem.passing;
   form.hidden = !problem.wantsKey;
   form.querySelector("label").textContent = hasKey() ? "Another API key" : "API key";

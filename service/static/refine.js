@@ -10,11 +10,15 @@ const LONGEST = 40;
 // Attributes that are no kind of thing, or have a control of their own.
 const NOT_COUNTED = ["title", "description", "price", "regular_price", "currency", "link", "image_link"];
 const FIRST = ["category", "product_type", "brand", "color", "in_stock"];
+const TYPED = ["filter", "boost"]; // what is typed can be mistyped
 const PRICE = { "price-from": "price>=", "price-to": "price<=" };
 
 let filters = [];
 
-/** Calls `change` with the settings that changed. */
+/**
+ * Calls `change` with the settings that changed; for those that are typed, also with a function
+ * that says why they are refused.
+ */
 export function listenForRefinements(change) {
   const toggle = ({ target }) => {
     const button = target.closest("button[data-field]");
@@ -28,11 +32,12 @@ export function listenForRefinements(change) {
     change({ filters: filter === undefined ? [] : filters.filter((each) => each !== filter) });
     ($("chips").querySelector("button") ?? $("results-title")).focus({ preventScroll: true });
   });
-  $("filter-form").addEventListener("submit", (event) => {
+  $("filter-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const filter = $("filter").value.trim();
-    $("filter").value = "";
-    if (filter && !filters.includes(filter)) change({ filters: [...filters, filter] });
+    const known = !filter || filters.includes(filter);
+    const add = () => change({ filters: [...filters, filter] }, (why) => refuse("filter", why));
+    if (known || (await add()) !== false) $("filter").value = "";
   });
   for (const [id, start] of Object.entries(PRICE)) {
     $(id).addEventListener("change", ({ target }) => {
@@ -40,17 +45,25 @@ export function listenForRefinements(change) {
     });
   }
   $("dedup").addEventListener("change", ({ target }) => change({ dedup: target.checked || undefined }));
-  for (const name of ["boost", "diversify"]) {
-    $(name).addEventListener("change", ({ target }) => change({ [name]: target.value.trim() || undefined }));
-  }
+  $("diversify").addEventListener("change", ({ target }) => change({ diversify: target.value || undefined }));
+  $("boost").addEventListener("change", ({ target }) => {
+    change({ boost: target.value.trim() || undefined }, (why) => refuse("boost", why));
+  });
+  for (const id of TYPED) $(id).addEventListener("input", () => refuse(id, ""));
   $("min-score").addEventListener("input", showScore);
   $("min-score").addEventListener("change", ({ target }) => change({ minScore: Number(target.value) || undefined }));
   $("limit").addEventListener("change", ({ target }) => change({ limit: Number(target.value) }));
+  const narrow = matchMedia("(max-width: 799px)");
+  $("refine").open = !narrow.matches;
+  $("refine").addEventListener("toggle", () => {
+    if ($("refine").open && narrow.matches) $("results").scrollIntoView(); // above the sheet
+  });
 }
 
 /** Shows a search's settings in the controls. */
 export function showSettings(search, abilities) {
   filters = search.filters;
+  for (const id of TYPED) refuse(id, "");
   $("chips").replaceChildren(...filters.map(chipOf), ...(filters.length > 1 ? [clearAll()] : []));
   $("filtering").hidden = !abilities.filter;
   for (const [id, start] of Object.entries(PRICE)) {
@@ -63,6 +76,13 @@ export function showSettings(search, abilities) {
   $("min-score").value = search.minScore ?? 0;
   showScore();
   choose($("limit"), String(search.limit));
+}
+
+/** Says beside a field why the service does not take what is in it; "" takes that back. */
+function refuse(id, why) {
+  $(id).ariaInvalid = why ? "true" : null;
+  $(`${id}-refusal`).textContent = why && why[0].toUpperCase() + why.slice(1);
+  if (why) $(`${id}-refusal`).scrollIntoView({ block: "nearest" });
 }
 
 function choose(select, value) {

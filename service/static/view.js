@@ -37,6 +37,7 @@ export function showCollections(names, chosen, compared) {
   $("#compare").value = compared ?? "";
   $("#compare-field").hidden = names.length < 2;
   document.body.classList.toggle("comparing", Boolean(compared));
+  if (compared) $("#developers").open = true; // where the comparison is ended
   for (const id of ["#column-title", "#other-column"]) $(id).hidden = !compared;
 }
 
@@ -121,7 +122,7 @@ export function showTook(tookMs) {
   const parts = Object.entries(tookMs ?? {}).filter(([, ms]) => ms > 0);
   const total = parts.reduce((sum, [, ms]) => sum + ms, 0);
   const listed = parts.map(([step, ms]) => `${step} ${milliseconds(ms)}`).join(" · ");
-  $("#took").textContent = listed && `${listed} · in all ${milliseconds(total)} ms`;
+  $("#took").textContent = listed && `${listed} · total ${milliseconds(total)} ms`;
 }
 
 export function allowMore(allowed) {

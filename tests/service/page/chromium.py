@@ -87,6 +87,13 @@ def press_until(page: Page, key: str, target: Locator) -> None:
     pytest.fail(f"{key} never reached {target}")
 
 
+def open_developers(page: Page) -> None:
+    """Opens the section for developers, once something was searched."""
+    results(page)
+    if not page.locator("#developers[open]").count():
+        page.locator("#developers > summary").click()
+
+
 def results(page: Page) -> Locator:
     """The links of the results, once there are any."""
     expect(page.locator("body")).to_have_attribute("data-state", "answered")

@@ -12,6 +12,7 @@ from tests.service.page.chromium import (
     answering,
     choose,
     offer_everything,
+    open_developers,
     problem,
     readiness,
     results,
@@ -62,6 +63,14 @@ def refined(page: Page, photo: Path) -> None:
     expect(page.locator("#chips li")).to_have_count(3)
 
 
+def mistyped(page: Page, photo: Path) -> None:
+    found(page, photo)
+    page.route("**/v1/search", answering(400, problem(400, "bad_filter", "no such attribute")))
+    page.locator("#filter").fill("colr:red")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter-refusal")).to_be_visible()
+
+
 def explained(page: Page, photo: Path) -> None:
     found(page, photo)
     page.get_by_role("button", name="Why ").first.click()
@@ -70,12 +79,14 @@ def explained(page: Page, photo: Path) -> None:
 
 def compared(page: Page, photo: Path) -> None:
     found(page, photo)
+    open_developers(page)
     page.get_by_label("Compare with").select_option("bags")
     expect(page.locator("#other-grid li")).to_have_count(3)
 
 
 def copied(page: Page, photo: Path) -> None:
     found(page, photo)
+    open_developers(page)
     page.get_by_role("button", name="Copy as curl").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
@@ -102,6 +113,7 @@ STATES = (
     found,
     cropped,
     refined,
+    mistyped,
     explained,
     compared,
     copied,
@@ -143,8 +155,9 @@ def test_every_control_shows_that_it_has_the_focus(page: Page, photo: Path) -> N
     offer_everything(page)
     choose(page, photo)
     results(page)
+    page.evaluate("document.getElementById('developers').open = true")
     seen = set()
-    for _ in range(24):
+    for _ in range(90):
         page.keyboard.press("Tab")
         focused = page.evaluate(
             """() => {
@@ -154,4 +167,6 @@ def test_every_control_shows_that_it_has_the_focus(page: Page, photo: Path) -> N
         )
         seen.add(focused[0])
         assert focused[1:] == ["solid", "3px"], focused
+        if focused[0] == "show-curl":
+            break
     assert {"filter", "min-score", "limit", "product", "show-curl"} <= seen

@@ -14,7 +14,6 @@ from tests.service.page.chromium import (
     choose,
     offer_everything,
     parameters,
-    problem,
     products,
     results,
     sent,
@@ -88,15 +87,58 @@ def test_the_order_can_be_changed_and_is_in_the_address(counted: Page) -> None:
     expect(counted.get_by_label("Take turns by")).to_have_value("color")
 
 
-def test_a_condition_that_is_refused_says_why_and_can_be_taken_away(counted: Page) -> None:
-    refusal = problem(400, "bad_filter", "received 'colr:red'; no product has an attribute 'colr'")
-    counted.route("**/v1/search", answering(400, refusal))
-    counted.locator("#filter").fill("colr:red")
-    counted.keyboard.press("Enter")
-    expect(counted.get_by_role("alert")).to_contain_text("no product has an attribute 'colr'")
-    counted.unroute("**/v1/search")
-    counted.get_by_role("button", name="Remove the filter").click()
-    results(counted)
+@pytest.mark.parametrize("field", ["#filter", "#boost"])
+def test_what_is_mistyped_is_refused_beside_its_field_and_the_results_stay(
+    page: Page, photo: Path, field: str
+) -> None:
+    choose(page, photo)
+    before, address = products(page), page.url
+    page.locator(field).fill("colr:red")
+    page.keyboard.press("Enter")
+    refusal = page.locator(f"{field}-refusal")
+    expect(refusal).to_contain_text("no product has an attribute 'colr'")
+    expect(refusal).to_be_in_viewport()
+    expect(page.locator(field)).to_have_attribute("aria-invalid", "true")
+    expect(page.locator(field)).to_have_value("colr:red")
+    expect(page.locator("#problem")).to_be_hidden()
+    assert (products(page), page.url) == (before, address)
+    expect(page.locator("#chips li")).to_have_count(0)
+    page.locator(field).fill("brand:acme")
+    expect(refusal).to_have_text("")
+    page.keyboard.press("Enter")
+    expect(page.locator(field)).not_to_have_attribute("aria-invalid", "true")
+    expect(page).not_to_have_url(address)
+    assert products(page) != before
+    page.go_back()
+    expect(page).to_have_url(address)
+    assert products(page) == before
+
+
+def test_a_condition_in_a_link_that_is_refused_says_why_and_can_be_taken_away(page: Page) -> None:
+    page.goto("/?product=hue%2F07&filter=colr%3Ared")
+    expect(page.get_by_role("alert").first).to_contain_text("no product has an attribute 'colr'")
+    page.get_by_role("button", name="Remove the filter").click()
+    results(page)
+
+
+def test_on_a_phone_open_refinements_leave_the_results_in_sight(page: Page, photo: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.reload()
+    choose(page, photo)
+    results(page)
+    panel = page.locator("#refine")
+    panel.locator("summary").first.click()
+    page.get_by_role("button", name="Acme 24").click()
+    expect(page.get_by_role("status")).to_contain_text("of 24 products")
+    first, sheet = results(page).first.bounding_box(), panel.bounding_box()
+    assert first is not None
+    assert sheet is not None
+    assert first["y"] >= 0
+    assert first["y"] + first["height"] <= sheet["y"] < 800
+    assert sheet["y"] + sheet["height"] <= 800
+    panel.locator("summary").first.click()
+    expect(page.get_by_role("button", name="Acme 24")).to_be_hidden()
+    expect(results(page).first).to_be_in_viewport()
 
 
 def test_a_link_opens_the_search_with_its_conditions(page: Page) -> None:

@@ -17,6 +17,7 @@ from tests.service.page.chromium import (
     answering,
     choose,
     offer_everything,
+    open_developers,
     parameters,
     png,
     problem,
@@ -92,6 +93,7 @@ def test_two_collections_are_compared_side_by_side(two: Page, photo: Path) -> No
     two.route("**/v1/search", serve)
     choose(two, photo)
     alone = products(two)
+    open_developers(two)
     two.get_by_label("Compare with").select_option("bags")
     there = two.locator("#other-grid a")
     expect(there).to_have_count(2)
@@ -106,7 +108,9 @@ def test_a_comparison_marks_what_both_columns_have(two: Page) -> None:
     two.route("**/similar*collection=default*", answering(200, answer("a", "b", "c")))
     two.route("**/similar*collection=bags*", answering(200, answer("c", "x")))
     two.goto("/?product=hue%2F07&compare=bags")
-    expect(results(two).nth(2)).to_contain_text("№ 1 in bags")
+    results(two)
+    expect(two.locator("#grid li").nth(2)).to_contain_text("№ 1 in bags")
+    expect(two.get_by_label("Compare with")).to_be_visible()
     expect(two.locator("#other-grid li").first).to_contain_text("№ 3 in default")
     expect(two.get_by_role("status")).to_contain_text("1 of them are in both columns")
     two.locator("#other-grid a").nth(1).click()
@@ -143,6 +147,7 @@ def _run(page: Page, folder: Path) -> list[str]:
     if shutil.which("curl") is None:
         pytest.skip("no curl on PATH")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_developers(page)
     page.get_by_role("button", name="Copy as curl").click()
     page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_text("Copied.")).to_be_visible()
@@ -170,7 +175,7 @@ def test_a_service_that_takes_keys_is_given_one(
     address, key = guarded
     page.goto(address)
     choose(page, photo)
-    expect(page.get_by_role("alert")).to_contain_text("this takes an API key for search")
+    expect(page.get_by_role("alert")).to_contain_text("needs an API key of scope search")
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type("not-a.key")
     page.keyboard.press("Enter")
@@ -183,17 +188,52 @@ def test_a_service_that_takes_keys_is_given_one(
     page.reload()
     expect(page.locator("#subject .id")).to_have_text("navy")
     expect(results(page).locator("img")).to_have_js_property("complete", True)
+    open_developers(page)
     page.get_by_role("button", name="Copy as curl").click()
     command = page.get_by_role("dialog").inner_text()
     assert "Bearer $KEY" in command
     assert key not in command
 
 
+def test_what_is_for_developers_is_out_of_the_way_of_shoppers(two: Page, photo: Path) -> None:
+    choose(two, photo)
+    results(two)
+    tools = [two.get_by_label("Compare with"), two.locator("#took"), two.locator("#show-curl")]
+    for tool in tools:
+        expect(tool).to_be_hidden()
+    two.get_by_text("For developers").click()
+    for tool in tools:
+        expect(tool).to_be_visible()
+
+
+def test_nothing_covers_the_picture_of_a_result(page: Page, photo: Path) -> None:
+    offer_everything(page)
+    choose(page, photo)
+    results(page)
+    covering = page.evaluate(
+        """() => [...document.querySelectorAll("#grid .card")].slice(0, 4).filter((card) => {
+          const { left, right, top, bottom } = card.querySelector("a").getBoundingClientRect();
+          return [...card.children].some((part) => {
+            const own = part.getBoundingClientRect();
+            const beside = own.left >= right || own.right <= left;
+            return part.localName !== "a" && !beside && own.top < bottom && own.bottom > top;
+          });
+        }).length"""
+    )
+    assert covering == 0
+    expect(page.get_by_role("button", name="Why ").first).to_be_visible()
+
+
+def test_a_problem_is_headed_by_what_it_is_and_not_by_a_phrase_of_http(page: Page) -> None:
+    page.goto("/?product=nothing")
+    expect(page.get_by_role("alert").first.locator("strong")).to_have_text("Unknown product")
+
+
 def test_a_busy_service_is_asked_again_when_it_wants_to_be(page: Page, photo: Path) -> None:
     refusal = problem(503, "overloaded", "too many searches at once")
     page.route("**/v1/search", answering(503, refusal, {"Retry-After": "1"}))
     choose(page, photo)
-    expect(page.get_by_role("alert")).to_contain_text("Asked to wait 1 s")
+    expect(page.get_by_role("alert")).to_contain_text("again in 1 s")
     page.unroute("**/v1/search")
     again = page.get_by_role("button", name="Try again")
     expect(again).to_have_attribute("aria-disabled", "true")
