@@ -68,7 +68,9 @@ class StorageSettings(Section):
     """Where the catalogues live."""
 
     data_dir: Path = Field(
-        Path("data"), description="Folder of the catalogues, one folder per collection."
+        Path("data"),
+        description="Folder of the catalogues, one folder per collection. The service does not"
+        " create it.",
     )
     snapshot_dir: Literal["auto"] | Path = Field(
         "auto",

@@ -19,7 +19,7 @@ from indexer.interchange.transfer import import_features
 from indexer.store.embedded.catalog import Catalog
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC, FakeEmbedder
-from tests.processes import multipart, wait_for
+from tests.processes import FAKE, ask, gunicorn, multipart, wait_for
 from tests.service.conftest import serving
 
 READY: dict[str, Any] = {
@@ -388,3 +388,19 @@ def test_a_catalogue_that_is_damaged_while_it_is_served_is_told_and_not_a_fault(
         code, status, detail = reason(client)
         assert (code, status) == (503, "failed")
         assert "table state is damaged" in detail
+
+
+def test_a_server_that_starts_before_anything_is_indexed_answers_and_becomes_ready(
+    tmp_path: Path,
+) -> None:
+    data_dir = tmp_path / "data"
+    with gunicorn(data_dir, tmp_path / "log", FAKE, wait=False) as service:
+        assert ask(service.url, "/healthz").status == 200
+        wait_for(lambda: "does not exist" in ask(service.url, "/readyz").body.decode(), "opening")
+        assert ask(service.url, "/readyz").status == 503
+        assert ask(service.url, "/v1/products/red/similar").json["code"] == "not_ready"
+        assert "storage.data_dir" in service.log.read_text()
+        assert not data_dir.exists()
+        make_catalogue(data_dir, "red").close()
+        wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness", seconds=20)
+        assert ask(service.url, "/v1/products/red/similar").status == 200
