@@ -1,5 +1,6 @@
 """The picture of an answer: the query, and the results with their scores."""
 
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +16,7 @@ _COLUMNS = 5
 _TILE = 200  # pixels
 _GAP = 16
 _TEXT = 56
+_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"  # Pillow's own has ASCII only
 _INK, _FAINT, _FRAME, _BOX = "#1d1d1f", "#6e6e73", "#d2d2d7", "#0071e3"
 
 
@@ -72,7 +74,7 @@ def _draw(
     draw.rectangle((x - 1, y - 1, x + _TILE, y + _TILE), outline=_FRAME)
     photo = _thumbnail(location, photos)
     if photo is None:
-        draw.text((x + 8, y + 8), "no photo here", _FAINT, ImageFont.load_default(14))
+        draw.text((x + 8, y + 8), "no photo here", _FAINT, font(14))
     else:
         left, top = x + (_TILE - photo.width) // 2, y + (_TILE - photo.height) // 2
         sheet.paste(photo, (left, top))
@@ -80,11 +82,17 @@ def _draw(
             sides = [place * side for place, side in zip(box, photo.size * 2, strict=True)]
             places = [start + side for start, side in zip((left, top) * 2, sides, strict=True)]
             draw.rectangle(places, outline=_BOX, width=3)
-    draw.text((x, y + _TILE + 4), head, _INK, ImageFont.load_default(18))
-    font = ImageFont.load_default(14)
-    while text and draw.textlength(text, font) > _TILE:
+    draw.text((x, y + _TILE + 4), head, _INK, font(18))
+    small = font(14)
+    while text and draw.textlength(text, small) > _TILE:
         text = text[:-2].rstrip() + "…" if text.endswith("…") else text[:-1] + "…"
-    draw.text((x, y + _TILE + 28), text, _FAINT, font)
+    draw.text((x, y + _TILE + 28), text, _FAINT, small)
+
+
+@cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of all text in a plot: DejaVu Sans, with Latin, Greek and Cyrillic letters."""
+    return ImageFont.truetype(_FONT, size)
 
 
 def _thumbnail(location: str, photos: PhotoSource) -> Image.Image | None:

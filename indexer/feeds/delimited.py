@@ -13,7 +13,7 @@ from indexer.errors import FeedError
 from indexer.feeds.lines import Lines, open_text
 from indexer.feeds.merchant import MAIN_IMAGE, MORE_IMAGES, column_name
 from indexer.feeds.rows import BadRecord, Record, RowError
-from indexer.feeds.suspects import Suspects
+from indexer.feeds.suspects import Suspects, looks_like_a_photo
 from indexer.feeds.values import boolean, number
 
 # In front of the rows that `indexer.feeds.rejected` writes; left out when they are read back.
@@ -72,7 +72,7 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
             if not any(cell.strip() for cell in cells):
                 continue  # spreadsheets end in rows of nothing but delimiters
             if len(cells) == len(columns):
-                yield _record(line, columns, cells, suspects.inside(lines.row))
+                yield _record(line, columns, cells, suspects.inside(cells, lines.row))
             else:
                 yield suspects.of_wrong_length(line, cells, lines.row)
 
@@ -91,6 +91,10 @@ def _read_header(path: Path, lines: Lines) -> tuple[str, list[Column]]:
     if tuple(candidates[delimiter][: len(REPORT_COLUMNS)]) == REPORT_COLUMNS:
         columns[: len(REPORT_COLUMNS)] = [("", None)] * len(REPORT_COLUMNS)
     require_columns(path, [name for name, _ in columns])
+    if any(map(looks_like_a_photo, candidates[delimiter])):
+        raise FeedError(f"{path}: the header holds cells of a row; is a line break missing there?")
+    if not header.endswith(("\n", "\r")):
+        raise FeedError(f"{path}: the feed ends in its header; write it again")
     return delimiter, columns
 
 

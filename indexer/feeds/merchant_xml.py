@@ -35,7 +35,6 @@ class _Items:
         self._depth = 0
         self._item_depth = 0  # 0: outside of any item
         self._start_line = 0
-        self._odd = ""  # what is wrong with the item as a whole
         self._size = 0
         self._cells: list[tuple[int, str, str]] = []  # rank, name, text
         self._text: list[str] | None = None
@@ -54,22 +53,28 @@ class _Items:
         name = tag.rpartition(":")[2]
         if self._depth == 1 and name not in _ROOTS:
             raise FeedError(f"{self._path}: expected an RSS or Atom feed; received <{tag:.80}>")
-        if not self._item_depth:
-            if name in _ITEMS:
-                self._item_depth = self._depth
-                self._start_line = self._parser.CurrentLineNumber
-                self._odd, self._size = "", 0
-            elif tag == "g:id":  # of an item whose own tag is wrong
+        if name in _ITEMS:
+            if self._item_depth:  # its end is missing, the one inside may be whole
+                self._reject(f"another <{tag:.20}> begins inside of the item")
+            self._begin()
+        elif not self._item_depth:
+            if tag == "g:id":  # of an item whose own tag is wrong
                 reason = "a <g:id> stands outside of any <item> or <entry>"
                 self.done.append(BadRecord(self._parser.CurrentLineNumber, reason))
-        elif name in _ITEMS:
-            self._odd = f"there is another <{tag:.20}> inside of the item"
-            self._text = None
         elif self._depth == self._item_depth + 1:
             self._text = []
             self._link = attributes.get("href", "")  # how Atom writes <link>
         else:
             self._text = None
+
+    def _begin(self) -> None:
+        self._item_depth = self._depth
+        self._start_line = self._parser.CurrentLineNumber
+        self._size, self._cells, self._text = 0, [], None
+
+    def _reject(self, reason: str) -> None:
+        cells = [cell[1:] for cell in self._cells]
+        self.done.append(BadRecord(self._start_line, reason, None, _ids(cells), cells))
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
@@ -93,9 +98,7 @@ class _Items:
     def _finish(self) -> None:
         cells = [cell[1:] for cell in sorted(self._cells, key=lambda cell: cell[0])]
         if self._size > MAX_ROW:
-            self._odd = f"the item is longer than {MAX_ROW} characters"
-        if self._odd:
-            self.done.append(BadRecord(self._start_line, self._odd, None, _ids(cells), cells))
+            self._reject(f"the item is longer than {MAX_ROW} characters")
         else:
             self.done.append(Record(self._start_line, _with_best_id(self._cells, cells)))
         self._cells = []

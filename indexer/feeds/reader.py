@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.errors import FeedError
@@ -43,7 +44,7 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
             it when products are removed.
     """
     if path.is_dir():
-        return _unique(read_folder(path))
+        return _unique(_numbered(read_folder(path)))
     if not path.is_file():
         raise FeedError(f"{path}: no such file or folder; accepted is {_ACCEPTED}")
     suffix = path.suffix.lower()
@@ -57,13 +58,12 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
 def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     base = path.absolute().parent
     now = datetime.datetime.now(datetime.UTC)
-    for record in read_records(path):
+    for number, record in enumerate(read_records(path), 1):
         if isinstance(record, BadRecord):
-            yield Rejection(
-                str(path), record.line, record.product_id, record.reason, record.may_name
-            )
+            own = (record.line, record.product_id, record.reason, record.may_name)
+            yield Rejection(str(path), *own, number=number)
         else:
-            yield _row(record, str(path), base, now)
+            yield _row(number, record, str(path), base, now)
 
 
 def read_records(path: Path) -> Iterator[Record | BadRecord]:
@@ -79,7 +79,9 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
             raise FeedError(f"{path}: cannot be read: {error}") from error
 
 
-def _row(record: Record, source: str, base: Path, now: datetime.datetime) -> FeedRow | Rejection:
+def _row(
+    number: int, record: Record, source: str, base: Path, now: datetime.datetime
+) -> FeedRow | Rejection:
     name, others = None, record.may_name
     try:
         # The id first: whatever else is wrong with the row, its product must not be removed.
@@ -93,10 +95,14 @@ def _row(record: Record, source: str, base: Path, now: datetime.datetime) -> Fee
         images = merchant.images(columns, base)
         understood = merchant.attributes(columns, now)
     except RowError as error:
-        return Rejection(source, record.line, name, str(error), others)
-    return FeedRow(
-        name, understood.attributes, images, record.line, source, others, understood.warnings
-    )
+        return Rejection(source, record.line, name, str(error), others, number=number)
+    own = (name, understood.attributes, images, record.line, source, others, understood.warnings)
+    return FeedRow(*own, number)
+
+
+def _numbered(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
+    for number, row in enumerate(rows, 1):
+        yield replace(row, number=number)
 
 
 def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
@@ -106,6 +112,6 @@ def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection
             digest = hashlib.blake2b(row.product_id.encode(), digest_size=16).digest()
             if digest in seen:
                 reason = f"id {row.product_id!r} was already used earlier in the feed"
-                row = Rejection(row.source, row.line, row.product_id, reason, row.may_name)
+                row = row.rejected(reason)
             seen.add(digest)
         yield row

@@ -17,15 +17,15 @@ _Column = tuple[str, int]  # name, and which one of that name
 
 def by_row(rejections: Iterable[Rejection]) -> list[Rejection]:
     """One rejection for each row, with all its reasons, in the order of the feed."""
-    rows: dict[tuple[str, int | None, str | None], Rejection] = {}
+    rows: dict[tuple[str, int, int | None, str | None], Rejection] = {}
     for each in rejections:
-        key = (each.source, each.line, each.product_id)
+        key = (each.source, each.number, each.line, each.product_id)
         if (first := rows.get(key)) and first.reason != each.reason:
             causes = dict.fromkeys([_cause(first), _cause(each)])
             each = replace(first, reason=f"{first.reason}; {each.reason}", cause="; ".join(causes))
         rows[key] = each
     sources = list(dict.fromkeys(each.source for each in rows.values()))
-    return sorted(rows.values(), key=lambda each: (sources.index(each.source), each.line or 0))
+    return sorted(rows.values(), key=lambda each: (sources.index(each.source), each.number))
 
 
 def _cause(rejection: Rejection) -> str:
@@ -64,10 +64,10 @@ def _with_cells(rejections: Sequence[Rejection]) -> Iterator[tuple[Rejection, _C
     for each in rejections:
         by_source.setdefault(each.source, []).append(each)
     for source, own in by_source.items():
-        lines = {each.line: each for each in own if each.line is not None}
-        if lines:
-            for record in read_records(Path(source)):
-                if rejection := lines.get(record.line):
+        numbers = {each.number: each for each in own if each.line is not None}
+        if numbers:
+            for number, record in enumerate(read_records(Path(source)), 1):
+                if rejection := numbers.get(number):
                     yield rejection, record.cells
         for each in own:
             if each.line is None:

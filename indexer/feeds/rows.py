@@ -1,7 +1,7 @@
 """What a feed is made of: before columns are understood, and after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # int beside float, so that JSON's 42 is matched by the filter `size:42`, not by `size:42.0`.
 AttributeValue = str | int | float | bool
@@ -21,6 +21,7 @@ class FeedRow:
 
     `line` is the line of the file where the row starts (Parquet: the row's
     number, from 1); None for photos. `source` is the feed as it was given.
+    `number` counts the rows of the feed from 1, as several may be on one line.
     `may_name` has ids of other products whose rows may have ended up inside this one, behind a
     stray quote. `warnings` say what was probably meant in another way than it was taken.
     """
@@ -32,6 +33,12 @@ class FeedRow:
     source: str
     may_name: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    number: int = field(default=0, compare=False)
+
+    def rejected(self, reason: str, cause: str = "") -> "Rejection":
+        """The rejection of this row."""
+        own = (self.source, self.line, self.product_id, reason, self.may_name, cause)
+        return Rejection(*own, number=self.number)
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Rejection:
     """One row, or some photos of it, that cannot be used.
 
     `product_id` is None unless the row surely has it. `may_name` are ids that the row may have
-    beside that: their products must not be taken for removed. `cause` is the reason without what
-    is of this row alone, such as the name of its photo.
+    beside that: their products must not be taken for removed. `cause` is the reason without what is
+    of this row alone, such as the name of its photo. For `number` see `FeedRow`.
     """
 
     source: str
@@ -49,6 +56,7 @@ class Rejection:
     reason: str
     may_name: tuple[str, ...] = ()
     cause: str = ""
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ such a row may have counts; and a row counts as one that names its id only where
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from indexer.feeds.merchant import MAIN_IMAGE, column_name
 from indexer.feeds.rows import BadRecord, RowError
@@ -39,20 +39,27 @@ class Suspects:
         return any(
             len(cells) == self._width
             and _as_id(cells[self._id]) is not None
-            and _PHOTO.search(cells[self._photo]) is not None
+            and looks_like_a_photo(cells[self._photo])
             for line in lines[1:]
             for cells in self._splits(line)
         )
 
-    def inside(self, lines: Sequence[str]) -> tuple[str, ...]:
-        """Ids that the lines behind the first of a row would have if they were rows."""
-        found = (
-            _as_id(cells[self._id])
+    def inside(self, cells: Sequence[str], lines: Sequence[str]) -> tuple[str, ...]:
+        """Ids that a row may have beside its own.
+
+        Its own without the quotes around it, or what is before or behind a quote in it, any of
+        which may be left over; and those that the lines behind the first would have if they were
+        rows.
+        """
+        own = cells[self._id]
+        found = [_as_id(part) for part in (own, *own.split('"'))] if '"' in own else []
+        found += [
+            _as_id(split[self._id])
             for line in lines[1:]
-            for cells in self._splits(line)
-            if 1 < len(cells) > self._id
-        )
-        return tuple(dict.fromkeys(each for each in found if each))
+            for split in self._splits(line)
+            if 1 < len(split) > self._id
+        ]
+        return tuple(dict.fromkeys(each for each in found if each and each != own))
 
     def broken(self, line: int, reason: str, text: str) -> BadRecord:
         """The record of a line whose quotes are wrong."""
@@ -87,10 +94,8 @@ class Suspects:
         if not lines[-1].endswith(("\n", "\r")):
             reason, sure = f"{reason}; the feed ends in this row", None
         ids = dict.fromkeys(each for text in lines for each in self._ids(text))
-        named = [
-            (self._names[at] if at < self._width else "", cell) for at, cell in enumerate(cells)
-        ]
-        return BadRecord(line, reason, sure, tuple(ids), named)
+        named = zip_longest(self._names, cells, fillvalue="")
+        return BadRecord(line, reason, sure, tuple(ids), list(named))
 
     def _ids(self, line: str) -> Iterator[str]:
         """Every cell, and every two neighbours (an id with a delimiter), as far as it is an id."""
@@ -110,6 +115,11 @@ class Suspects:
         except csv.Error:  # a cell is too long
             return
         yield text.split(self._delimiter)
+
+
+def looks_like_a_photo(cell: str) -> bool:
+    """Whether a cell is the address or file name of a photo."""
+    return _PHOTO.search(cell) is not None
 
 
 def _as_id(cell: str) -> str | None:

@@ -76,13 +76,11 @@ class RowReader:
                 kept = self._kept(row.product_id, ref)
                 prepared.photos.extend(kept)
                 reason = f"{host_of(ref.location)}: {error}"
-                rejection = Rejection(row.source, row.line, row.product_id, reason)
+                rejection = row.rejected(reason)
                 prepared.missed.append(Missed(ref, str(error), None if kept else rejection))
             except ImageError as error:
                 reason = f"{ref.uri}: {error}"
-                prepared.rejections.append(
-                    Rejection(row.source, row.line, row.product_id, reason, cause=str(error))
-                )
+                prepared.rejections.append(row.rejected(reason, str(error)))
         return prepared
 
     def read_again(self, photo: Photo) -> NDArray[np.uint8]:

@@ -62,7 +62,7 @@ def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> 
 
 def _swallowed(product_id: str, row: FeedRow) -> RowWarning:
     reason = (
-        f"a cell of several lines holds what looks like the row of product {product_id!r}, which is"
-        " therefore kept: is a quote not closed?"
+        f"this may be, or hold, the row of product {product_id!r}, which is therefore kept:"
+        " is there a quote too many?"
     )
     return RowWarning(row.source, row.line, row.product_id, reason)

@@ -5,6 +5,7 @@ import pytest
 from tests.campaigns import (
     connections,
     corruption,
+    fuzz_feeds,
     fuzz_images,
     fuzz_requests,
     kill,
@@ -53,3 +54,7 @@ def test_requests_right_and_wrong_are_answered_as_documented_and_harm_nothing() 
 
 def test_clients_that_leave_a_connection_hanging_delay_nobody() -> None:
     connections.run(seed=1, size=150)
+
+
+def test_damaged_feeds_lose_no_product_and_each_bad_row_is_told_once() -> None:
+    fuzz_feeds.run(seed=1, size=40)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from docs.generate import commands
 from indexer.cli import main
+from indexer.cli import plot as plots
 from indexer.cli.errors import DONE, FAILED, INTERRUPTED, LOCKED, SOME_REJECTED, USAGE
 from indexer.store.embedded.catalog import Catalog
 from tests.cli.conftest import Shop
@@ -90,6 +91,13 @@ def test_a_plot_is_a_png_with_a_tile_for_the_query_and_each_result(
     filled = [image.getpixel(middle) != (255, 255, 255) for middle in middles]
     assert image.getpixel(middles[0]) == (255, 0, 255)
     assert filled == [True, *[False] * 4, *[n < limit for n in range(5 * (rows - 1))]]
+
+
+def test_a_plot_draws_the_letters_of_other_languages() -> None:
+    font = plots.font(14)
+    nothing = bytes(font.getmask("\uffff"))
+    letters = "ßüöäéèñçåøæœłżźćąęěščřžőűğışđÄÖÜŁЖжЯяΩπ€…–„“’"
+    assert [each for each in letters if bytes(font.getmask(each)) == nothing] == []
 
 
 def test_a_plot_shows_the_part_that_was_searched_with(stocked: Shop) -> None:

@@ -16,7 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import FeedError
-from indexer.feeds import FeedRow, Rejection, read_feed, write_products_csv
+from indexer.feeds import (
+    FeedRow,
+    Rejection,
+    by_row,
+    read_feed,
+    write_products_csv,
+    write_rejected,
+)
 
 HEADER = "id,image_link,price\n"
 
@@ -477,7 +484,6 @@ def test_a_bad_line_of_json_has_the_ids_in_it(
     [
         ("<item><g:id>7</g:id></item>", "7", ()),
         ("<item><g:id>7</g:id><g:image_link>a</g:image_link><g:id>8</g:id></item>", "7", ("8",)),
-        ("<item><g:id>7</g:id><item><g:id>8</g:id></item></item>", None, ("7",)),
         ("<itme><g:id>7</g:id></itme>", None, ()),
     ],
 )
@@ -486,6 +492,44 @@ def test_a_bad_item_has_the_ids_in_it(
 ) -> None:
     row = only_rejection(write(tmp_path / "f.xml", RSS.format(items)))
     assert (row.product_id, row.may_name) == (name, may_name)
+
+
+def test_an_item_inside_of_one_that_does_not_end_goes_in(tmp_path: Path) -> None:
+    good = "<item><g:id>{}</g:id><g:image_link>a</g:image_link></item>"
+    items = "<item><g:id>1</g:id><g:title>Warm" + good.format(2) + good.format(3)
+    rows = list(read_feed(write(tmp_path / "f.xml", RSS.format(items + "</g:title></item>"))))
+    assert [row.product_id for row in rows] == [None, "2", "3"]
+    assert isinstance(rows[0], Rejection)
+    assert rows[0].may_name == ("1",)
+
+
+def test_items_on_one_line_are_told_apart(tmp_path: Path) -> None:
+    good = "<item><g:id>{}</g:id><g:image_link>a</g:image_link></item>"
+    bad = "<item><g:id>{}</g:id></item>"
+    items = good.format(1) + bad.format(1) + bad.format(2) + bad.format(2)
+    rejected = by_row(rejections_of(write(tmp_path / "f.xml", RSS.format(items))))
+    assert [(row.line, row.product_id) for row in rejected] == [(1, "1"), (1, "2"), (1, "2")]
+    write_rejected(tmp_path / "bad.csv", rejected)
+    with (tmp_path / "bad.csv").open(newline="") as stream:
+        assert [row[3] for row in csv.reader(stream)] == ["id", "1", "2", "2"]
+
+
+def test_a_header_that_has_swallowed_the_rows_is_refused(tmp_path: Path) -> None:
+    for text in (HEADER.strip() + "1,a.jpg,5\n2,b.jpg,5\n", HEADER.strip() + "1,https://x/a,5"):
+        with pytest.raises(FeedError, match="the header holds cells of a row"):
+            list(read_feed(write(tmp_path / "f.csv", text)))
+
+
+def test_a_feed_that_ends_in_its_header_is_refused(tmp_path: Path) -> None:
+    assert rows_of(write(tmp_path / "f.csv", HEADER)) == []
+    with pytest.raises(FeedError, match="the feed ends in its header"):
+        list(read_feed(write(tmp_path / "f.csv", HEADER.strip() + "1,a,5")))
+
+
+def test_an_id_with_a_quote_left_over_may_be_that_without(tmp_path: Path) -> None:
+    first, second = rows_of(write(tmp_path / "f.csv", HEADER + 'SKU-1",a.jpg,5\n2"a, b",5\n'))
+    assert (first.product_id, first.may_name) == ('SKU-1"', ("SKU-1",))
+    assert (second.product_id, second.may_name) == ('2"a', ("2", "a"))
 
 
 def test_white_space_around_an_id_that_no_editor_shows_is_not_part_of_it(tmp_path: Path) -> None:

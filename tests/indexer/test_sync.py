@@ -91,7 +91,7 @@ def test_a_bad_photo_is_reported_and_the_rest_goes_in(store: Store, tmp_path: Pa
     )
     assert report.added == ["half", "fine"]
     assert [(r.line, r.product_id) for r in report.rejected] == [(4, None), (2, "bad"), (3, "half")]
-    assert "broken.jpg: this is no image" in report.rejected[1].reason
+    assert "broken.jpg: not an image" in report.rejected[1].reason
     assert "gone.jpg: cannot be read" in report.rejected[2].reason
 
 
