@@ -200,10 +200,10 @@ def _explained(error: Exception) -> FetchError:
             f"the certificate of the photo's server is not valid ({refused.verify_message})",
             "renew it, or name your own authority in SSL_CERT_FILE",
         )
-    if isinstance(error, ConnectTimeoutError):
-        return _TransientError("the photo's server cannot be reached", slow=True)
-    if isinstance(error, socket.gaierror | NewConnectionError):
-        return _TransientError("the photo's server cannot be found or reached")
+    if isinstance(error, socket.gaierror | NewConnectionError | ConnectTimeoutError):
+        # urllib3 makes the refusal of a connection a kind of time-out.
+        slow = isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError)
+        return _TransientError("the photo's server cannot be found or reached", slow=slow)
     if isinstance(error, ValueError):
         return FetchError("the photo's server redirects to an invalid URL")
     if isinstance(error, ReadTimeoutError):

@@ -122,6 +122,12 @@ def test_a_dry_run_tells_of_a_server_that_is_down_as_the_run_does(
     assert (planned["updated"], planned["rejected"]) == (PRODUCTS, 2)
 
 
+def test_a_server_that_fails_for_a_moment_is_tried_again(shop: Shop, server: PhotoServer) -> None:
+    server.answers = [*(unavailable,) * 4, drawn]  # each of the readers hears it once
+    ran = run(shop, server.port, "add", feed(shop, server.port, range(PRODUCTS)), "--json")
+    assert (ran.code, ran.json["added"], ran.json["hosts_down"]) == (0, PRODUCTS, [])
+
+
 def test_one_server_that_is_down_does_not_keep_the_photos_of_another_out(
     shop: Shop, server: PhotoServer
 ) -> None:

@@ -73,8 +73,8 @@ Answer = Callable[[Handler], None]
 class PhotoServer(ThreadingHTTPServer):
     """Gives its answers in turn, the last one for ever. Listens on loopback."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.answers: list[Answer] = [reply()]
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.connections = 0
@@ -485,6 +485,19 @@ def test_a_host_that_fails_three_times_in_a_row_is_asked_no_more(server: PhotoSe
         with pytest.raises(HostError, match="answered 503"):
             photos.read(server.url)
     assert len(server.requests) == 6
+
+
+def test_connections_that_are_refused_for_a_moment_do_not_make_a_host_one_that_is_down() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = FetchSettings(allowed_hosts=[f"{HOST}:{port}"])
+    photos = PhotoSource(ImageLimits(), settings, resolve=local, patience=3)
+    with ThreadPoolExecutor(4) as pool:
+        coming = [pool.submit(photos.read, f"http://{HOST}:{port}/a.jpg") for _ in range(4)]
+        time.sleep(0.2)
+        with running(PhotoServer(port)):
+            assert [each.result(10) for each in coming] == [PHOTO] * 4
 
 
 # TLS
