@@ -1,6 +1,6 @@
 """Everything that can go wrong, as one class per thing a caller can act on.
 
-The classes know nothing of HTTP or of exit codes: `service.errors` and
+The classes know nothing of HTTP or of exit codes: `service.http.problems` and
 `indexer.cli.errors` map them, each in one table.
 """
 

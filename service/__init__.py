@@ -1,7 +1,7 @@
 """The HTTP service: a photo or a product id in, similar products out.
 
-It imports from `indexer`; nothing there knows of HTTP. `search` knows no Flask,
-`api` no vectors, and `errors` is the only place where errors become answers.
+It imports from `indexer`; nothing there knows of HTTP. `engine` knows no Flask, `api` no
+vectors, and `http.problems` is the only place where errors become answers.
 """
 
 from typing import TYPE_CHECKING
@@ -24,11 +24,11 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     # Here, because gunicorn's master reads parts of this package before it forks.
     from flask import Flask
 
-    from service import access, errors
+    from service import access
     from service.api import admin, events
     from service.api import endpoints as api
     from service.engine.collections import SearchService
-    from service.http import encodings, headers, heads, logs, metrics, openapi, routing
+    from service.http import counting, encodings, headers, heads, logs, openapi, problems, routing
     from service.server.incoming import most_body_bytes
 
     app = Flask(__name__)
@@ -41,12 +41,12 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     )
     app.extensions["search"] = search or SearchService.started(settings)
     logs.register(app)
-    metrics.register(app)
+    counting.register(app)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(openapi.blueprint)
     admin.register(app, settings)
     events.register(app, settings)
-    errors.register(app)
+    problems.register(app)
     headers.register(app)
     access.register(app, settings)
     encodings.register(app)

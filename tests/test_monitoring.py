@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from prometheus_client import REGISTRY
 
 from indexer.cli import main
-from service.http import metrics
+from service.engine import metrics
 from tests.conftest import ROOT
 from tests.processes import FAKE, Reply, ask, gunicorn
 

@@ -22,7 +22,7 @@ from service.api.schemas import CollectionQuery
 from service.engine.collections import SearchService
 from service.errors import BadRequestError, NotReadyError
 from service.http.parsing import decoded, json_body, unrepeated, validated
-from service.problem_texts import detail_of
+from service.http.problem_texts import detail_of
 
 MAX_IMAGES = 20
 MAX_OPERATIONS = 1000

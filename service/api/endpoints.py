@@ -27,7 +27,7 @@ from service.api.schemas import (
     JsonQuery,
     Parameters,
 )
-from service.engine import explanations, queries
+from service.engine import explanations, metrics, queries
 from service.engine.collections import SearchService
 from service.engine.explanations import explain_photo, explain_product
 from service.engine.originals import media_type, open_photo
@@ -35,10 +35,9 @@ from service.errors import (
     BadRequestError,
     UnknownImageError,
     UnsupportedMediaTypeError,
-    problem_of,
 )
-from service.http import metrics
 from service.http.parsing import decoded, json_body, received_type, unrepeated, validated
+from service.http.problems import problem_of
 from service.server.lifecycle import stopping
 
 blueprint = ScopedBlueprint("api", __name__)
@@ -190,6 +189,13 @@ def readyz() -> tuple[Response, HTTPStatus]:
     return jsonify(status=status, collections=[asdict(state) for state in states]), code
 
 
+@blueprint.get("/metrics", scope="metrics")
+def show() -> Response:
+    """What the service counts and measures, for Prometheus."""
+    text, content_type = metrics.exposition()
+    return Response(text, content_type=content_type)
+
+
 @blueprint.get("/", scope=None)
 def page() -> Response:
     """The search page."""
@@ -208,7 +214,7 @@ def _in_url() -> dict[str, Any]:
 def _noted(answer: Answer) -> dict[str, Any]:
     """The document of an answer, which is counted and written down."""
     events.note(answer)
-    metrics.note(answer)
+    metrics.observe_stages(answer.took_ms)
     document = answer.document()
     g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
     return document

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from service.engine import metrics
 from service.errors import OverloadedError
-from service.http import metrics
 
 
 def costly_share(most: int) -> int:

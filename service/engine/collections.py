@@ -14,13 +14,13 @@ from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
+from service.engine import metrics
 from service.engine.admission import Admission
 from service.engine.batching import Lane
 from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_photos import QueryPhotos
 from service.errors import ImageUrlDisabledError, NotReadyError
-from service.http import metrics
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.search import Searcher
-from service.http import metrics
+from service.engine import metrics
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from indexer.embedding.base import Maps, Photos
 from indexer.embedding.photos import prepare
 from indexer.embedding.regions import locate
 from indexer.images import Box, ImageLimits, decode
+from service.engine import metrics
 from service.engine.batching import Embedded, Lane
 from service.errors import DeadlineError
-from service.http import metrics
 
 Key = tuple[bytes, Box | None]
 Products = Callable[[], Vectors]

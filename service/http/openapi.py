@@ -28,7 +28,6 @@ from service.errors import (
     UnknownImageError,
     UnsupportedMediaTypeError,
 )
-from service.http import metrics
 from service.http.openapi_parts import (
     Json,
     explain_bodies,
@@ -98,7 +97,7 @@ _BODY = (BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError)
 _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 blueprint = ScopedBlueprint("openapi", __name__)
-_BLUEPRINTS = (api.blueprint, admin.blueprint, events.blueprint, metrics.blueprint, blueprint)
+_BLUEPRINTS = (api.blueprint, admin.blueprint, events.blueprint, blueprint)
 
 
 @blueprint.get("/openapi.json", scope=None)

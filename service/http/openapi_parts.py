@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from indexer.errors import ImageSearchError
 from service.api import schemas
-from service.errors import status_of
+from service.http.problems import status_of
 
 Json = dict[str, Any]
 

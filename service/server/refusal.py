@@ -4,8 +4,9 @@ import json
 import uuid
 from http import HTTPStatus
 
-from service.errors import OverloadedError, problem_of
+from service.errors import OverloadedError
 from service.http import logs, metrics
+from service.http.problems import problem_of
 
 RETRY_AFTER_S = 1
 

@@ -16,7 +16,7 @@ from indexer.access.keys import Keys
 from indexer.config import AccessSettings, EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder
 from indexer.errors import ImageSearchError, WeightsError
-from service.errors import problem_of, status_of
+from service.http.problems import problem_of, status_of
 from tests.conftest import Store, png
 from tests.processes import multipart
 from tests.service.conftest import serving

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from indexer.arrays import Vectors
 from indexer.embedding.base import Photos
 from indexer.errors import ImageSearchError
-from service.errors import status_of
+from service.http.problems import status_of
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
 from tests.processes import multipart

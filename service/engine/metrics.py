@@ -5,9 +5,8 @@ Under gunicorn each process writes its numbers to files in PROMETHEUS_MULTIPROC_
 """
 
 import os
-import time
+from collections.abc import Mapping
 
-from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -18,9 +17,6 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
-
-from indexer.search import Answer
-from service.access.scopes import ScopedBlueprint
 
 # From a product id answered from memory to a photo that waited for its turn.
 _SECONDS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -86,33 +82,17 @@ MODEL = Gauge(
     multiprocess_mode="livemax",
 )
 
-blueprint = ScopedBlueprint("metrics", __name__)
 
-
-@blueprint.get("/metrics", scope="metrics")
-def show() -> Response:
-    """Everything above in Prometheus's text format."""
+def exposition() -> tuple[bytes, str]:
+    """Returns all of the above in Prometheus's text format, and its content type."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def note(answer: Answer) -> None:
-    """Counts the stages of a search."""
-    for stage, ms in answer.took_ms.items():
+def observe_stages(took_ms: Mapping[str, float]) -> None:
+    """Counts the stages of a search, in milliseconds."""
+    for stage, ms in took_ms.items():
         STAGE_SECONDS.labels(stage).observe(ms / 1000)
-
-
-def register(app: Flask) -> None:
-    """Makes the application count its requests, once `logs` notes when they begin."""
-    app.register_blueprint(blueprint)
-
-    @app.after_request
-    def count(response: Response) -> Response:
-        # Names of endpoints, not paths: those are as many as there are products.
-        endpoint = (request.endpoint or "none").rpartition(".")[2]
-        REQUESTS.labels(endpoint, response.status_code).inc()
-        REQUEST_SECONDS.labels(endpoint).observe(time.perf_counter() - g.began)
-        return response

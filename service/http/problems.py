@@ -1,0 +1,159 @@
+"""The one place where errors become answers: RFC 9457 `application/problem+json`."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from indexer import errors as domain
+from indexer.errors import ImageSearchError
+from indexer.events import EventsError, UnknownQueryError
+from service.errors import (
+    RETRY_AFTER_S,
+    AccessError,
+    BadRequestError,
+    DeadlineError,
+    ForbiddenError,
+    ImageUrlDisabledError,
+    NotReadyError,
+    OverloadedError,
+    RateLimitedError,
+    RequestTooLargeError,
+    UnauthorizedError,
+    UnknownImageError,
+    UnsupportedMediaTypeError,
+)
+from service.http.problem_texts import detail_of, title_of
+
+log = logging.getLogger(__name__)
+
+# An error that is not named here takes the status of the nearest base class that is.
+_STATUS: dict[type[ImageSearchError], HTTPStatus] = {
+    domain.ImageError: HTTPStatus.BAD_REQUEST,
+    domain.UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    domain.ImageTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    domain.BadParameterError: HTTPStatus.BAD_REQUEST,
+    domain.UnknownProductError: HTTPStatus.NOT_FOUND,
+    domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
+    domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
+    domain.StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
+    domain.DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BadRequestError: HTTPStatus.BAD_REQUEST,
+    RequestTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
+    UnknownImageError: HTTPStatus.NOT_FOUND,
+    EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnknownQueryError: HTTPStatus.NOT_FOUND,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
+    ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+# Errors that are logged whatever their status: operators can mend them, clients cannot.
+_OURS = (EventsError, domain.StorageError)
+
+# The codes of what Flask itself refuses.
+_HTTP_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+
+def status_of(kind: type[ImageSearchError]) -> HTTPStatus:
+    """The status that answers an error of this class."""
+    return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
+
+
+def register(app: Flask) -> None:
+    """Makes the application answer every error as a problem document."""
+    app.register_error_handler(ImageSearchError, _known)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(Exception, _unknown)
+
+
+def _known(error: ImageSearchError) -> Response:
+    response = _response(problem_of(error))
+    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
+    if isinstance(error, AccessError):
+        response.headers.update(error.headers)
+    return response
+
+
+def problem_of(error: ImageSearchError) -> dict[str, Any]:
+    """The problem document of an error; what the operator must know is logged."""
+    status = status_of(type(error))
+    internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    if internal or isinstance(error, _OURS):
+        log.error("%s: %s", error.code, error)
+    elif error.hint:
+        log.info("%s: %s", error.code, error)
+    return _document(status, error.code, detail_of(error, internal=internal))
+
+
+def _too_large(_: RequestEntityTooLarge) -> Response:
+    most = current_app.config["MAX_CONTENT_LENGTH"]
+    return _known(
+        RequestTooLargeError(
+            f"the body, one of its fields or the number of its parts is too large; a body has at"
+            f" most {most:,} bytes: send fewer or smaller photos"
+        )
+    )
+
+
+def _refused(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = _HTTP_CODES.get(status, status.name.lower())
+    response = problem(status, code, _reason(status, error))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location"):
+            response.headers[name] = value
+    return response
+
+
+def _reason(status: HTTPStatus, error: HTTPException) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {request.path!r:.200}; /openapi.json lists all paths"
+    if isinstance(error, MethodNotAllowed):
+        valid = ", ".join(sorted(error.valid_methods or ()))
+        return f"received {request.method}; this path takes {valid}"
+    if status == HTTPStatus.BAD_REQUEST:
+        return "the request is malformed, or its body is incomplete"
+    return error.description or status.description
+
+
+def _unknown(error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    detail = "an unexpected error inside the service, which has logged it"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+
+def problem(status: HTTPStatus, code: str, detail: str) -> Response:
+    """A problem document. `code` is stable, `detail` is for people."""
+    return _response(_document(status, code, detail))
+
+
+def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:image-search:problem:{code}",
+        "title": title_of(code),
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+    }
+
+
+def _response(document: dict[str, Any]) -> Response:
+    body = json.dumps(document, ensure_ascii=False)
+    return Response(body, status=document["status"], content_type="application/problem+json")
