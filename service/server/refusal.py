@@ -4,8 +4,9 @@ import json
 import uuid
 from http import HTTPStatus
 
+from service.engine import metrics
 from service.errors import OverloadedError
-from service.http import logs, metrics
+from service.http import logs
 from service.http.problems import problem_of
 
 RETRY_AFTER_S = 1
