@@ -22,7 +22,7 @@ ROOMS = {
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/store/embedded/catalog", "indexer/events"],
     "orjson": ["indexer/store/embedded/catalog"],
-    "pyarrow": ["indexer/feeds", "indexer/store/embedded/attributes"],
+    "pyarrow": ["indexer/feeds"],
     "limits": ["service"],
     "urllib3": ["indexer/fetch"],
     "service": ["service"],

@@ -164,3 +164,37 @@ def test_the_most_frequent_values_are_counted_whatever_their_spelling(store: Sto
     assert [(str(f.value).lower(), f.count) for f in counts] == [
         (f"v{v}", v) for v in range(39, 29, -1)
     ]
+
+
+def test_a_product_is_counted_as_long_as_it_has_a_photo(store: Store) -> None:
+    put(store, 0, 20, color="red", sizes='["36", "37"]')
+    live = LiveTable()
+    table_of(store, live)
+    with store.catalog.writer() as writer:
+        writer.put([PutProduct("p0", {"color": "red"}, ())])
+        writer.remove(["p1", "p2"])
+    put(store, 1, 1, color="green")
+    table = table_of(store, live)
+    assert len(table) == 18
+    counts = table.facet("color", table.everything, 9)
+    assert [(count.value, count.count) for count in counts] == [("red", 17), ("green", 1)]
+    assert (found(table, "sizes:37"), found(table, "!sizes:37")) == (17, 1)
+    assert table.distinct("sizes", table.everything) == 2
+
+
+def test_counts_tell_true_from_one_however_blocks_are_merged(store: Store) -> None:
+    values = [True, 1, "true", "1"]
+    put(store, 0, 40, new=lambda n: values[n % 4])
+    live = LiveTable()
+    for _ in range(2):
+        table = table_of(store, live)
+        assert len(table.blocks) == 1
+        counts = table.facet("new", table.everything, 9)
+        assert sorted((str(count.value), count.count) for count in counts) == [
+            ("1", 10),
+            ("1", 10),
+            ("True", 20),
+        ]
+        put(store, 0, 20, new="else")
+        table_of(store, live)
+        put(store, 0, 20, new=lambda n: values[n % 4])

@@ -60,7 +60,7 @@ class WholeCollection:
     def _rows(self) -> "Rows":
         if self.table is None:
             raise ValueError("this reader was opened without attributes")
-        rows = without_products(self.table, self.table.everything, self.excluded)
+        rows = self.table.without(self.excluded)
         return Rows(self.view, self.table, self.owners, rows, is_everything=True)
 
 
@@ -119,8 +119,7 @@ class Rows:
         return parts
 
     def only(self, product_ids: Sequence[str]) -> "Rows":
-        rows = np.zeros(len(self.rows), np.bool_)
-        rows[self.table.find(product_ids)] = True
+        rows = self.rows & ~self.table.without(product_ids)
         return replace(self, rows=rows, is_everything=False, search_all=False)
 
     def facet(self, name: str, limit: int) -> list[FacetCount]:
@@ -128,15 +127,6 @@ class Rows:
 
     def distinct(self, name: str) -> int:
         return self.table.distinct(name, self.rows)
-
-
-def without_products(table: Table, rows: Mask, product_ids: frozenset[str]) -> Mask:
-    """The rows without those of some products, all of which exist."""
-    if not product_ids:
-        return rows
-    kept = rows.copy()
-    kept[table.find(sorted(product_ids))] = False
-    return kept
 
 
 def _candidates(hits: Hits, found: Hits, k: int, owners: Owners) -> Candidates:

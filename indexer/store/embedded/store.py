@@ -9,7 +9,7 @@ from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import LiveTable, Table
 from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
 from indexer.store.embedded.index import LiveView, View
-from indexer.store.embedded.selection import Rows, WholeCollection, without_products
+from indexer.store.embedded.selection import Rows, WholeCollection
 
 
 class EmbeddedStore:
@@ -88,18 +88,16 @@ class EmbeddedSearchReader:
         if not conditions:
             products = self.reader.counts()[0] if self.table is None else len(self.table)
             return WholeCollection(self.view, self._owners, products, hidden, self.table)
-        rows = self._table.everything
+        rows = self._table.without(hidden)
         for condition in conditions:
             rows = rows & self._table.having(condition)
-        rows = without_products(self._table, rows, hidden)
         return Rows(self.view, self._table, self._owners, rows)
 
     def has_attribute(self, name: str) -> bool:
         return self._table.has(name)
 
     def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
-        keys, has = self._table.first_keys(name, self._table.find(product_ids))
-        return [key if known else None for key, known in zip(keys.tolist(), has, strict=True)]
+        return self._table.first_values(name, product_ids)
 
     def image_vectors(self, image_ids: Ids) -> Vectors:
         return self.view.vectors(image_ids)

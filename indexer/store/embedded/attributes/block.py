@@ -1,16 +1,24 @@
 """Some products: their ids, their images, and a column for each attribute that one of them has."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.store import Attributes, AttributeValue
-from indexer.store.embedded.attributes.column import Codes, Column, ColumnBuilder, Mask, Rows
+from indexer.store.embedded.attributes.column import (
+    Column,
+    ColumnBuilder,
+    Integers,
+    Mask,
+    merged,
+    nothing,
+)
+from indexer.store.embedded.attributes.values import Keys
 
-Offsets = NDArray[np.int64]
+Texts = np.ndarray[Any, Any]  # of dtype StringDType, which keeps UTF-8
 
 
 @dataclass(frozen=True)
@@ -18,49 +26,50 @@ class Block:
     """Immutable. Product i of it is row i.
 
     Args:
-        text: every product id in UTF-8, one after the other.
-        ends: (n + 1,) where they begin and end.
-        hashes: (n,) of the ids, ascending, and order: (n,) the rows that these are of.
+        product_ids: (n,).
+        alive: (n,) which have neither changed since nor gone.
+        hashes: (n,) of the product ids, ascending, and order: (n,) the rows that these are of.
         images: (m,) ascending, and owners: (m,) the rows that these are of.
         columns: by attribute.
     """
 
-    text: bytes
-    ends: Offsets
-    hashes: NDArray[np.int64]
-    order: Rows
+    product_ids: Texts
+    alive: Mask
+    hashes: Keys
+    order: Integers
     images: Ids
-    owners: Rows
+    owners: Ids
     columns: dict[str, Column]
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.product_ids)
 
-    def product_ids(self, rows: Iterable[int]) -> list[str]:
-        return [self.text[self.ends[row] : self.ends[row + 1]].decode() for row in rows]
+    def column(self, name: str) -> Column:
+        return self.columns.get(name) or nothing(len(self))
 
-    def find(self, product_ids: Sequence[str]) -> Rows:
-        """The row of each product, -1 for those that are not in here."""
-        rows = np.full(len(product_ids), -1, np.int64)
-        hashes = np.fromiter(map(hash, product_ids), np.int64, len(product_ids))
-        for at, place in enumerate(np.searchsorted(self.hashes, hashes).tolist()):
-            while place < len(self) and self.hashes[place] == hashes[at]:
-                row = int(self.order[place])
-                if self.product_ids([row]) == [product_ids[at]]:
-                    rows[at] = row
-                place += 1
-        return rows
+    def find(self, product_ids: Sequence[str]) -> tuple[Ids, Integers]:
+        """The places of the product ids that are in here, and the rows of the products."""
+        rows = self.order[np.searchsorted(self.hashes[:-1], _hashes(product_ids))]
+        places = np.flatnonzero(self.product_ids[rows] == _texts(product_ids))
+        return places, rows[places]
 
-    def owners_of(self, images: Ids) -> Rows:
-        """The row of each image's product, -1 for images that are not in here."""
-        at = np.minimum(np.searchsorted(self.images, images), len(self.images) - 1)
-        return np.where(self.images[at] == images, self.owners[at], -1)
+    def owners_of(self, images: Ids) -> tuple[Ids, Ids]:
+        """The places of the images that are in here, and the rows of their products."""
+        at = np.searchsorted(self.images[:-1], images)
+        places = np.flatnonzero(self.images[at] == images)
+        return places, self.owners[at[places]]
+
+    def without(self, product_ids: Sequence[str]) -> "Block":
+        """The same after these products changed or went."""
+        alive = self.alive.copy()
+        alive[self.find(product_ids)[1]] = False
+        return replace(self, alive=alive)
 
 
 def build(
     product_ids: list[str],
     images: Ids,
-    owners: Rows,
+    owners: Ids,
     attributes: Iterable[tuple[list[int], list[Attributes]]],
 ) -> Block:
     """A block of products that each have an image; attributes are chunks of rows and their own."""
@@ -69,32 +78,45 @@ def build(
         for names, own, values in _shapes(rows, chunk):
             for name, column in zip(names, zip(*values, strict=True), strict=True):
                 builders.setdefault(name, ColumnBuilder()).extend(own, column)
-    return _block(product_ids, images, owners, builders)
+    columns = {name: builder.finish(len(product_ids)) for name, builder in builders.items()}
+    return _block(product_ids, images, owners, columns)
 
 
-def merge(blocks: Sequence[Block], alive: Sequence[Mask]) -> Block:
-    """One block of the rows that are alive in several; elder blocks come first."""
-    product_ids: list[str] = []
-    builders: dict[str, ColumnBuilder] = {}
-    images, owners = [], []
-    for block, mask in zip(blocks, alive, strict=True):
-        rows = np.flatnonzero(mask)
-        becomes = np.full(len(block), -1, np.int64)
-        becomes[rows] = np.arange(len(product_ids), len(product_ids) + len(rows))
-        product_ids += block.product_ids(rows.tolist())
-        owner = becomes[block.owners]
-        images.append(block.images[owner >= 0])
-        owners.append(owner[owner >= 0])
-        for name, column in block.columns.items():
-            builders.setdefault(name, ColumnBuilder()).merge(column, becomes)
-    all_images = np.concatenate(images)
-    order = np.argsort(all_images)
-    return _block(product_ids, all_images[order], np.concatenate(owners)[order], builders)
+def merge(blocks: Sequence[Block]) -> Block:
+    """One block of what is alive in several."""
+    alive = np.concatenate([block.alive for block in blocks])
+    becomes = np.where(alive, np.cumsum(alive) - 1, -1)
+    parts = np.split(becomes, np.cumsum([len(block) for block in blocks])[:-1])
+    product_ids = np.concatenate([block.product_ids for block in blocks])[alive].tolist()
+    images = np.concatenate([block.images for block in blocks])
+    owners = np.concatenate([part[block.owners] for part, block in zip(parts, blocks, strict=True)])
+    order = np.argsort(images)
+    order = order[owners[order] >= 0]
+    columns = {
+        name: merged([block.column(name) for block in blocks], parts, len(product_ids))
+        for name in {name for block in blocks for name in block.columns}
+    }
+    there = {name: column for name, column in columns.items() if len(column.keys)}
+    return _block(product_ids, images[order], owners[order], there)
+
+
+def _block(product_ids: list[str], images: Ids, owners: Ids, columns: dict[str, Column]) -> Block:
+    alive, hashes = np.ones(len(product_ids), np.bool_), _hashes(product_ids)
+    order = np.argsort(hashes).astype(np.int32)
+    return Block(_texts(product_ids), alive, hashes[order], order, images, owners, columns)
+
+
+def _texts(product_ids: Sequence[str]) -> Texts:
+    return np.array(product_ids, np.dtypes.StringDType())
+
+
+def _hashes(product_ids: Sequence[str]) -> Keys:
+    return np.array(list(map(hash, product_ids)), np.int64)
 
 
 def _shapes(
     rows: list[int], chunk: list[Attributes]
-) -> Iterator[tuple[tuple[str, ...], Codes, list[tuple[AttributeValue, ...]]]]:
+) -> Iterator[tuple[tuple[str, ...], Integers, list[tuple[AttributeValue, ...]]]]:
     """Products of the same attributes together: names, rows and values.
 
     So the work goes with the number of values, however many attributes there are.
@@ -106,15 +128,3 @@ def _shapes(
         values.append(tuple(attributes.values()))
     for names, (own, values) in shapes.items():
         yield names, np.array(own, np.int32), values
-
-
-def _block(
-    product_ids: list[str], images: Ids, owners: Rows, builders: dict[str, ColumnBuilder]
-) -> Block:
-    encoded = [product_id.encode() for product_id in product_ids]
-    ends = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum(list(map(len, encoded)), out=ends[1:])
-    hashes = np.fromiter(map(hash, product_ids), np.int64, len(product_ids))
-    order = np.argsort(hashes)
-    columns = {name: builder.finish(len(product_ids)) for name, builder in builders.items()}
-    return Block(b"".join(encoded), ends, hashes[order], order, images, owners, columns)

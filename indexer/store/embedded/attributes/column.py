@@ -1,21 +1,19 @@
 """One attribute of many products: a code per product, and what each code stands for."""
 
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.arrays import Ids
 from indexer.store import AttributeValue
-from indexer.store.embedded.attributes.values import Keys, Numbers, key, members, number, quick
+from indexer.store.embedded.attributes.values import Keys, Numbers, compared
 
 Mask = NDArray[np.bool_]
-Codes = NDArray[np.int32]
-Rows = NDArray[np.int64]
+Integers = NDArray[np.signedinteger]
 
-# An attribute with more values is told by keys only: nobody wants counts of so many.
+# An attribute with more values has no labels: nobody wants counts of so many.
 MOST_LABELS = 10_000
 # A column that fewer products have is kept as pairs of row and code.
 _DENSE_SHARE = 1 / 4
@@ -25,241 +23,200 @@ _COMPARED = 4
 
 @dataclass(frozen=True)
 class Column:
-    """Immutable. A list is one code with several members; all other codes have one.
+    """Immutable. Products have an entry for each value: several if it is a list.
 
     Args:
-        rows: (n,) ascending, of the products that have the attribute; None if codes has every row.
-        codes: (n,), -1 where a product has no such attribute.
-        owners: (m,) ascending, the code of each member; every code up to the last has one.
-        keys: (m,) of the members.
-        numbers: (m,) of the members, NaN where one is none.
-        labels: (m,) the members as they are; None if they are too many.
+        size: the number of rows.
+        rows: (n,) ascending, of each entry; None if entry i is row i.
+        codes: (n,) of each entry; without rows, products that lack the attribute have -1.
+        keys: (m,) of what the codes stand for; no two are equal if there are no labels.
+        numbers: (m,) of the same, NaN where one is none.
+        labels: (m,) the values themselves; None if they are too many.
     """
 
-    rows: Codes | None
-    codes: Codes
-    owners: Codes
+    size: int
+    rows: Integers | None
+    codes: Integers
     keys: Keys
     numbers: Numbers
-    labels: tuple[AttributeValue, ...] | None
+    labels: Sequence[AttributeValue] | None
 
-    @property
-    def values(self) -> int:
-        """The number of codes; they may mean equal things."""
-        return int(self.owners[-1]) + 1 if len(self.owners) else 0
-
-    def having(self, chosen: Mask, size: int) -> Mask:
-        """The rows (size,) that have a chosen member, (m,)."""
-        values = np.zeros(self.values + 1, np.bool_)  # the last one is what -1 finds
-        if len(chosen) == self.values:
-            values[:-1] = chosen
-        else:
-            values[self.owners[chosen]] = True
-        hit = np.flatnonzero(values)
+    def having(self, chosen: Mask) -> Mask:
+        """The rows (size,) that have one of the chosen codes (m,)."""
+        hit = np.flatnonzero(chosen)
         if len(hit) > _COMPARED:
-            found = values[self.codes]
-        else:
-            found = np.zeros(len(self.codes), np.bool_)
-            for code in hit.astype(np.int32):
-                found |= self.codes == code
-        return self._spread(found, size)
+            return self._spread(np.append(chosen, False)[self.codes])  # -1 finds the last
+        found = np.zeros(len(self.codes), np.bool_)
+        for code in hit.tolist():
+            found |= self.codes == code
+        return self._spread(found)
 
-    def present(self, size: int) -> Mask:
+    def present(self) -> Mask:
         """The rows (size,) that have the attribute."""
-        return self._spread(self.codes >= 0, size)
+        return self._spread(self.codes >= 0)
 
-    def counts(self, rows: Mask) -> tuple[Rows, Rows]:
-        """The members that some rows have, and how many rows have each."""
+    def counts(self, rows: Mask) -> Integers:
+        """How many of some rows (size,) have each code."""
+        # Four times as fast as indexing with the mask itself.
+        among = np.flatnonzero(rows if self.rows is None else rows[self.rows])
         # Counted from 1 on, so that -1 is a number too.
-        found = np.bincount(self._among(rows) + 1, minlength=self.values + 1)[1:][self.owners]
-        members = np.flatnonzero(found)
-        return members, found[members]
+        return np.bincount(self.codes[among] + 1, minlength=len(self.keys) + 1)[1:]
 
-    def first_keys(self, rows: Rows) -> tuple[Keys, Mask]:
-        """The key of the first member of each row, and whether it has the attribute at all."""
-        codes = self._codes_of(rows)
-        return self.keys[np.searchsorted(self.owners, codes)], codes >= 0
+    def first_keys(self, rows: Integers) -> tuple[Keys, Mask]:
+        """The key of the first value of each row, and whether it has one."""
+        if not len(self.keys):
+            return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+        if self.rows is None:
+            codes = self.codes[rows]
+            return self.keys[codes], codes >= 0
+        at = np.searchsorted(self.rows[:-1], rows.astype(self.rows.dtype))
+        return self.keys[self.codes[at]], self.rows[at] == rows
 
     def groups(self, rows: Mask) -> tuple[Keys, int]:
-        """The different first keys among some rows, and how many rows have none."""
-        codes = self._among(rows)
-        there = codes[codes >= 0]
-        keys, key_of_code = self._first_keys
-        found = np.zeros(len(keys), np.bool_)
-        found[key_of_code[there]] = True
-        return keys[found], int(np.count_nonzero(rows)) - len(there)
-
-    @cached_property
-    def _first_keys(self) -> tuple[Keys, Rows]:
-        """The different first keys, and which of them each code has."""
-        firsts = np.searchsorted(self.owners, np.arange(self.values))
-        keys, key_of_code = np.unique(self.keys[firsts], return_inverse=True)
-        return keys, key_of_code
-
-    def _among(self, rows: Mask) -> Codes:
-        # Four times as fast as indexing with the mask itself.
-        return self.codes[np.flatnonzero(rows if self.rows is None else rows[self.rows])]
-
-    def _codes_of(self, rows: Rows) -> Codes:
+        """The different first keys among some rows, and how many of the rows have one."""
         if self.rows is None:
-            return self.codes[rows]
-        at = np.minimum(np.searchsorted(self.rows, rows), max(0, len(self.rows) - 1))
-        found = np.full(len(rows), -1, np.int32)
-        if len(self.rows):
-            known = self.rows[at] == rows
-            found[known] = self.codes[at[known]]
-        return found
+            codes = self.codes[np.flatnonzero(rows)]
+            codes = codes[codes >= 0]
+        else:
+            is_first = np.diff(self.rows, prepend=-1) > 0
+            codes = self.codes[np.flatnonzero(rows[self.rows] & is_first)]
+        found = np.zeros(len(self.keys), np.bool_)
+        found[codes] = True
+        keys = self.keys[found]
+        return keys if self.labels is None else np.unique(keys), len(codes)
 
-    def _spread(self, found: Mask, size: int) -> Mask:
-        if self.rows is None:
-            return found
-        mask = np.zeros(size, np.bool_)
-        mask[self.rows] = found
-        return mask
-
-    def pairs(self) -> tuple[Codes, Codes]:
-        """Rows that have the attribute, and their codes."""
+    def entries(self) -> tuple[Integers, Integers]:
+        """The row and the code of each entry."""
         if self.rows is not None:
             return self.rows, self.codes
-        rows = np.flatnonzero(self.codes >= 0).astype(np.int32)
+        rows = np.flatnonzero(self.codes >= 0)
         return rows, self.codes[rows]
+
+    def _spread(self, found: Mask) -> Mask:
+        if self.rows is None:
+            return found
+        mask = np.zeros(self.size, np.bool_)
+        mask[self.rows[found]] = True
+        return mask
 
 
 class ColumnBuilder:
     """Collects the values of one attribute."""
 
     def __init__(self) -> None:
-        self._rows: list[Codes] = []
-        self._codes: list[Codes] = []
-        self._owners: list[Codes] = []
-        self._keys: list[Keys] = []
-        self._numbers: list[Numbers] = []
-        self._labels: list[AttributeValue] | None = []
-        self._values = 0
-        self._new: tuple[array[int], array[int], array[float]] = (
-            array("i"),
-            array("q"),
-            array("d"),
-        )
-        self._known = _Known(self)
+        self._rows: list[Integers] = []
+        self._codes: list[Integers] = []
+        # The code of each value; None once they are too many, then each gets one of its own.
+        self._known: _Known | None = _Known()
+        self._compared: list[tuple[Ids, Keys, Numbers]] = []
+        self._values = 0  # that were compared
 
-    def extend(self, rows: Codes, values: Sequence[AttributeValue]) -> None:
+    def extend(self, rows: Integers, values: Sequence[AttributeValue]) -> None:
         """Adds the values of some rows, each of which comes once."""
-        many = None if self._labels is not None else quick(values)
-        if many is not None:
-            self._flush()
-            codes = np.arange(self._values, self._values + len(values), dtype=np.int32)
-            self._values += len(values)
-            self._add_members(codes, *many)
-        else:
-            if bool in set(map(type, values)):  # which equals 1 or 0
-                values = [(v,) if isinstance(v, bool) else v for v in values]  # type: ignore[misc]
-            found = map(self._known.__getitem__, values)
-            codes = np.fromiter(found, np.int32, len(values))
         self._rows.append(rows)
-        self._codes.append(codes)
+        if self._known is None:
+            self._codes.append(np.arange(self._values, self._values + len(values), dtype=np.int32))
+            self._compare(values)
+            return
+        if bool in set(map(type, values)):  # which equals 1 or 0
+            values = [(v,) if isinstance(v, bool) else v for v in values]  # type: ignore[misc]
+        codes = map(self._known.__getitem__, values)
+        self._codes.append(np.fromiter(codes, np.int32, len(values)))
         if len(self._known) > MOST_LABELS:
-            self._known.clear()
-            self._labels = None
-
-    def value(self, value: AttributeValue | tuple[bool]) -> int:
-        """A new code for a value."""
-        owners, keys, numbers = self._new
-        for member in members(value[0] if isinstance(value, tuple) else value):
-            owners.append(self._values)
-            keys.append(key(member))
-            numbers.append(number(member))
-            if self._labels is not None:
-                self._labels.append(member)
-        self._values += 1
-        return self._values - 1
-
-    def merge(self, column: Column, new_rows: Rows) -> None:
-        """Adds a column; new_rows says which row each of its rows becomes, -1 for none."""
-        rows, codes = column.pairs()
-        rows = new_rows[rows].astype(np.int32)
-        kept, codes = rows[rows >= 0], codes[rows >= 0]
-        used = np.zeros(column.values, np.bool_)
-        used[codes] = True
-        if column.labels is None or self._labels is None or len(self._known) > MOST_LABELS:
-            self._labels = None
-            self._known.clear()
-            self._flush()
-            becomes = (np.cumsum(used) - 1 + self._values).astype(np.int32)
-            there = used[column.owners]
-            owners = becomes[column.owners[there]]
-            self._values += int(np.count_nonzero(used))
-            self._add_members(owners, column.keys[there], column.numbers[there])
-        else:
-            becomes = self._relabelled(column, used)
-        self._rows.append(kept)
-        self._codes.append(becomes[codes])
+            self._compare(self._known.values_of_codes())
+            self._known = None
 
     def finish(self, size: int) -> Column:
         """The column of so many rows."""
-        self._flush()
-        rows, codes = _joined(self._rows, np.int32), _joined(self._codes, np.int32)
-        if len(rows) >= _DENSE_SHARE * size:
-            dense = np.full(size, -1, np.int32)
-            dense[rows] = codes
-            sparse = None
-        else:
-            order = np.argsort(rows)
-            sparse, dense = rows[order], codes[order]
-        return Column(
-            sparse,
-            dense,
-            _joined(self._owners, np.int32),
-            _joined(self._keys, np.int64),
-            _joined(self._numbers, np.float64),
-            None if self._labels is None else tuple(self._labels),
-        )
+        labels = None if self._known is None else self._compare(self._known.values_of_codes())
+        rows, codes = np.concatenate(self._rows), np.concatenate(self._codes)
+        parts = zip(*self._compared, strict=True)
+        owners, keys, numbers = (np.concatenate(part) for part in parts)
+        if len(owners) > self._values:  # an entry for each member of a list
+            first = np.searchsorted(owners, np.arange(self._values + 1))
+            several = np.diff(first)[codes]
+            nth = np.arange(several.sum()) - np.repeat(np.cumsum(several) - several, several)
+            rows, codes = np.repeat(rows, several), np.repeat(first[codes], several) + nth
+        return _column(size, rows, codes, keys, numbers, labels)
 
-    def _relabelled(self, column: Column, used: Mask) -> Codes:
-        becomes = np.full(column.values, -1, np.int32)
-        labels = column.labels or ()
-        starts = np.searchsorted(column.owners, np.arange(column.values + 1))
-        for code in np.flatnonzero(used).tolist():
-            own = labels[starts[code] : starts[code + 1]]
-            known = tuple((type(label), label) for label in own)
-            if known not in self._known:
-                for member, label in enumerate(own, starts[code]):
-                    self._new[0].append(self._values)
-                    self._new[1].append(int(column.keys[member]))
-                    self._new[2].append(column.numbers[member])
-                    if self._labels is not None:
-                        self._labels.append(label)
-                self._known[known] = self._values
-                self._values += 1
-            becomes[code] = self._known[known]
-        return becomes
-
-    def _add_members(self, owners: Codes, keys: Keys, numbers: Numbers) -> None:
-        self._owners.append(owners)
-        self._keys.append(keys)
-        self._numbers.append(numbers)
-
-    def _flush(self) -> None:
-        owners, keys, numbers = self._new
-        self._add_members(
-            np.array(owners, np.int32), np.array(keys, np.int64), np.array(numbers, np.float64)
-        )
-        for new in self._new:
-            del new[:]
+    def _compare(self, values: Sequence[AttributeValue]) -> Sequence[AttributeValue]:
+        """Returns their members."""
+        members, owners, keys, numbers = compared(values)
+        self._compared.append((owners + self._values, keys, numbers))
+        self._values += len(values)
+        return members
 
 
 class _Known(dict[object, int]):
-    """The code of each value; a new one gets one when it is looked up."""
+    """The code of each value; a new one gets the next."""
 
-    def __init__(self, column: ColumnBuilder) -> None:
-        super().__init__()
-        self._column = column
-
-    def __missing__(self, value: AttributeValue | tuple[bool]) -> int:
-        code = self[value] = self._column.value(value)
+    def __missing__(self, value: object) -> int:
+        code = self[value] = len(self)
         return code
 
+    def values_of_codes(self) -> list[AttributeValue]:
+        """The values, of which booleans are in tuples of one."""
+        return [value[0] if isinstance(value, tuple) else value for value in self]  # type: ignore[misc]
 
-def _joined(parts: Iterable[NDArray], dtype: type) -> NDArray:  # type: ignore[type-arg]
-    parts = list(parts)
-    return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+def nothing(size: int) -> Column:
+    """An attribute that none of so many rows has."""
+    none = np.empty(0, np.int64)
+    return Column(size, none, none, none, np.empty(0), ())
+
+
+def merged(columns: Sequence[Column], becomes: Sequence[Integers], size: int) -> Column:
+    """Several columns as one of so many rows; `becomes` says which row each row is in it, or -1."""
+    rows, codes, before = [], [], 0
+    for column, new_rows in zip(columns, becomes, strict=True):
+        own_rows, own_codes = column.entries()
+        own_rows = new_rows[own_rows]
+        rows.append(own_rows[own_rows >= 0])
+        codes.append(own_codes[own_rows >= 0] + np.int64(before))
+        before += len(column.keys)
+    labels = [label for column in columns for label in column.labels or ()]
+    return _column(
+        size,
+        np.concatenate(rows),
+        np.concatenate(codes),
+        np.concatenate([column.keys for column in columns]),
+        np.concatenate([column.numbers for column in columns]),
+        labels if len(labels) == before else None,
+    )
+
+
+def _column(
+    size: int,
+    rows: Integers,
+    codes: Integers,
+    keys: Keys,
+    numbers: Numbers,
+    labels: Sequence[AttributeValue] | None,
+) -> Column:
+    """A column of entries in any order; what no entry has is left out, and what comes twice."""
+    used = np.zeros(len(keys), np.bool_)
+    used[codes] = True
+    if labels is not None:
+        there = [(type(labels[at]), labels[at]) for at in np.flatnonzero(used).tolist()]
+        known: dict[tuple[type, AttributeValue], int] = {}
+        code_of = np.array([known.setdefault(label, len(known)) for label in there], np.int64)
+        labels = [label for _, label in known]
+        if len(labels) > MOST_LABELS:
+            labels = None
+    if labels is None:
+        code_of = np.unique(keys[used], return_inverse=True)[1]
+    new_keys = np.empty(code_of.max(initial=-1) + 1, np.int64)
+    new_numbers = np.empty(len(new_keys))
+    new_keys[code_of], new_numbers[code_of] = keys[used], numbers[used]
+    if np.isnan(new_numbers).all():
+        new_numbers = np.broadcast_to(np.nan, len(new_keys))  # takes no memory
+    new_codes = np.zeros(len(keys), np.min_scalar_type(-len(new_keys) - 1))
+    new_codes[used] = code_of
+    codes, values = new_codes[codes], (new_keys, new_numbers, labels)
+    if len(rows) >= _DENSE_SHARE * size:
+        dense = np.full(size, -1, codes.dtype)
+        dense[rows] = codes
+        if np.count_nonzero(dense >= 0) == len(rows):  # no row comes twice
+            return Column(size, None, dense, *values)
+    order = np.argsort(rows, kind="stable")
+    return Column(size, rows[order].astype(np.int32), codes[order], *values)

@@ -1,17 +1,18 @@
 """What values of attributes are compared as.
 
-A value has a key, under which equal values meet, and perhaps a number, for ranges. Keys are 64-bit
-hashes: a million titles take 8 MB instead of 100, and no two of them meet in practice.
+A value has a key, which is the same for equal values, and perhaps a number, for ranges. Keys are
+64-bit hashes: a million titles take 8 MB instead of 100, and no two of them meet in practice.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.arrays import Ids
 from indexer.store.conditions import number_of
 from indexer.store.records import AttributeValue
 
@@ -55,20 +56,25 @@ def members(value: AttributeValue) -> Sequence[AttributeValue]:
     return (value,)
 
 
-def quick(values: Sequence[AttributeValue]) -> tuple[Keys, Numbers] | None:
-    """Keys and numbers of many values at once; None if that takes looking at each."""
-    kinds = set(map(type, values))
+def compared(
+    values: Sequence[AttributeValue],
+) -> tuple[Sequence[AttributeValue], Ids, Keys, Numbers]:
+    """The members of all values, the place of the value that each is of, their keys and numbers.
+
+    Quicker than one by one where all values are of one kind.
+    """
+    kinds, places = set(map(type, values)), np.arange(len(values))
     if kinds <= {int, float}:
         numbers = np.array(values, np.float64)
-        return np.array(list(map(hash, zip(numbers.tolist(), strict=True))), np.int64), numbers
-    if kinds != {str}:
-        return None
-    texts: Sequence[str] = values  # type: ignore[assignment]
-    numbers = np.full(len(texts), np.nan)
-    if not _ODD.isdisjoint(map(_first_character, texts)):
-        for i, text in enumerate(texts):
-            if text[:1] in _ODD:
-                if members(text) != (text,):
-                    return None
-                numbers[i] = number(text)
-    return np.array(list(map(hash, map(str.casefold, texts))), np.int64), numbers
+        return values, places, _hashes(zip(numbers.tolist(), strict=True)), numbers
+    if kinds == {str} and _ODD.isdisjoint(map(_first_character, values)):  # type: ignore[arg-type]
+        keys = _hashes(map(str.casefold, values))  # type: ignore[arg-type]
+        return values, places, keys, np.full(len(values), np.nan)
+    lists = list(map(members, values))
+    own = [member for members in lists for member in members]
+    places = np.repeat(places, list(map(len, lists)))
+    return own, places, np.array(list(map(key, own)), np.int64), np.array(list(map(number, own)))
+
+
+def _hashes(values: Iterable[object]) -> Keys:
+    return np.array(list(map(hash, values)), np.int64)
