@@ -94,8 +94,8 @@ class Ours:
 
     def view(self) -> View:
         while True:
-            with self.catalog.snapshot() as snapshot:
-                if (view := self.live.at(snapshot)) is not None:
+            with self.catalog.reader() as reader:
+                if (view := self.live.at(reader)) is not None:
                     return view
 
     def search(self, query: Vector, allowed: Mask | None = None) -> Ids:

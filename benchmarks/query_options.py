@@ -104,8 +104,8 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     fill(catalog, size, real, seed)
     rebuild(catalog, IndexSettings())
     before = anonymous_mib()
-    with catalog.snapshot() as snapshot:
-        read = took_ms(LiveTable().at, snapshot)
+    with catalog.reader() as reader:
+        read = took_ms(LiveTable().at, reader)
     print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
     searcher = Searcher(
         "default", EmbeddedStore(catalog), FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())

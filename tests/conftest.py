@@ -122,8 +122,8 @@ class Store:
         return self.indexer.add(rows)
 
     def product_ids(self) -> list[str]:
-        with self.catalog.snapshot() as snapshot:
-            return list(snapshot.product_ids())
+        with self.catalog.reader() as reader:
+            return list(reader.product_ids())
 
 
 @pytest.fixture

@@ -97,9 +97,9 @@ def _photos(app: App, most: int, seed: int) -> Photos:
 
 def _locations(app: App) -> Iterator[str]:
     catalog = app.catalog()
-    with catalog.snapshot() as snapshot:
-        for batch in batched(snapshot.product_ids(), 500):
-            for product in snapshot.products(batch).values():
+    with catalog.reader() as reader:
+        for batch in batched(reader.product_ids(), 500):
+            for product in reader.products(batch).values():
                 yield from (
                     location_of(catalog.folder, image) for image in product.images if image.location
                 )

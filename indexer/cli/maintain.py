@@ -23,8 +23,8 @@ def init(app: App) -> Output:
     `add`, `sync` and `import-features` make one by themselves; the service never does.
     """
     catalog = app.catalog(create=True)
-    with catalog.snapshot() as snapshot:
-        products, _ = snapshot.counts()
+    with catalog.reader() as reader:
+        products, _ = reader.counts()
     catalog.close()
     folder = app.folder().absolute()
     return Output(
@@ -76,8 +76,8 @@ def rebuild(app: App, re_embed: bool) -> Output:
 
 
 def _re_embed(app: App, catalog: Catalog) -> Report:
-    with catalog.snapshot() as snapshot:
-        products, _ = snapshot.counts()
+    with catalog.reader() as reader:
+        products, _ = reader.counts()
     with Progress(console=log) as progress:
         task = progress.add_task("embedding", total=products)
 

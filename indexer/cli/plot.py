@@ -51,8 +51,8 @@ def plot_answer(
 def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:
     if isinstance(query, Path):
         return str(query), "query", query.name
-    with catalog.snapshot() as snapshot:
-        product = snapshot.products([query])[query]
+    with catalog.reader() as reader:
+        product = reader.products([query])[query]
     return (
         location_of(catalog.folder, product.images[0]),
         "query",

@@ -94,10 +94,10 @@ def status(app: App) -> Output:
         "detail": "",
     }
     if (app.folder() / FILE_NAME).is_file():
-        with app.catalog().snapshot() as snapshot:
-            products, images = snapshot.counts()
-            document |= {"products": products, "images": images, "seq": snapshot.seq}
-            found = kind_of(snapshot)
+        with app.catalog().reader() as reader:
+            products, images = reader.counts()
+            document |= {"products": products, "images": images, "seq": reader.seq}
+            found = kind_of(reader)
             if found and found.fingerprint != spec.fingerprint:
                 way_out = "" if found.fingerprint == IMPORTED else f"; {WAY_OUT}"
                 document |= {

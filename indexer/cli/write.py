@@ -179,8 +179,8 @@ def _collection_in(app: App, folder: Path) -> Path:
 
 
 def _products(catalog: Catalog) -> int:
-    with catalog.snapshot() as snapshot:
-        return snapshot.counts()[0]
+    with catalog.reader() as reader:
+        return reader.counts()[0]
 
 
 @contextmanager

@@ -112,6 +112,6 @@ def _mean_reciprocal_rank(clicks: list[tuple[str, int]]) -> float | None:
 
 def _never_shown(store: EventStore, catalog: Catalog, of: tuple[str, int]) -> list[str]:
     seen = store.select(f"SELECT DISTINCT j.value FROM {_UNFOLDED}", *of)  # noqa: S608
-    with catalog.snapshot() as snapshot:
-        never = set(snapshot.product_ids()).difference(product_id for (product_id,) in seen)
+    with catalog.reader() as reader:
+        never = set(reader.product_ids()).difference(product_id for (product_id,) in seen)
     return sorted(never)

@@ -130,10 +130,10 @@ class Editor:
         return NewImage(path.name, str(path), digest, vector), data
 
     def _vector(self, digest: str, data: bytes) -> Vector:
-        with self._catalog.snapshot() as snapshot:
-            self._searcher.require_photo_search(snapshot)
-            if known := snapshot.known_photos([digest]):
-                stored: Vector = snapshot.vectors(list(known.values()))[1][0]
+        with self._catalog.reader() as reader:
+            self._searcher.require_photo_search(reader)
+            if known := reader.known_photos([digest]):
+                stored: Vector = reader.vectors(list(known.values()))[1][0]
                 return stored
         embedded: Vector = self._searcher.vectors_of([data])[0][0]
         return embedded
@@ -142,9 +142,9 @@ class Editor:
         if all(isinstance(item, ImageSearchError) for item in group):
             return [item for item in group if isinstance(item, ImageSearchError)]
         with self._writer() as writer:
-            with self._catalog.snapshot() as snapshot:
+            with self._catalog.reader() as reader:
                 ids = [_id_of(item) for item in group if not isinstance(item, ImageSearchError)]
-                before = snapshot.products(ids)
+                before = reader.products(ids)
             work = [_resolved(item, before) for item in group]
             self._keep_photos(writer, group)
             outcomes: dict[str, str] = {}
@@ -167,8 +167,8 @@ class Editor:
     ) -> None:
         ready = [item for item in group if isinstance(item, _Ready)]
         if ready:
-            with self._catalog.snapshot() as snapshot:
-                bind(snapshot, writer, self._searcher.spec)
+            with self._catalog.reader() as reader:
+                bind(reader, writer, self._searcher.spec)
         for item in ready:
             for path, data in item.uploads.items():
                 self._uploads.save(path, data)

@@ -94,18 +94,18 @@ class RowReader:
     def _read(self, ref: ImageRef) -> Photo:
         data = self._photos.read(ref.location)
         content_hash = sha256(data).hexdigest()
-        with self._catalog.snapshot() as snapshot:
-            known = snapshot.known_photos([content_hash])
+        with self._catalog.reader() as reader:
+            known = reader.known_photos([content_hash])
         return Photo(ref, content_hash, None if known else self._pixels(data))
 
     def _kept(self, product_id: str, ref: ImageRef) -> list[Photo]:
         """The photo that the product has of this location, if any."""
-        with self._catalog.snapshot() as snapshot:
-            stored = snapshot.products([product_id]).get(product_id)
+        with self._catalog.reader() as reader:
+            stored = reader.products([product_id]).get(product_id)
             same = [i for i in stored.images if i.location == ref.location] if stored else []
             if not same:
                 return []
-            _, (vector,) = snapshot.vectors([same[0].image_id])
+            _, (vector,) = reader.vectors([same[0].image_id])
         return [Photo(ref, same[0].content_hash, None, vector)]
 
     def _pixels(self, data: bytes) -> NDArray[np.uint8]:

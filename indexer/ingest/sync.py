@@ -116,8 +116,8 @@ class Indexer:
         Raises:
             FingerprintMismatchError: as `sync`.
         """
-        with self._catalog.snapshot() as snapshot:
-            require(snapshot, self._spec)
+        with self._catalog.reader() as reader:
+            require(reader, self._spec)
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
         report.removed = found.product_ids
@@ -130,9 +130,9 @@ class Indexer:
         with self._readers() as readers:
             for batch in batched(self._prepared(feed(), report, readers), BATCH):
                 photos = {photo.content_hash for prepared in batch for photo in prepared.photos}
-                with self._catalog.snapshot() as snapshot:
-                    stored = snapshot.products(prepared.row.product_id for prepared in batch)
-                    new |= photos - snapshot.known_photos(photos).keys()
+                with self._catalog.reader() as reader:
+                    stored = reader.products(prepared.row.product_id for prepared in batch)
+                    new |= photos - reader.known_photos(photos).keys()
                 for prepared in batch:
                     product_id = prepared.row.product_id
                     report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
@@ -142,8 +142,8 @@ class Indexer:
     @contextmanager
     def _writer(self) -> Iterator[CatalogWriter]:
         with self._catalog.writer() as writer:
-            with self._catalog.snapshot() as snapshot:
-                bind(snapshot, writer, self._spec)
+            with self._catalog.reader() as reader:
+                bind(reader, writer, self._spec)
             yield writer
 
     @contextmanager
@@ -160,8 +160,8 @@ class Indexer:
         self, rows: Iterable[FeedRow | Rejection], report: Report, despite_rejects: bool
     ) -> Surplus:
         """What to remove; the report tells what is not, and why."""
-        with self._catalog.snapshot() as snapshot:
-            found = surplus(snapshot.product_ids(), rows)
+        with self._catalog.reader() as reader:
+            found = surplus(reader.product_ids(), rows)
         report.warnings += found.warnings
         if found.unknown and not despite_rejects:
             report.not_removed = found.product_ids
@@ -201,9 +201,9 @@ class Indexer:
         photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
         vectors = {key: before[key] for key in photos if key in before}
         vectors |= {key: p.vector for key, p in photos.items() if p.vector is not None}
-        with self._catalog.snapshot() as snapshot:
-            known = snapshot.known_photos(photos.keys() - vectors)
-            ids, stored = snapshot.vectors(list(known.values()))
+        with self._catalog.reader() as reader:
+            known = reader.known_photos(photos.keys() - vectors)
+            ids, stored = reader.vectors(list(known.values()))
         by_id = dict(zip(ids.tolist(), stored, strict=True))
         vectors |= {content_hash: by_id[image_id] for content_hash, image_id in known.items()}
         new = [photo for key, photo in photos.items() if key not in vectors]

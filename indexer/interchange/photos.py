@@ -11,7 +11,7 @@ from pathlib import Path
 
 from indexer.arrays import Ids
 from indexer.store import Image
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
 PHOTOS = "photos.jsonl"
@@ -29,7 +29,7 @@ class Photo:
     sha256: str
 
 
-def lines_of(snapshot: CatalogSnapshot, ids: Ids, folder: Path) -> Iterator[str]:
+def lines_of(reader: CatalogReader, ids: Ids, folder: Path) -> Iterator[str]:
     """A line for each of the images, in their order.
 
     Args:
@@ -37,7 +37,7 @@ def lines_of(snapshot: CatalogSnapshot, ids: Ids, folder: Path) -> Iterator[str]
     """
     wanted = set(ids.tolist())
     places: dict[int, tuple[int, Image]] = {}
-    for product in snapshot.products(snapshot.products_of(ids).values()).values():
+    for product in reader.products(reader.products_of(ids).values()).values():
         for position, image in enumerate(product.images):
             if image.image_id in wanted:
                 places[image.image_id] = position, image

@@ -18,7 +18,7 @@ from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.interchange.photos import PHOTOS, Photo, lines_of, read_photos
 from indexer.store import NewImage, PutProduct
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
@@ -45,10 +45,10 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with catalog.snapshot() as snapshot:
-            _write_vectors(snapshot, folder, catalog.folder)
-            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(snapshot, catalog.folder))
-            return snapshot.counts()
+        with catalog.reader() as reader:
+            _write_vectors(reader, folder, catalog.folder)
+            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(reader, catalog.folder))
+            return reader.counts()
     except OSError as error:
         raise storage_error(f"cannot write to {folder}", error) from error
 
@@ -75,8 +75,8 @@ def import_features(
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:
         if known:
-            with catalog.snapshot() as snapshot:
-                require(snapshot, spec)
+            with catalog.reader() as reader:
+                require(reader, spec)
         writer.bind(
             fingerprint=fingerprint,
             weights=spec.weights if known else IMPORTED,
@@ -84,8 +84,8 @@ def import_features(
             fields=spec.fields if known else None,
         )
         for batch in batched(rows.items(), _BATCH):
-            with catalog.snapshot() as snapshot:
-                stored = snapshot.products(product_id for product_id, _ in batch)
+            with catalog.reader() as reader:
+                stored = reader.products(product_id for product_id, _ in batch)
             writer.put(
                 PutProduct(
                     product_id,
@@ -112,23 +112,23 @@ def _images_of(
     }
 
 
-def _write_vectors(snapshot: CatalogSnapshot, folder: Path, source: Path) -> None:
-    chunks = list(snapshot.all_vectors()) or [_NOTHING]
+def _write_vectors(reader: CatalogReader, folder: Path, source: Path) -> None:
+    chunks = list(reader.all_vectors()) or [_NOTHING]
     np.save(folder / FEATURES, np.concatenate([vectors for _, vectors in chunks]))
     with (folder / NAMES).open("w", encoding="utf-8", newline="\n") as names:
         for ids, _ in chunks:
-            owners = snapshot.products_of(ids)
+            owners = reader.products_of(ids)
             names.writelines(f"{name_of(owners[i], '.jpg')}\n" for i in ids.tolist())
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="\n") as photos:
         for ids, _ in chunks:
-            photos.writelines(lines_of(snapshot, ids, source))
-    origin = {"fingerprint": snapshot.fingerprint, "weights": snapshot.meta("weights")}
+            photos.writelines(lines_of(reader, ids, source))
+    origin = {"fingerprint": reader.fingerprint, "weights": reader.meta("weights")}
     (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
 
-def _feed_rows(snapshot: CatalogSnapshot, folder: Path) -> Iterator[FeedRow]:
-    for batch in batched(list(snapshot.product_ids()), _BATCH):
-        for product in snapshot.products(batch).values():
+def _feed_rows(reader: CatalogReader, folder: Path) -> Iterator[FeedRow]:
+    for batch in batched(list(reader.product_ids()), _BATCH):
+        for product in reader.products(batch).values():
             images = tuple(
                 ImageRef(image.uri, location_of(folder, image)) for image in product.images
             )

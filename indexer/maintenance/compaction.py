@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from indexer.config import IndexSettings
 from indexer.errors import CatalogError, LockedError
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
+from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.catalog.segments import (
     Segment,
     SegmentError,
@@ -46,10 +46,10 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
         LockedError, SegmentError, CatalogError: as `rebuild`.
     """
     with catalog.writer() as writer:
-        with catalog.snapshot() as snapshot:
-            present = current_segment(snapshot)
-            kind = factory(settings.type, snapshot.counts()[1])
-            if present and present.kind == kind and not _changes(snapshot, present):
+        with catalog.reader() as reader:
+            present = current_segment(reader)
+            kind = factory(settings.type, reader.counts()[1])
+            if present and present.kind == kind and not _changes(reader, present):
                 try:
                     open_segment(present)
                     return present
@@ -64,8 +64,8 @@ def compact_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | Non
     To find out takes no longer the larger the catalogue is. If the segment cannot be written
     that is logged, as no change is lost by it.
     """
-    with catalog.snapshot() as snapshot:
-        if not _is_due(snapshot, settings.compact_fraction):
+    with catalog.reader() as reader:
+        if not _is_due(reader, settings.compact_fraction):
             return None
     try:
         return rebuild(catalog, settings)
@@ -76,23 +76,23 @@ def compact_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | Non
         return None
 
 
-def _is_due(snapshot: CatalogSnapshot, fraction: float) -> bool:
-    present = current_segment(snapshot)
-    _, images = snapshot.counts()
+def _is_due(reader: CatalogReader, fraction: float) -> bool:
+    present = current_segment(reader)
+    _, images = reader.counts()
     least = max(_MIN_CHANGES, fraction * images)
     if present is None:
         return images >= least
     # The journal is longer than the list of images in it, and its length is known.
-    return snapshot.seq - present.seq >= least and _changes(snapshot, present) >= least
+    return reader.seq - present.seq >= least and _changes(reader, present) >= least
 
 
-def _changes(snapshot: CatalogSnapshot, segment: Segment) -> int:
-    return images_changed_since(snapshot, segment.seq)
+def _changes(reader: CatalogReader, segment: Segment) -> int:
+    return images_changed_since(reader, segment.seq)
 
 
 def _replace(catalog: Catalog, writer: CatalogWriter, settings: IndexSettings) -> Segment:
-    with catalog.snapshot() as snapshot:
-        segment = write_segment(snapshot, factory(settings.type, snapshot.counts()[1]))
+    with catalog.reader() as reader:
+        segment = write_segment(reader, factory(settings.type, reader.counts()[1]))
     record_segment(writer, segment)
     # Not after a failure: what was reported as one may yet be found in the write-ahead log.
     _collect(catalog)
@@ -101,9 +101,9 @@ def _replace(catalog: Catalog, writer: CatalogWriter, settings: IndexSettings) -
 
 def _collect(catalog: Catalog) -> None:
     """Deletes the files of segments that no one will open any more."""
-    with catalog.snapshot() as snapshot:
-        current = current_segment(snapshot)
-        for path in folder_of(snapshot).glob(FILES):
+    with catalog.reader() as reader:
+        current = current_segment(reader)
+        for path in folder_of(reader).glob(FILES):
             if current is None or path != current.path:
                 with suppress(OSError):  # then the next one deletes it
                     path.unlink()

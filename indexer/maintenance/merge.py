@@ -11,7 +11,7 @@ from indexer.errors import FingerprintMismatchError
 from indexer.ingest.report import Report
 from indexer.ingest.sync import Progress
 from indexer.store import Product, outcome
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
+from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.catalog.places import is_uploaded, location_of
 from indexer.store.embedded.catalog.writer import as_puts
 from indexer.store.embedded.uploads import UploadedPhotos
@@ -40,10 +40,10 @@ def merge(
     for source in sources:
         _require_kind(source, spec)
     with catalog.writer() as writer:
-        with catalog.snapshot() as snapshot:
-            bind(snapshot, writer, spec)
+        with catalog.reader() as reader:
+            bind(reader, writer, spec)
         for source in sources:
-            with source.snapshot() as wanted:
+            with source.reader() as wanted:
                 for batch in batched(list(wanted.product_ids()), _BATCH):
                     _put(source, catalog, writer, wanted, batch, report)
                     progress(len(batch))
@@ -51,8 +51,8 @@ def merge(
 
 
 def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:
-    with source.snapshot() as snapshot:
-        found = kind_of(snapshot)
+    with source.reader() as reader:
+        found = kind_of(reader)
         if found and found.fingerprint != spec.fingerprint:
             raise FingerprintMismatchError(
                 f"{source.folder}: {difference(found, spec)}; use the settings that it was made"
@@ -64,12 +64,12 @@ def _put(
     source: Catalog,
     catalog: Catalog,
     writer: CatalogWriter,
-    wanted: CatalogSnapshot,
+    wanted: CatalogReader,
     product_ids: list[str],
     report: Report,
 ) -> None:
-    with catalog.snapshot() as snapshot:
-        stored = snapshot.products(product_ids)
+    with catalog.reader() as reader:
+        stored = reader.products(product_ids)
     found = wanted.products(product_ids)
     differing = [
         product

@@ -8,7 +8,7 @@ from indexer.arrays import batched
 from indexer.feeds import FeedRow, ImageRef
 from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
 # Beside the catalogue: what an interrupted run has embedded is found by the next.
@@ -31,14 +31,14 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
         CatalogError: what is stored is damaged.
     """
     report, folder = Report(), catalog.folder / STAGING
-    with catalog.writer() as writer, catalog.snapshot() as snapshot:
-        if snapshot.fingerprint != fingerprint:
+    with catalog.writer() as writer, catalog.reader() as reader:
+        if reader.fingerprint != fingerprint:
             staging = _staging(folder, fingerprint)
             report = indexer(staging).sync(
-                lambda: _rows(snapshot, catalog.folder), allow_mass_removal=True
+                lambda: _rows(reader, catalog.folder), allow_mass_removal=True
             )
             if not report.rejected:
-                with staging.snapshot() as embedded:
+                with staging.reader() as embedded:
                     writer.become(embedded)
             staging.close()
         if not report.rejected:
@@ -49,8 +49,8 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
 def _staging(folder: Path, fingerprint: str) -> Catalog:
     """The catalogue of a run that was interrupted, if it was for the same network, or a new one."""
     catalog = Catalog(folder, create=True)
-    with catalog.snapshot() as snapshot:
-        usable = snapshot.fingerprint in (None, fingerprint)
+    with catalog.reader() as reader:
+        usable = reader.fingerprint in (None, fingerprint)
     if usable:
         return catalog
     catalog.close()
@@ -58,9 +58,9 @@ def _staging(folder: Path, fingerprint: str) -> Catalog:
     return Catalog(folder, create=True)
 
 
-def _rows(snapshot: CatalogSnapshot, folder: Path) -> Iterator[FeedRow]:
-    for batch in batched(list(snapshot.product_ids()), BATCH):
-        for product in snapshot.products(batch).values():
+def _rows(reader: CatalogReader, folder: Path) -> Iterator[FeedRow]:
+    for batch in batched(list(reader.product_ids()), BATCH):
+        for product in reader.products(batch).values():
             images = tuple(
                 ImageRef(image.uri, location_of(folder, image)) for image in product.images
             )

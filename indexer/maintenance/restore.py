@@ -79,13 +79,13 @@ def restore(
             aside = None
             with live.writer() as writer, _unpacked(source, manifest, folder) as stage:
                 copy = Catalog(stage)
-                with copy.snapshot() as wanted:
+                with copy.reader() as wanted:
                     writer.become(wanted)
                 copy.close()
                 if verify_segment(live):
                     record_segment(writer, None)
-    with live.snapshot() as snapshot:
-        seq = snapshot.seq
+    with live.reader() as reader:
+        seq = reader.seq
     live.close()
     return Restored(manifest, seq, aside)
 

@@ -228,15 +228,15 @@ def errors_named(what: str) -> Iterator[None]:
 
 def _copy_catalog(catalog: Catalog, stage: Path) -> None:
     for attempt in range(_ATTEMPTS):
-        with catalog.snapshot() as snapshot:
+        with catalog.reader() as reader:
             try:
-                if segment := current_segment(snapshot):
+                if segment := current_segment(reader):
                     shutil.copyfile(segment.path, stage / segment.path.name)
             except FileNotFoundError:
                 if attempt + 1 < _ATTEMPTS:
                     continue
                 raise
-            snapshot.copy_to(stage / CATALOG)
+            reader.copy_to(stage / CATALOG)
             return
 
 
@@ -254,14 +254,14 @@ def _describe(stage: Path, created_at: str) -> Manifest:
                 f"no snapshot was taken, as the catalogue is damaged: {found[0]}; there are"
                 f" {len(found)} such findings, see `verify`"
             )
-        with copy.snapshot() as snapshot:
-            products, images = snapshot.counts()
+        with copy.reader() as reader:
+            products, images = reader.counts()
             described = {
-                "seq": snapshot.seq,
+                "seq": reader.seq,
                 "products": products,
                 "images": images,
-                "fingerprint": snapshot.fingerprint,
-                "weights": snapshot.meta("weights"),
+                "fingerprint": reader.fingerprint,
+                "weights": reader.meta("weights"),
             }
     finally:
         copy.close()  # leaves nothing but the file itself

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, DamagedError, integrity
+from indexer.store.embedded.catalog import Catalog, CatalogReader, DamagedError, integrity
 from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.segments import (
     Segment,
@@ -21,7 +21,7 @@ from indexer.store.embedded.index import VectorIndex, open_segment
 _LENGTH_TOLERANCE = 1e-5
 _SHOWN = 20  # ids of images in one line
 
-Check = Callable[[CatalogSnapshot], Iterator[str]]
+Check = Callable[[CatalogReader], Iterator[str]]
 
 
 def verify(catalog: Catalog) -> list[str]:
@@ -55,8 +55,8 @@ def verify_uploads(catalog: Catalog) -> list[str]:
 
 def _run(check: Check, catalog: Catalog, prefix: str) -> Iterator[str]:
     try:
-        with catalog.snapshot() as snapshot:
-            for finding in check(snapshot):
+        with catalog.reader() as reader:
+            for finding in check(reader):
                 yield prefix + finding
     except (DamagedError, SegmentError) as error:  # they name the file
         yield str(error)
@@ -68,17 +68,17 @@ def _mark(catalog: Catalog) -> list[str]:
     return [f"{catalog.mark.path}: is damaged; the next change writes it again"]
 
 
-def _vectors(snapshot: CatalogSnapshot) -> Iterator[str]:
-    for ids, vectors in snapshot.all_vectors():
+def _vectors(reader: CatalogReader) -> Iterator[str]:
+    for ids, vectors in reader.all_vectors():
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
         bad = ids[~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE)]  # so that NaN is bad, too
         if len(bad):
             yield f"vectors whose length is not 1: images {_listed(bad)}"
 
 
-def _uploads(snapshot: CatalogSnapshot) -> Iterator[str]:
-    folder = folder_of(snapshot)
-    files = {location_of(folder, image): image for image in snapshot.uploads()}
+def _uploads(reader: CatalogReader) -> Iterator[str]:
+    folder = folder_of(reader)
+    files = {location_of(folder, image): image for image in reader.uploads()}
     for path, image in files.items():
         try:
             with Path(path).open("rb") as file:
@@ -91,22 +91,22 @@ def _uploads(snapshot: CatalogSnapshot) -> Iterator[str]:
                 yield f"{path}: is damaged, its SHA-256 differs; {product}"
 
 
-def _segment(snapshot: CatalogSnapshot) -> Iterator[str]:
-    segment = current_segment(snapshot)
+def _segment(reader: CatalogReader) -> Iterator[str]:
+    segment = current_segment(reader)
     if segment is None:
         return
     index = open_segment(segment)
     with segment.path.open("rb") as file:
         if file_digest(file, "sha256").hexdigest() != segment.sha256:
             yield f"{segment.path}: is damaged, its SHA-256 differs"
-    yield from _compared(snapshot, segment, index)
+    yield from _compared(reader, segment, index)
 
 
-def _compared(snapshot: CatalogSnapshot, segment: Segment, index: VectorIndex) -> Iterator[str]:
+def _compared(reader: CatalogReader, segment: Segment, index: VectorIndex) -> Iterator[str]:
     """The images of the segment against those of the catalogue as of the segment's `seq`."""
-    changes = snapshot.changes_since(segment.seq)
+    changes = reader.changes_since(segment.seq)
     expected: list[Ids] = [changes.removed]
-    for ids, vectors in snapshot.all_vectors():
+    for ids, vectors in reader.all_vectors():
         old = np.isin(ids, changes.added, invert=True)
         expected.append(ids[old])
         both = old & np.isin(ids, index.ids)

@@ -103,7 +103,7 @@ class Campaign:
         lost = [name for name in report.removed if standing(name)]
         assert not lost, f"removed, but in the feed: {lost}"
         self._require_told_once(report, path)
-        with self.store.catalog.snapshot() as snapshot:
+        with self.store.catalog.reader() as snapshot:
             products = snapshot.products([row["id"] for row in intact])
         for row in intact:
             assert row["id"] in products, f"not added: {row}"

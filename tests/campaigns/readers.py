@@ -76,7 +76,7 @@ def _swap(shop: Shop, random: Random, size: int) -> dict[int, State]:
 
 
 def _seq(shop: Shop) -> int:
-    with shop.catalog.snapshot() as snapshot:
+    with shop.catalog.reader() as snapshot:
         return snapshot.seq
 
 

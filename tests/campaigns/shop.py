@@ -23,7 +23,7 @@ from indexer.maintenance.snapshots import Snapshots
 from indexer.maintenance.verify import verify
 from indexer.search import Answer, Searcher, SearchParameters
 from indexer.store import NewImage, PutProduct
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FAKE_SPEC
 
@@ -106,7 +106,7 @@ class Shop:
 
     def state(self) -> State:
         """What the catalogue holds."""
-        with self.catalog.snapshot() as snapshot:
+        with self.catalog.reader() as snapshot:
             return _state(snapshot)
 
     def similar(self, product_id: str) -> Answer:
@@ -117,7 +117,7 @@ class Shop:
         Raises:
             AssertionError: the shop differs from the dictionary.
         """
-        with self.catalog.snapshot() as snapshot:
+        with self.catalog.reader() as snapshot:
             assert snapshot.counts()[0] == len(expected)
         for product_id in searched:
             require_answer(self.similar(product_id), product_id, expected)
@@ -196,7 +196,7 @@ def _put(product_id: str, photos: tuple[int, ...], price: int) -> PutProduct:
     return PutProduct(product_id, {"price": price}, images)
 
 
-def _state(snapshot: CatalogSnapshot) -> State:
+def _state(snapshot: CatalogReader) -> State:
     found: State = {}
     for product in snapshot.products(snapshot.product_ids()).values():
         photos = tuple(int(image.uri.removesuffix(".jpg")) for image in product.images)

@@ -69,8 +69,8 @@ class Shop:
 
     def products(self) -> dict[str, Product]:
         catalog = Catalog(self.data_dir / "default")
-        with catalog.snapshot() as snapshot:
-            products = snapshot.products(snapshot.product_ids())
+        with catalog.reader() as reader:
+            products = reader.products(reader.product_ids())
         catalog.close()
         return products
 

@@ -67,9 +67,9 @@ class Shop:
     def contents(self, data: str) -> tuple[dict[str, Product], list[tuple[list[int], bytes]]]:
         """Everything in a catalogue that can be searched or shown, image ids included."""
         catalog = Catalog(self.folder / data / "default")
-        with catalog.snapshot() as snapshot:
-            products = snapshot.products(snapshot.product_ids())
-            chunks = [(ids.tolist(), vectors.tobytes()) for ids, vectors in snapshot.all_vectors()]
+        with catalog.reader() as reader:
+            products = reader.products(reader.product_ids())
+            chunks = [(ids.tolist(), vectors.tobytes()) for ids, vectors in reader.all_vectors()]
         catalog.close()
         return products, chunks
 

@@ -289,8 +289,8 @@ def test_what_was_exported_and_imported_is_not_embedded_again(
     assert (added.json["embedded"], added.json["added"]) == (0, 0)
     assert stocked.embedder.images_seen == seen
     catalog = Catalog(stocked.folder / "elsewhere" / "default")
-    with catalog.snapshot() as snapshot:
-        products = snapshot.products(snapshot.product_ids())
+    with catalog.reader() as reader:
+        products = reader.products(reader.product_ids())
     catalog.close()
     assert {p: [i.location for i in v.images] for p, v in products.items()} == before
 

@@ -33,8 +33,8 @@ def put(store: Store, first: int, count: int, **labels: Any) -> None:
 
 
 def table_of(store: Store, live: LiveTable | None = None) -> Table:
-    with store.catalog.snapshot() as snapshot:
-        table = (live or LiveTable()).at(snapshot)
+    with store.catalog.reader() as reader:
+        table = (live or LiveTable()).at(reader)
     assert table is not None
     return table
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from indexer.arrays import Vector
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
 from indexer.store import Image, NewImage, PutProduct
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot
+from indexer.store.embedded.catalog import Catalog, CatalogReader
 
 DIMENSION = 4
 
@@ -47,15 +47,15 @@ def write(catalog: Catalog, *products: PutProduct) -> list[str]:
 
 
 def images(catalog: Catalog, product_id: str) -> tuple[Image, ...]:
-    with catalog.snapshot() as snapshot:
-        return snapshot.products([product_id])[product_id].images
+    with catalog.reader() as reader:
+        return reader.products([product_id])[product_id].images
 
 
 def test_a_product_comes_out_as_it_went_in(catalog: Catalog) -> None:
     write(catalog, put("a/b ü'\"", "x", "yy", price=1.5, in_stock=True, title="ça", stock=3))
-    with catalog.snapshot() as snapshot:
-        product = snapshot.products(["a/b ü'\""])["a/b ü'\""]
-        ids, vectors = snapshot.vectors([image.image_id for image in product.images])
+    with catalog.reader() as reader:
+        product = reader.products(["a/b ü'\""])["a/b ü'\""]
+        ids, vectors = reader.vectors([image.image_id for image in product.images])
     assert product.attributes == {"price": 1.5, "in_stock": True, "title": "ça", "stock": 3}
     assert [image.uri for image in product.images] == ["x.jpg", "yy.jpg"]
     assert ids.tolist() == [image.image_id for image in product.images]
@@ -74,16 +74,16 @@ def test_putting_says_what_it_did(catalog: Catalog) -> None:
 def test_true_and_one_are_different_attributes(catalog: Catalog) -> None:
     write(catalog, put("p", "x", limited=1))
     assert write(catalog, put("p", "x", limited=True)) == ["updated"]
-    with catalog.snapshot() as snapshot:
-        assert snapshot.products(["p"])["p"].attributes["limited"] is True
+    with catalog.reader() as reader:
+        assert reader.products(["p"])["p"].attributes["limited"] is True
 
 
 def test_an_unchanged_product_adds_nothing_to_the_journal(catalog: Catalog) -> None:
     write(catalog, put("p", "x"))
-    with catalog.snapshot() as before:
+    with catalog.reader() as before:
         seq = before.seq
     write(catalog, put("p", "x"))
-    with catalog.snapshot() as after:
+    with catalog.reader() as after:
         assert after.seq == seq
 
 
@@ -108,52 +108,52 @@ def test_an_image_id_is_never_used_again(catalog: Catalog) -> None:
 
 def test_two_products_with_the_same_photo_are_both_kept(catalog: Catalog) -> None:
     write(catalog, put("p", "x"), put("q", "x"))
-    with catalog.snapshot() as snapshot:
-        assert snapshot.counts() == (2, 2)
-        assert set(snapshot.known_photos(["x"])) == {"x"}
+    with catalog.reader() as reader:
+        assert reader.counts() == (2, 2)
+        assert set(reader.known_photos(["x"])) == {"x"}
 
 
 def test_a_removal_leaves_nothing_behind(catalog: Catalog) -> None:
     write(catalog, put("p", "x", "yy"))
     with catalog.writer() as writer:
         writer.remove(["p"])
-    with catalog.snapshot() as snapshot:
-        assert snapshot.counts() == (0, 0)
-        assert list(snapshot.all_vectors()) == []
-        assert snapshot.known_photos(["x"]) == {}
+    with catalog.reader() as reader:
+        assert reader.counts() == (0, 0)
+        assert list(reader.all_vectors()) == []
+        assert reader.known_photos(["x"]) == {}
 
 
 def test_changes_since_a_seq_are_those_that_last(catalog: Catalog) -> None:
     write(catalog, put("p", "x"), put("q", "yy"))
-    with catalog.snapshot() as snapshot:
-        seq = snapshot.seq
+    with catalog.reader() as reader:
+        seq = reader.seq
     (old,) = images(catalog, "p")
     write(catalog, put("p", "zzz"), put("r", "vvvv"), put("s", "wwwww"))
     (new,) = images(catalog, "p")
     (kept,) = images(catalog, "s")
     with catalog.writer() as writer:
         writer.remove(["r"])
-    with catalog.snapshot() as snapshot:
-        changes = snapshot.changes_since(seq)
+    with catalog.reader() as reader:
+        changes = reader.changes_since(seq)
     assert changes.added.tolist() == [new.image_id, kept.image_id]
     assert changes.removed.tolist() == [old.image_id]
 
 
 def test_a_snapshot_does_not_see_what_is_written_meanwhile(catalog: Catalog) -> None:
     write(catalog, put("p", "x"))
-    with catalog.snapshot() as snapshot:
+    with catalog.reader() as reader:
         write(catalog, put("q", "yy"))
-        assert list(snapshot.product_ids()) == ["p"]
-    with catalog.snapshot() as snapshot:
-        assert list(snapshot.product_ids()) == ["p", "q"]
+        assert list(reader.product_ids()) == ["p"]
+    with catalog.reader() as reader:
+        assert list(reader.product_ids()) == ["p", "q"]
 
 
 def test_a_batch_that_fails_changes_nothing(catalog: Catalog) -> None:
     unembedded = PutProduct("q", {}, (NewImage("u", "u", "u", None),))
     with pytest.raises(ValueError, match="without a vector"), catalog.writer() as writer:
         writer.put([put("p", "x"), unembedded])
-    with catalog.snapshot() as snapshot:
-        assert (snapshot.counts(), snapshot.seq) == ((0, 0), 0)
+    with catalog.reader() as reader:
+        assert (reader.counts(), reader.seq) == ((0, 0), 0)
 
 
 def test_another_fingerprint_is_refused_once_there_are_embeddings(catalog: Catalog) -> None:
@@ -175,10 +175,10 @@ def test_a_damaged_vector_is_named_and_not_returned(catalog: Catalog) -> None:
         connection.execute("UPDATE embeddings SET vector = ?", (bytes(blob),))
     connection.close()
     with (
-        catalog.snapshot() as snapshot,
+        catalog.reader() as reader,
         pytest.raises(CatalogError, match=f"row {image.image_id} of table embeddings is"),
     ):
-        snapshot.vectors([image.image_id])
+        reader.vectors([image.image_id])
 
 
 def test_a_missing_catalogue_is_named(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_any_operations_leave_what_a_dictionary_would_hold(
                 else:
                     writer.put([put(product_id, *state[0], price=state[1])])
                     model[product_id] = state
-    with catalog.snapshot() as snapshot:
-        stored = snapshot.products(snapshot.product_ids())
+    with catalog.reader() as reader:
+        stored = reader.products(reader.product_ids())
         found = {
             product.product_id: (
                 [image.content_hash for image in product.images],
@@ -259,14 +259,14 @@ def test_any_operations_leave_what_a_dictionary_would_hold(
             for product in stored.values()
         }
         assert found == model
-        assert journalled_images(snapshot) == {
+        assert journalled_images(reader) == {
             image.image_id for product in stored.values() for image in product.images
         }
     catalog.close()
 
 
-def journalled_images(snapshot: CatalogSnapshot) -> set[int]:
-    changes = snapshot.changes_since(0)
+def journalled_images(reader: CatalogReader) -> set[int]:
+    changes = reader.changes_since(0)
     assert changes.removed.size == 0  # nothing was there before the beginning
     return set(changes.added.tolist())
 
@@ -289,6 +289,6 @@ def test_a_new_catalogue_that_another_process_is_making_is_waited_for(tmp_path: 
         time.sleep(0.3)
         assert not opening.done()
         other.rollback()
-        with opening.result().snapshot() as snapshot:
-            assert snapshot.seq == 0
+        with opening.result().reader() as reader:
+            assert reader.seq == 0
     other.close()

@@ -70,8 +70,8 @@ def test_a_segment_is_written_by_itself_only_after_many_changes(catalog: Catalog
 def test_changes_of_attributes_are_no_reason_for_a_segment(catalog: Catalog) -> None:
     add(catalog, clustered(600, seed=1))
     segment = rebuild(catalog, FLAT)
-    with catalog.snapshot() as snapshot:
-        stored = snapshot.products(str(i) for i in range(1, 1101)).values()
+    with catalog.reader() as reader:
+        stored = reader.products(str(i) for i in range(1, 1101)).values()
     with catalog.writer() as writer:
         writer.put(
             PutProduct(
@@ -110,8 +110,8 @@ def test_without_embeddings_there_is_nothing_to_write(tmp_path: Path) -> None:
 
 
 def recorded(catalog: Catalog) -> Segment | None:
-    with catalog.snapshot() as snapshot:
-        return current_segment(snapshot)
+    with catalog.reader() as reader:
+        return current_segment(reader)
 
 
 @pytest.mark.parametrize("command", ["compact", "rebuild"])

@@ -24,8 +24,8 @@ COLOURS = ["red", "navy", "green", "gold", "white", "black"]
 
 def contents(store: Store) -> dict[str, object]:
     """Products with attributes, photos and vectors; image ids depend on the order."""
-    with store.catalog.snapshot() as snapshot:
-        ids, vectors = snapshot.vectors([i for chunk, _ in snapshot.all_vectors() for i in chunk])
+    with store.catalog.reader() as reader:
+        ids, vectors = reader.vectors([i for chunk, _ in reader.all_vectors() for i in chunk])
         vector_of = dict(zip(ids.tolist(), vectors.tolist(), strict=True))
         return {
             product_id: (
@@ -35,7 +35,7 @@ def contents(store: Store) -> dict[str, object]:
                     for i in product.images
                 ],
             )
-            for product_id, product in snapshot.products(snapshot.product_ids()).items()
+            for product_id, product in reader.products(reader.product_ids()).items()
         }
 
 
@@ -86,11 +86,11 @@ def test_shards_merged_are_the_catalogue_of_the_whole_feed(
 def test_merging_again_what_is_the_same_writes_nothing(store: Store, tmp_path: Path) -> None:
     (other,) = sharded(tmp_path, [store.row(f"p{n}", "red") for n in range(5)], 1)
     merged(store, other)
-    with store.catalog.snapshot() as snapshot:
-        before = snapshot.seq
+    with store.catalog.reader() as reader:
+        before = reader.seq
     merged(store, other)
-    with store.catalog.snapshot() as snapshot:
-        assert snapshot.seq == before
+    with store.catalog.reader() as reader:
+        assert reader.seq == before
     other.catalog.close()
 
 
@@ -116,8 +116,8 @@ def test_photos_that_lie_elsewhere_on_the_other_machine_are_not_embedded_again(
     rows = [store.row("p", "red"), store.row("q", "navy")]  # in another folder
     report = store.indexer.sync(lambda: rows, allow_mass_removal=False)
     assert (report.updated, report.embedded, store.embedder.images_seen) == (["p", "q"], 0, 0)
-    with store.catalog.snapshot() as snapshot:
-        stored = snapshot.products(["p"])["p"]
+    with store.catalog.reader() as reader:
+        stored = reader.products(["p"])["p"]
     assert stored.images[0].location == rows[0].images[0].location
     other.catalog.close()
 
@@ -145,8 +145,8 @@ def test_a_catalogue_without_products_adds_none(store: Store, tmp_path: Path) ->
 def test_a_damaged_vector_is_never_merged(store: Store, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     other.add(other.row("p", "red"))
-    with other.catalog.snapshot() as snapshot:
-        _, vectors = snapshot.vectors([1])
+    with other.catalog.reader() as reader:
+        _, vectors = reader.vectors([1])
     other.catalog.close()
     path = other.catalog.path
     data = bytearray(path.read_bytes())

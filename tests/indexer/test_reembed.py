@@ -32,8 +32,8 @@ def indexing(embedder: FakeEmbedder) -> Callable[[Catalog], Indexer]:
 
 
 def fingerprint(catalog: Catalog) -> str | None:
-    with catalog.snapshot() as snapshot:
-        return snapshot.fingerprint
+    with catalog.reader() as reader:
+        return reader.fingerprint
 
 
 def most_similar(store: Store, product_id: str) -> list[str]:
@@ -50,8 +50,8 @@ def test_products_stay_and_their_embeddings_are_of_the_new_network(shop: Store) 
     assert (report.embedded, embedder.images_seen) == (3, 3)
     assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
     assert most_similar(shop, "red") == before
-    with shop.catalog.snapshot() as snapshot:
-        assert snapshot.products(["red"])["red"].attributes == {"price": 5.0}
+    with shop.catalog.reader() as reader:
+        assert reader.products(["red"])["red"].attributes == {"price": 5.0}
     assert not (shop.catalog.folder / STAGING).exists()
 
 

@@ -124,8 +124,8 @@ def test_a_segment_is_taken_up_without_any_change_of_the_catalogue(catalog: Cata
     live = LiveView()
     before = view_of(catalog, live)
     rebuild(catalog, FLAT)
-    with catalog.snapshot() as snapshot:
-        live.refresh(snapshot)
+    with catalog.reader() as reader:
+        live.refresh(reader)
     after = view_of(catalog, live)
     assert before.base is None
     assert after.base is not None
@@ -163,8 +163,8 @@ def test_searches_during_many_rebuilds_see_no_error_and_no_mixture(catalog: Cata
         assert view_of(catalog, live).search(query, 10).ids.tolist() == expected
 
     def refresh() -> None:
-        with catalog.snapshot() as snapshot:
-            live.refresh(snapshot)
+        with catalog.reader() as reader:
+            live.refresh(reader)
 
     threads = [
         threading.Thread(target=until_set, args=(ended, errors, call))
@@ -220,15 +220,15 @@ def test_a_rebuild_replaces_a_damaged_segment(catalog: Catalog) -> None:
     live = LiveView()
     assert view_of(catalog, live).base is None
     rebuild(catalog, IndexSettings(type="IVF4,Flat"))
-    with catalog.snapshot() as snapshot:
-        live.refresh(snapshot)
+    with catalog.reader() as reader:
+        live.refresh(reader)
     assert live.current.base is not None
 
 
 def test_a_reader_whose_segment_was_deleted_meanwhile_takes_the_new_one(catalog: Catalog) -> None:
     rebuild(catalog, FLAT)
     live = LiveView()
-    with catalog.snapshot() as early:
+    with catalog.reader() as early:
         assert early.seq  # the snapshot is taken now
         rebuild(catalog, IndexSettings(type="IVF4,Flat"))
         assert live.at(early) is None

@@ -56,7 +56,7 @@ def flip(path: Path, position: int = 100) -> None:
 
 
 def image_ids(shop: Shop) -> set[int]:
-    with shop.catalog.snapshot() as snapshot:
+    with shop.catalog.reader() as snapshot:
         return {i for ids, _ in snapshot.all_vectors() for i in ids.tolist()}
 
 
@@ -68,7 +68,7 @@ def test_a_snapshot_holds_catalogue_segment_and_a_manifest_that_says_so(shop: Sh
     for name, record in manifest.files.items():
         data = (folder / name).read_bytes()
         assert (len(data), sha256(data).hexdigest()) == (record.bytes, record.sha256)
-    with shop.catalog.snapshot() as snapshot:
+    with shop.catalog.reader() as snapshot:
         assert (manifest.products, manifest.images) == snapshot.counts()
         assert manifest.seq == snapshot.seq
     assert manifest.fingerprint == FAKE_SPEC.fingerprint
@@ -93,7 +93,7 @@ def test_snapshots_are_taken_while_a_writer_goes_on(shop: Shop) -> None:
         seed += 1
         shop.do(operation_of("put", Random(seed), {}, {}))
         shop.do(Operation("compact"))
-        with shop.catalog.snapshot() as snapshot:
+        with shop.catalog.reader() as snapshot:
             seq = snapshot.seq
         states[seq] = shop.state()
     thread.join()
@@ -138,7 +138,7 @@ def test_a_restore_into_a_live_catalogue_is_picked_up_by_who_searches(shop: Shop
 
 def test_restoring_what_is_there_changes_nothing(shop: Shop) -> None:
     name = take(shop)
-    with shop.catalog.snapshot() as snapshot:
+    with shop.catalog.reader() as snapshot:
         assert give_back(shop, name).seq == snapshot.seq
 
 

@@ -31,8 +31,8 @@ def frozen(store: Store, tmp_path: Path) -> Iterator[Path]:
 
 
 def found(catalog: Catalog) -> list[str]:
-    with catalog.snapshot() as snapshot:
-        return list(snapshot.product_ids())
+    with catalog.reader() as reader:
+        return list(reader.product_ids())
 
 
 def test_a_closed_catalogue_opens_on_a_read_only_disk(frozen: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_read_that_a_change_interrupts_is_an_error(frozen: Path, store: Store)
     catalog = Catalog(frozen / "default")
 
     def read_while_it_is_written() -> None:
-        with catalog.snapshot():
+        with catalog.reader():
             writing = Store.reopened(store)
             writing.add(writing.row("boot", "navy"))
             writing.catalog.close()
@@ -71,7 +71,7 @@ def test_a_log_that_cannot_be_read_on_a_read_only_disk_is_told(
 ) -> None:
     data = tmp_path / "killed"
     (data / "default").mkdir(parents=True)
-    with store.catalog.snapshot():  # keeps the log from being emptied
+    with store.catalog.reader():  # keeps the log from being emptied
         store.add(store.row("shoe", "red"))
         for name in ("catalog.db", "catalog.db-wal"):
             copyfile(store.catalog.folder / name, data / "default" / name)
@@ -130,9 +130,9 @@ def test_an_index_file_that_does_not_fit_is_told_as_such(tmp_path: Path) -> None
 def test_a_catalogue_is_never_made_by_reading(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     path = store.catalog.path
-    with store.catalog.snapshot():
+    with store.catalog.reader():
         path.rename(tmp_path / "elsewhere.db")
-        with pytest.raises(StorageError), store.catalog.snapshot():
+        with pytest.raises(StorageError), store.catalog.reader():
             pass
         with pytest.raises(StorageError), store.catalog.writer():
             pass

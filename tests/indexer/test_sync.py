@@ -101,8 +101,8 @@ def test_a_product_whose_photo_turned_bad_stays_as_it_is(store: Store) -> None:
     Path(row.images[0].location).write_bytes(b"no picture")
     report = sync(store, [FeedRow("p", {"price": 2.0}, row.images, 1, "feed")])
     assert [r.product_id for r in report.rejected] == ["p"]
-    with store.catalog.snapshot() as snapshot:
-        assert snapshot.products(["p"])["p"].attributes == {"price": 1.0}
+    with store.catalog.reader() as reader:
+        assert reader.products(["p"])["p"].attributes == {"price": 1.0}
 
 
 def test_a_photo_on_the_web_that_cannot_be_fetched_is_rejected_with_the_reason(
@@ -130,12 +130,12 @@ def test_a_plan_writes_nothing_and_says_what_sync_then_does(store: Store) -> Non
         store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:9])
     ]
     feed += [store.row("new", "black"), Rejection("feed", 12, None, "no id")]
-    with store.catalog.snapshot() as snapshot:
-        before = snapshot.seq
+    with store.catalog.reader() as reader:
+        before = reader.seq
     calls = store.embedder.calls
     planned = plan(store, feed)
-    with store.catalog.snapshot() as snapshot:
-        assert snapshot.seq == before
+    with store.catalog.reader() as reader:
+        assert reader.seq == before
     assert store.embedder.calls == calls
     assert planned == sync(store, feed)
 

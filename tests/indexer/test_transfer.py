@@ -44,7 +44,7 @@ def test_an_export_reads_back_as_it_was(store: Store, other: Store, tmp_path: Pa
     # The export says what made its vectors, so photos may be searched and added.
     assert imported.fingerprint == FAKE_SPEC.fingerprint
     other.add(*read_feed(tmp_path / "out" / "products.csv"))
-    with store.catalog.snapshot() as ours, other.catalog.snapshot() as theirs:
+    with store.catalog.reader() as ours, other.catalog.reader() as theirs:
         assert list(theirs.product_ids()) == ["a", "b/ü %"]
         for product_id in ours.product_ids():
             mine = ours.products([product_id])[product_id]
@@ -84,11 +84,11 @@ def test_vectors_of_the_configured_model_are_searched_by_photo_too(
 def test_importing_again_changes_nothing_and_keeps_attributes(store: Store, tmp_path: Path) -> None:
     files = write_features(tmp_path, ["a.jpg", "b.jpg"], FAKE_SPEC.dimension)
     import_features(store.catalog, *files, FAKE_SPEC, same_model=True)
-    with store.catalog.snapshot() as snapshot:
-        seq = snapshot.seq
+    with store.catalog.reader() as reader:
+        seq = reader.seq
     import_features(store.catalog, *files, FAKE_SPEC, same_model=True)
-    with store.catalog.snapshot() as snapshot:
-        assert snapshot.seq == seq
+    with store.catalog.reader() as reader:
+        assert reader.seq == seq
 
 
 def test_more_names_than_rows_are_refused(store: Store, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_segment_of_another_catalogue_is_found(shop: Shop, tmp_path: Path) -> 
 
 
 def test_a_write_ahead_log_that_is_lost_is_noticed(shop: Shop) -> None:
-    with shop.catalog.snapshot():  # keeps the log from being emptied
+    with shop.catalog.reader():  # keeps the log from being emptied
         shop.do(operation_of("put", Random(9), {}, {}))
         main = shop.catalog.path.read_bytes()
     shop.close()
@@ -184,7 +184,7 @@ def test_a_catalogue_without_checksums_gets_them(tmp_path: Path) -> None:
         )
     catalog = Catalog(tmp_path)
     assert verify(catalog) == []
-    with catalog.snapshot() as snapshot:
-        assert snapshot.seq == 5
-        assert snapshot.changes_since(1).added.tolist() == [3]
+    with catalog.reader() as reader:
+        assert reader.seq == 5
+        assert reader.changes_since(1).added.tolist() == [3]
     catalog.close()

@@ -25,8 +25,8 @@ def add(catalog: Catalog, vectors: Vectors, fingerprint: str = "f") -> None:
     """A product of one image for each vector, named as the image id will be."""
     with catalog.writer() as writer:
         writer.bind(fingerprint=fingerprint, weights="w", dimension=vectors.shape[1])
-        with catalog.snapshot() as snapshot:
-            last = snapshot.end.image_id
+        with catalog.reader() as reader:
+            last = reader.end.image_id
         writer.put(
             PutProduct(str(i), {}, (NewImage(f"{i}.jpg", f"{i}.jpg", f"hash {i}", vector),))
             for i, vector in enumerate(vectors, last + 1)
@@ -40,17 +40,17 @@ def remove(catalog: Catalog, *image_ids: int) -> None:
 
 def view_of(catalog: Catalog, live: LiveView) -> View:
     while True:
-        with catalog.snapshot() as snapshot:
-            if (view := live.at(snapshot)) is not None:
+        with catalog.reader() as reader:
+            if (view := live.at(reader)) is not None:
                 return view
 
 
 def exact_view(catalog: Catalog) -> View:
     """What the catalogue holds, without any segment."""
-    with catalog.snapshot() as snapshot:
+    with catalog.reader() as reader:
         view = View()
-        for ids, vectors in snapshot.all_vectors():
-            view = view.advanced(snapshot.seq, ids, vectors)
+        for ids, vectors in reader.all_vectors():
+            view = view.advanced(reader.seq, ids, vectors)
     return view
 
 

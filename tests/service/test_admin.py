@@ -54,8 +54,8 @@ def search(client: FlaskClient, colour: object, **fields: object) -> Any:
 def stored(store: Store) -> dict[str, Product]:
     """What another process finds on disk."""
     catalog = Catalog(store.catalog.folder)
-    with catalog.snapshot() as snapshot:
-        products = snapshot.products(snapshot.product_ids())
+    with catalog.reader() as reader:
+        products = reader.products(reader.product_ids())
     catalog.close()
     return products
 

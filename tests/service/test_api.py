@@ -101,8 +101,8 @@ def test_every_answer_has_its_own_query_id_and_the_seq_it_read(
 ) -> None:
     answers = [by_json(client, product_id="red").json for _ in range(3)]
     assert len({answer["query_id"] for answer in answers}) == 3
-    with shop.catalog.snapshot() as snapshot:
-        assert {answer["seq"] for answer in answers} == {snapshot.seq}
+    with shop.catalog.reader() as reader:
+        assert {answer["seq"] for answer in answers} == {reader.seq}
 
 
 def test_distance_is_one_minus_score(client: FlaskClient) -> None:

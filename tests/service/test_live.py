@@ -76,8 +76,8 @@ def watching(shop: Shop) -> Iterator[Watch]:
 
     def look(catalog: Catalog) -> None:
         while not stop.wait(0.005):
-            with catalog.snapshot() as snapshot:
-                watch.committed.setdefault(snapshot.seq, time.monotonic())
+            with catalog.reader() as reader:
+                watch.committed.setdefault(reader.seq, time.monotonic())
 
     def search(query: Any) -> None:
         while not stop.wait(0.05):
@@ -150,8 +150,8 @@ def test_changes_show_within_a_second_of_their_commit_and_no_search_fails(shop: 
 def test_a_removed_product_is_not_in_an_answer_of_a_later_state(shop: Shop) -> None:
     with watching(shop) as watch:
         shop.cli("remove", ODD_ID)
-        with Catalog(shop.data_dir / "default").snapshot() as snapshot:
-            gone = snapshot.seq
+        with Catalog(shop.data_dir / "default").reader() as reader:
+            gone = reader.seq
     later = [reply.json for reply in watch.replies if reply.json["seq"] >= gone]
     assert later
     for answer in later:

@@ -60,8 +60,8 @@ def test_a_service_is_ready_before_there_is_a_product(tmp_path: Path) -> None:
 def test_what_is_indexed_later_is_counted(store: Store) -> None:
     with serving(store.catalog.folder.parent) as client:
         store.add(store.row("shoe", "red", "navy"), store.row("hat", "green"))
-        with store.catalog.snapshot() as snapshot:
-            seq = snapshot.seq
+        with store.catalog.reader() as reader:
+            seq = reader.seq
         expected = READY | {"products": 2, "seq": seq}
         wait_for(lambda: readiness(client)[1]["collections"] == [expected], "counting", seconds=10)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from indexer.arrays import Ids, Vectors
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import LiveTable, Table
-from indexer.store.embedded.catalog import Catalog, CatalogSnapshot, CatalogWriter
+from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.index import LiveView, View
 from indexer.store.embedded.selection import Rows, WholeCollection
 
@@ -31,12 +31,12 @@ class EmbeddedStore:
     def index_sizes(self) -> dict[str, int]:
         return self._view.current.sizes()
 
-    def reader(self) -> AbstractContextManager[CatalogSnapshot]:
-        return self.catalog.snapshot()
+    def reader(self) -> AbstractContextManager[CatalogReader]:
+        return self.catalog.reader()
 
     @contextmanager
     def search_reader(self, *, attributes: bool) -> Iterator["EmbeddedSearchReader"]:
-        """A snapshot, and the view and the table of exactly its seq.
+        """A reader, and the view and the table of exactly its seq.
 
         Raises:
             CatalogError: what is stored is damaged.
@@ -44,24 +44,24 @@ class EmbeddedStore:
         # A command that asks for no attribute does not wait until all are read.
         attributes = attributes or self._table.is_loaded
         while True:
-            with self.catalog.snapshot() as snapshot:
-                view = self._view.at(snapshot)
-                table = self._table.at(snapshot) if attributes else None
+            with self.catalog.reader() as reader:
+                view = self._view.at(reader)
+                table = self._table.at(reader) if attributes else None
                 if view is not None and (table is not None or not attributes):
-                    yield EmbeddedSearchReader(snapshot, view, table)
+                    yield EmbeddedSearchReader(reader, view, table)
                     return
 
     def writer(self) -> AbstractContextManager[CatalogWriter]:
         return self.catalog.writer()
 
     def refresh(self) -> None:
-        with self.catalog.snapshot() as snapshot:
-            self._view.refresh(snapshot)
-            self._table.at(snapshot)
+        with self.catalog.reader() as reader:
+            self._view.refresh(reader)
+            self._table.at(reader)
 
     def sample(self, size: int) -> Vectors:
-        with self.catalog.snapshot() as snapshot:
-            return (self._view.at(snapshot) or self._view.current).sample(size)
+        with self.catalog.reader() as reader:
+            return (self._view.at(reader) or self._view.current).sample(size)
 
     def close(self) -> None:
         self.catalog.close()
@@ -69,15 +69,15 @@ class EmbeddedStore:
 
 @dataclass(frozen=True)
 class EmbeddedSearchReader:
-    """A snapshot of the catalogue, with the view and the table of exactly its seq.
+    """A reader of the catalogue, with the view and the table of exactly its seq.
 
     Args:
-        reader: the snapshot.
+        reader: of the catalogue.
         view: of the images.
         table: of the attributes; None if they were not asked for.
     """
 
-    reader: CatalogSnapshot
+    reader: CatalogReader
     view: View
     table: Table | None
 

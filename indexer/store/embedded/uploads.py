@@ -52,8 +52,8 @@ class UploadedPhotos:
         """Deletes those of the files here whose photos the catalogue does not have."""
         removed = 0
         for batch in batched((path for path in paths if path.is_relative_to(self.folder)), _BATCH):
-            with self._catalog.snapshot() as snapshot:
-                known = snapshot.known_photos(path.stem for path in batch)
+            with self._catalog.reader() as reader:
+                known = reader.known_photos(path.stem for path in batch)
             for path in batch:
                 if path.stem not in known:
                     with suppress(OSError):  # then a later sweep deletes it

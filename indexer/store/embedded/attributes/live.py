@@ -3,7 +3,7 @@
 import threading
 
 from indexer.store.embedded.attributes.table import Table
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.attributes import products_changed_since
 
 
@@ -18,28 +18,28 @@ class LiveTable:
     def is_loaded(self) -> bool:
         return self._table is not None
 
-    def at(self, snapshot: CatalogSnapshot) -> Table | None:
-        """The table of exactly this snapshot, at a cost that goes with what changed since.
+    def at(self, reader: CatalogReader) -> Table | None:
+        """The table of exactly this reader, at a cost that goes with what changed since.
 
-        The first call reads every product. None if the table is past the snapshot: take a new one.
+        The first call reads every product. None if the table is past the reader: open a new one.
 
         Raises:
             CatalogError: what is stored is damaged.
         """
-        if self._is_behind(snapshot):
+        if self._is_behind(reader):
             with self._advancing:
-                if self._is_behind(snapshot):
-                    self._table = _advanced(self._table, snapshot)
+                if self._is_behind(reader):
+                    self._table = _advanced(self._table, reader)
         table = self._table
-        return table if table is not None and table.seq == snapshot.seq else None
+        return table if table is not None and table.seq == reader.seq else None
 
-    def _is_behind(self, snapshot: CatalogSnapshot) -> bool:
-        return self._table is None or self._table.seq < snapshot.seq
+    def _is_behind(self, reader: CatalogReader) -> bool:
+        return self._table is None or self._table.seq < reader.seq
 
 
-def _advanced(table: Table | None, snapshot: CatalogSnapshot) -> Table:
-    changed = None if table is None else products_changed_since(snapshot, table.seq)
+def _advanced(table: Table | None, reader: CatalogReader) -> Table:
+    changed = None if table is None else products_changed_since(reader, table.seq)
     if table is None or changed is None:
-        return Table.of(snapshot)
-    found = snapshot.products(changed)
-    return table.advanced(snapshot.seq, sorted(changed), list(found.values()))
+        return Table.of(reader)
+    found = reader.products(changed)
+    return table.advanced(reader.seq, sorted(changed), list(found.values()))

@@ -14,7 +14,7 @@ from indexer.store import AttributeValue, Condition, FacetCount, Product
 from indexer.store.embedded.attributes.block import Block, build, merge
 from indexer.store.embedded.attributes.column import Column, Mask
 from indexer.store.embedded.attributes.filters import members
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.attributes import all_attributes, owners
 
 # As in a view: small blocks are merged, so that a row is copied a logarithmic number of times.
@@ -34,14 +34,14 @@ class Table:
     blocks: tuple[Block, ...] = ()
 
     @classmethod
-    def of(cls, snapshot: CatalogSnapshot) -> "Table":
+    def of(cls, reader: CatalogReader) -> "Table":
         """Reads the whole catalogue."""
-        own = owners(snapshot)
+        own = owners(reader)
         if not own.product_ids:
-            return cls(snapshot.seq)
+            return cls(reader.seq)
         with _collector_paused():
-            block = build(own.product_ids, own.images, own.numbers, all_attributes(snapshot, own))
-        return cls(snapshot.seq, (block,))
+            block = build(own.product_ids, own.images, own.numbers, all_attributes(reader, own))
+        return cls(reader.seq, (block,))
 
     def advanced(self, seq: int, changed: Sequence[str], products: Sequence[Product]) -> "Table":
         """The table as of a later `seq`, at a cost that goes with the change.
@@ -158,7 +158,7 @@ class Table:
         gone = list(product_ids)
         return self._joined(block.without(gone).alive for block in self.blocks)
 
-    def products_of(self, snapshot: CatalogSnapshot, images: Ids) -> list[str]:
+    def products_of(self, reader: CatalogReader, images: Ids) -> list[str]:
         """The product id of each image.
 
         Raises:
@@ -169,7 +169,7 @@ class Table:
             places, rows = block.owners_of(images)
             found[places] = block.product_ids[rows]
         if None in found:
-            raise snapshot.missing_image(int(images[found.tolist().index(None)]))
+            raise reader.missing_image(int(images[found.tolist().index(None)]))
         return found.tolist()
 
     @staticmethod

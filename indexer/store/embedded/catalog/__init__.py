@@ -2,7 +2,7 @@
 
 from indexer.store.embedded.catalog.catalog import Catalog
 from indexer.store.embedded.catalog.checksums import DamagedError
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot, Changes
+from indexer.store.embedded.catalog.reader import CatalogReader, Changes
 from indexer.store.embedded.catalog.writer import CatalogWriter
 
-__all__ = ["Catalog", "CatalogSnapshot", "CatalogWriter", "Changes", "DamagedError"]
+__all__ = ["Catalog", "CatalogReader", "CatalogWriter", "Changes", "DamagedError"]

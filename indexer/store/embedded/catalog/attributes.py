@@ -11,7 +11,7 @@ import orjson
 from indexer.arrays import Ids
 from indexer.store import Attributes
 from indexer.store.embedded.catalog.checksums import checksum, damaged
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
+from indexer.store.embedded.catalog.reader import CatalogReader
 
 _PER_CHUNK = 8192
 
@@ -39,14 +39,14 @@ class _Numbers(dict[str, int]):
         return number
 
 
-def owners(snapshot: CatalogSnapshot) -> Owners:
+def owners(reader: CatalogReader) -> Owners:
     """Read without comparing rows with their checksums: those of `all_attributes` cover them.
 
     Raises:
         DamagedError: an image is missing.
     """
     numbers, images, owner, sums = _Numbers(), [], [], []
-    rows = snapshot.connection.execute(
+    rows = reader.connection.execute(
         "SELECT image_id, product_id, checksum FROM images ORDER BY image_id"
     )
     while chunk := rows.fetchmany(_PER_CHUNK):
@@ -55,14 +55,14 @@ def owners(snapshot: CatalogSnapshot) -> Owners:
         owner.append(np.array(list(map(numbers.__getitem__, product_ids)), np.int64))
         sums.append(np.array(checksums, np.float64))  # their sums stay below 2**53
     all_images, all_owners = _joined(images), _joined(owner)
-    snapshot.require_count("images", len(all_images), snapshot.counts()[1])
+    reader.require_count("images", len(all_images), reader.counts()[1])
     weights = np.concatenate(sums) if sums else np.empty(0)
     covered = np.bincount(all_owners, weights, len(numbers)).astype(np.int64).tolist()
     return Owners(list(numbers), all_images, all_owners, covered)
 
 
 def all_attributes(
-    snapshot: CatalogSnapshot, own: Owners
+    reader: CatalogReader, own: Owners
 ) -> Iterator[tuple[list[int], list[Attributes]]]:
     """The number and the attributes of every product that has an image, in chunks.
 
@@ -71,7 +71,7 @@ def all_attributes(
     """
     number_of = {product_id: number for number, product_id in enumerate(own.product_ids)}
     seen = with_images = 0
-    rows = snapshot.connection.execute("SELECT product_id, attributes, checksum FROM products")
+    rows = reader.connection.execute("SELECT product_id, attributes, checksum FROM products")
     while chunk := rows.fetchmany(_PER_CHUNK):
         product_ids, texts, stored = zip(*chunk, strict=True)
         found = [number_of.get(product_id, -1) for product_id in product_ids]
@@ -79,18 +79,18 @@ def all_attributes(
         if sums != list(stored):
             row = next(i for i, own_sum in enumerate(sums) if own_sum != stored[i])
             what = f"row {product_ids[row]!r} of table products or its images"
-            raise damaged(snapshot.connection, what)
+            raise damaged(reader.connection, what)
         seen += len(chunk)
         if -1 in found:
             texts = tuple(text for text, number in zip(texts, found, strict=True) if number >= 0)
             found = [number for number in found if number >= 0]
         with_images += len(found)
         yield found, _parsed(texts)
-    snapshot.require_count("products", seen, snapshot.counts()[0])
-    snapshot.require_count("products", with_images, len(number_of))
+    reader.require_count("products", seen, reader.counts()[0])
+    reader.require_count("products", with_images, len(number_of))
 
 
-def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | None:
+def products_changed_since(reader: CatalogReader, seq: int) -> set[str] | None:
     """The ids of products that were put or removed after `seq`.
 
     None if numbers are missing in between, as after a restored snapshot: then read all again.
@@ -98,22 +98,22 @@ def products_changed_since(snapshot: CatalogSnapshot, seq: int) -> set[str] | No
     Raises:
         DamagedError: the journal is not what was written.
     """
-    chain = snapshot.chain_at(seq)
+    chain = reader.chain_at(seq)
     changed, number = set(), seq
-    for row in snapshot.connection.execute(
+    for row in reader.connection.execute(
         "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
         " WHERE seq > ? ORDER BY seq",
         (seq,),
     ):
         own = checksum(chain, *row[:-1])
         if own != row[-1]:
-            raise damaged(snapshot.connection, f"row {row[0]} of table journal, or one before it,")
+            raise damaged(reader.connection, f"row {row[0]} of table journal, or one before it,")
         if row[0] != number + 1:
             return None
         number = row[0]
         changed.add(row[3])
         chain = chain if row[4] is None else own
-    return changed if number == snapshot.seq else None
+    return changed if number == reader.seq else None
 
 
 def _covered(own: Owners, product_id: str, text: str, number: int) -> bytes:

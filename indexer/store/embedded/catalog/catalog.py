@@ -13,8 +13,8 @@ from indexer.store.embedded.catalog.connection import Opened, connect
 from indexer.store.embedded.catalog.faults import READING, errors_named
 from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.mark import MarkFile
+from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import migrate
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 from indexer.store.embedded.catalog.writer import CatalogWriter
 
 FILE_NAME = "catalog.db"
@@ -52,10 +52,10 @@ class Catalog:
                 self._idle.append(connect(self.path, create=create))
                 migrate(self._idle[0].connection)
                 self._file = self._identity()
-            with self.snapshot() as snapshot:
-                if mark and snapshot.seq < mark.seq:
+            with self.reader() as reader:
+                if mark and reader.seq < mark.seq:
                     raise DamagedError(
-                        f"{self.path}: ends at seq {snapshot.seq}, but {self.mark.path.name} tells"
+                        f"{self.path}: ends at seq {reader.seq}, but {self.mark.path.name} tells"
                         f" of {mark.seq}; the file or its write-ahead log was replaced, cut or"
                         " damaged: put both back, or restore a snapshot"
                     )
@@ -64,7 +64,7 @@ class Catalog:
             raise
 
     @contextmanager
-    def snapshot(self) -> Iterator[CatalogSnapshot]:
+    def reader(self) -> Iterator[CatalogReader]:
         """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short.
 
         Raises:
@@ -78,11 +78,11 @@ class Catalog:
             opened = self._taken()
             try:
                 opened.connection.execute("BEGIN")
-                snapshot = CatalogSnapshot(opened.connection)
-                if snapshot.seq < last_seq:
+                reader = CatalogReader(opened.connection)
+                if reader.seq < last_seq:
                     raise self._replaced()
-                self._last_seq = max(self._last_seq, snapshot.seq)
-                yield snapshot
+                self._last_seq = max(self._last_seq, reader.seq)
+                yield reader
             finally:
                 opened.connection.rollback()
                 self._give_back(opened)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from indexer.store.embedded.catalog.checksums import checksum, teach
+from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import migrate
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 
 _AT_MOST = 100  # findings of one kind: one bad page may damage thousands of rows
 
@@ -37,43 +37,43 @@ _ROWS = (
 )
 
 
-def structure(snapshot: CatalogSnapshot) -> Iterator[str]:
+def structure(reader: CatalogReader) -> Iterator[str]:
     """SQLite's own checks of its pages, indexes and references."""
-    for (problem,) in snapshot.connection.execute(f"PRAGMA integrity_check({_AT_MOST})"):
+    for (problem,) in reader.connection.execute(f"PRAGMA integrity_check({_AT_MOST})"):
         if problem != "ok":
             yield problem
     with closing(sqlite3.connect(":memory:")) as new:
         new.isolation_level = None
         teach(new)
         migrate(new)
-        for name, _ in _schema(new) ^ _schema(snapshot.connection):
+        for name, _ in _schema(new) ^ _schema(reader.connection):
             yield f"the definition of {name.decode(errors='replace')} is not that of this version"
-    for table, row, parent, _ in snapshot.connection.execute("PRAGMA foreign_key_check"):
+    for table, row, parent, _ in reader.connection.execute("PRAGMA foreign_key_check"):
         yield f"row {row} of table {table}: its row of table {parent} is missing"
 
 
-def rows(snapshot: CatalogSnapshot) -> Iterator[str]:
+def rows(reader: CatalogReader) -> Iterator[str]:
     """Rows that are not what was written, and rows that are missing."""
     for table, key, values in _ROWS:
-        for (name,) in snapshot.connection.execute(
+        for (name,) in reader.connection.execute(
             f"SELECT CAST({key} AS BLOB) FROM {table} NOT INDEXED"  # noqa: S608
             f" WHERE checksum IS NOT checksum({values}) LIMIT {_AT_MOST}"
         ):
             shown = "NULL" if name is None else repr(name.decode(errors="replace"))
             yield f"row {shown} of table {table}: its checksum differs"
-    products, images = snapshot.counts()
+    products, images = reader.counts()
     for table, expected in (("products", products), ("images", images), ("embeddings", images)):
         count = f"SELECT count(*) FROM {table} NOT INDEXED"  # noqa: S608
-        (found,) = snapshot.connection.execute(count).fetchone()
+        (found,) = reader.connection.execute(count).fetchone()
         if found != expected:
             yield f"table {table}: has {found} rows, {expected} were written"
 
 
-def journal(snapshot: CatalogSnapshot) -> Iterator[str]:
+def journal(reader: CatalogReader) -> Iterator[str]:
     """Rows of the journal that are not what was written, and what it tells of the images."""
     chain = 0
     present: set[int] = set()
-    for seq, at, operation, product_id, image_id, stored in snapshot.connection.execute(
+    for seq, at, operation, product_id, image_id, stored in reader.connection.execute(
         f"SELECT seq, {_counted('at', 'operation', 'product_id')},"  # noqa: S608
         " image_id, checksum FROM journal ORDER BY seq"
     ):
@@ -82,10 +82,10 @@ def journal(snapshot: CatalogSnapshot) -> Iterator[str]:
         if image_id is not None:
             chain = stored
             (present.add if operation == b"add_image\0" else present.discard)(image_id)
-    if chain != snapshot.end.chain:
+    if chain != reader.end.chain:
         yield "table journal: rows are missing at its end"
     stored_ids = {
-        row[0] for row in snapshot.connection.execute("SELECT image_id FROM images NOT INDEXED")
+        row[0] for row in reader.connection.execute("SELECT image_id FROM images NOT INDEXED")
     }
     for image_id in sorted(present ^ stored_ids)[:_AT_MOST]:
         where = "the journal" if image_id in present else "table images"

@@ -8,8 +8,8 @@ import numpy as np
 from indexer.arrays import Ids
 from indexer.errors import CatalogError
 from indexer.store.embedded.catalog.checksums import checksum, path_of, require
+from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import now
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 from indexer.store.embedded.catalog.writer import CatalogWriter
 
 
@@ -37,43 +37,43 @@ class Segment:
     kind: str
 
 
-def folder_of(snapshot: CatalogSnapshot) -> Path:
+def folder_of(reader: CatalogReader) -> Path:
     """Where the catalogue is, and its segments beside it."""
-    return Path(path_of(snapshot.connection)).parent
+    return Path(path_of(reader.connection)).parent
 
 
-def image_ids(snapshot: CatalogSnapshot) -> Ids:
+def image_ids(reader: CatalogReader) -> Ids:
     """The id of every image, (n,) ascending."""
-    rows = snapshot.connection.execute("SELECT image_id FROM images ORDER BY image_id")
+    rows = reader.connection.execute("SELECT image_id FROM images ORDER BY image_id")
     return np.fromiter((row[0] for row in rows), np.int64)
 
 
-def images_changed_since(snapshot: CatalogSnapshot, seq: int) -> int:
+def images_changed_since(reader: CatalogReader, seq: int) -> int:
     """How many images came or went after `seq`."""
-    (count,) = snapshot.connection.execute(
+    (count,) = reader.connection.execute(
         "SELECT count(*) FROM journal WHERE seq > ? AND image_id IS NOT NULL", (seq,)
     ).fetchone()
     return int(count)
 
 
-def current_segment(snapshot: CatalogSnapshot) -> Segment | None:
+def current_segment(reader: CatalogReader) -> Segment | None:
     """The segment to search with, if one was written since the embeddings were replaced."""
-    row = snapshot.connection.execute(
+    row = reader.connection.execute(
         "SELECT file, generation, seq, images, bytes, crc32, sha256, kind, created_at, checksum"
         " FROM segments WHERE generation = ?",
-        (snapshot.generation,),
+        (reader.generation,),
     ).fetchone()
     if row is None:
         return None
     *values, _, stored = row
-    require(snapshot.connection, "segments", stored, *row[:-1])
-    return Segment(folder_of(snapshot) / values[0], *values[1:])
+    require(reader.connection, "segments", stored, *row[:-1])
+    return Segment(folder_of(reader) / values[0], *values[1:])
 
 
 def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
     """Makes it the segment to search with, instead of the one before."""
-    with writer.transaction() as snapshot:
-        snapshot.connection.execute("DELETE FROM segments")
+    with writer.transaction() as reader:
+        reader.connection.execute("DELETE FROM segments")
         if segment:
             row = (
                 segment.path.name,
@@ -86,6 +86,6 @@ def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
                 segment.kind,
                 now(),
             )
-            snapshot.connection.execute(
+            reader.connection.execute(
                 "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, checksum(*row))
             )

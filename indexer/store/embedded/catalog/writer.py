@@ -13,8 +13,8 @@ from indexer.errors import FingerprintMismatchError
 from indexer.store.embedded.catalog.checksums import checksum, path_of
 from indexer.store.embedded.catalog.mark import Mark, MarkFile
 from indexer.store.embedded.catalog.places import stored_location
+from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import End, now, seal
-from indexer.store.embedded.catalog.snapshot import CatalogSnapshot
 from indexer.store.records import (
     Image,
     NewImage,
@@ -53,18 +53,18 @@ class CatalogWriter:
         Raises:
             FingerprintMismatchError: it holds embeddings of another kind.
         """
-        with self.transaction() as snapshot:
-            present = snapshot.fingerprint
-            if present is None or snapshot.counts() == (0, 0):
+        with self.transaction() as reader:
+            present = reader.fingerprint
+            if present is None or reader.counts() == (0, 0):
                 self._set_embedding(fingerprint, weights, dimension, fields)
-            elif (present, snapshot.dimension) != (fingerprint, dimension):
+            elif (present, reader.dimension) != (fingerprint, dimension):
                 raise FingerprintMismatchError(
-                    f"this catalogue holds embeddings of {snapshot.meta('weights')} (fingerprint"
-                    f" {present[:12]}, {snapshot.dimension} values), received {weights}"
+                    f"this catalogue holds embeddings of {reader.meta('weights')} (fingerprint"
+                    f" {present[:12]}, {reader.dimension} values), received {weights}"
                     f" ({fingerprint[:12]}, {dimension} values)",
                     "use another collection or data_dir",
                 )
-            elif fields and snapshot.embedding_fields is None:
+            elif fields and reader.embedding_fields is None:
                 self._set_fields(fields)
 
     def put(self, products: Iterable[PutProduct]) -> list[Outcome]:
@@ -72,29 +72,29 @@ class CatalogWriter:
 
         A photo that a product has already keeps its image id, whatever its uri is now.
         """
-        with self.transaction() as snapshot:
+        with self.transaction() as reader:
             return [
-                self._put(put, snapshot.products([put.product_id]).get(put.product_id))
+                self._put(put, reader.products([put.product_id]).get(put.product_id))
                 for put in products
             ]
 
     def remove(self, product_ids: Iterable[str]) -> list[str]:
         """Removes products in one transaction, durable when this returns; says which existed."""
-        with self.transaction() as snapshot:
-            return self._remove(snapshot.products(product_ids).values())
+        with self.transaction() as reader:
+            return self._remove(reader.products(product_ids).values())
 
-    def become(self, other: CatalogSnapshot) -> None:
+    def become(self, other: CatalogReader) -> None:
         """Makes this catalogue equal to another one in one transaction, durable when this returns.
 
         What is the same in both stays as it is; a photo that comes back gets a new image id.
         """
-        with self.transaction() as snapshot:
-            same_kind = snapshot.fingerprint == other.fingerprint
+        with self.transaction() as reader:
+            same_kind = reader.fingerprint == other.fingerprint
             wanted = list(other.product_ids())
             kept = set(wanted) if same_kind else set()
-            surplus = [i for i in snapshot.product_ids() if i not in kept]
+            surplus = [i for i in reader.product_ids() if i not in kept]
             for batch in batched(surplus, _BATCH):
-                self._remove(snapshot.products(batch).values())
+                self._remove(reader.products(batch).values())
             if not same_kind and other.fingerprint and other.dimension:
                 self._set_embedding(
                     other.fingerprint,
@@ -103,7 +103,7 @@ class CatalogWriter:
                     other.embedding_fields,
                 )
             for batch in batched(wanted, _BATCH):
-                stored = snapshot.products(batch)
+                stored = reader.products(batch)
                 differing = [
                     product
                     for product_id, product in other.products(batch).items()
@@ -215,13 +215,13 @@ class CatalogWriter:
         self._end = self._end.after(row[0], image_id, own)
 
     @contextmanager
-    def transaction(self) -> Iterator[CatalogSnapshot]:
+    def transaction(self) -> Iterator[CatalogReader]:
         """All that the block writes, or nothing of it; durable when it has ended."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            snapshot = CatalogSnapshot(self._db)
-            self._end = snapshot.end
-            yield snapshot
+            reader = CatalogReader(self._db)
+            self._end = reader.end
+            yield reader
             seal(self._db, self._end)
             self._db.execute("COMMIT")
         except BaseException:
@@ -230,7 +230,7 @@ class CatalogWriter:
         self._mark.write(Mark(self._end.seq, self._end.image_id))
 
 
-def as_puts(other: CatalogSnapshot, products: list[Product]) -> list[PutProduct]:
+def as_puts(other: CatalogReader, products: list[Product]) -> list[PutProduct]:
     """Products of another catalogue with their vectors, to put into this one."""
     ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
     vector_of = dict(zip(ids.tolist(), vectors, strict=True))

@@ -4,7 +4,7 @@ import logging
 import threading
 from dataclasses import replace
 
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, current_segment
 from indexer.store.embedded.index.segment import open_segment
 from indexer.store.embedded.index.view import View
@@ -26,30 +26,30 @@ class LiveView:
     def current(self) -> View:
         return self._view
 
-    def at(self, snapshot: CatalogSnapshot) -> View | None:
-        """The view of exactly this snapshot, at a cost that goes with what changed since.
+    def at(self, reader: CatalogReader) -> View | None:
+        """The view of exactly this reader, at a cost that goes with what changed since.
 
-        None if the view is past the snapshot, or the snapshot's segment is gone: take a new one.
+        None if the view is past the reader, or its segment is gone: open a new one.
 
         Raises:
             CatalogError: a stored vector is damaged.
         """
-        version = snapshot.generation, snapshot.seq
+        version = reader.generation, reader.seq
         if self._is_behind(version):
             with self._advancing:
                 if self._is_behind(version):
-                    self._view = self._advanced(snapshot, version)
+                    self._view = self._advanced(reader, version)
         view = self._view
         return view if view.version == version else None
 
-    def refresh(self, snapshot: CatalogSnapshot) -> None:
+    def refresh(self, reader: CatalogReader) -> None:
         """Takes up the newest segment and changes, while searches go on with what is there.
 
         Raises:
             CatalogError: a stored vector is damaged.
         """
-        self._open(snapshot)
-        self.at(snapshot)
+        self._open(reader)
+        self.at(reader)
 
     def _is_behind(self, version: tuple[int, int]) -> bool:
         view = self._view.version
@@ -63,26 +63,26 @@ class LiveView:
         usable = newest.generation == version[0] and newest.seq <= version[1]
         return newest if usable else None
 
-    def _advanced(self, snapshot: CatalogSnapshot, version: tuple[int, int]) -> View:
+    def _advanced(self, reader: CatalogReader, version: tuple[int, int]) -> View:
         view = self._view
         if view.generation != version[0] or view.seq == 0:
-            if not self._open(snapshot):
+            if not self._open(reader):
                 return view
             view = View(version[0])
         if base := self._base_for(version):
             view = base
         if view.seq == 0:  # the journal may not reach back to the beginning, the embeddings do
-            for ids, vectors in snapshot.all_vectors():
+            for ids, vectors in reader.all_vectors():
                 view = view.advanced(0, ids, vectors)
-            return replace(view, seq=snapshot.seq)
-        changes = snapshot.changes_since(view.seq)
-        ids, vectors = snapshot.vectors(changes.added)
-        return view.advanced(snapshot.seq, ids, vectors, changes.removed)
+            return replace(view, seq=reader.seq)
+        changes = reader.changes_since(view.seq)
+        ids, vectors = reader.vectors(changes.added)
+        return view.advanced(reader.seq, ids, vectors, changes.removed)
 
-    def _open(self, snapshot: CatalogSnapshot) -> bool:
-        """Opens the snapshot's segment, unless that was tried. False if it is found bad now."""
+    def _open(self, reader: CatalogReader) -> bool:
+        """Opens the reader's segment, unless that was tried. False if it is found bad now."""
         with self._opening:
-            segment = current_segment(snapshot)
+            segment = current_segment(reader)
             if segment is None or segment == self._tried:
                 return True
             self._tried = segment

@@ -16,7 +16,7 @@ import numpy as np
 
 from indexer.arrays import Vectors
 from indexer.files import storage_error, sync
-from indexer.store.embedded.catalog import CatalogSnapshot
+from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, folder_of, image_ids
 from indexer.store.embedded.index.faiss_index import FaissIndex, searched_and_exact
 
@@ -46,7 +46,7 @@ def factory(kind: str, images: int) -> str:
     return kind if kind.endswith("Flat") else f"{kind},RFlat"  # to score exactly what it finds
 
 
-def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
+def write_segment(reader: CatalogReader, kind: str) -> Segment:
     """Writes the images of a catalogue beside it, as an index of a kind that `factory` returned.
 
     Nobody knows of the file until it is recorded in the catalogue.
@@ -56,18 +56,18 @@ def write_segment(snapshot: CatalogSnapshot, kind: str) -> Segment:
         DiskFullError, ReadOnlyError: it cannot be written for that reason.
         CatalogError: a stored vector is damaged.
     """
-    if snapshot.dimension is None:
+    if reader.dimension is None:
         raise SegmentError("the catalogue holds no embeddings yet: add products first")
-    index = _build(snapshot, snapshot.dimension, kind)
-    folder = folder_of(snapshot)
+    index = _build(reader, reader.dimension, kind)
+    folder = folder_of(reader)
     temporary = folder / _TEMPORARY
     try:
         digest = _write(index, temporary)
-        path = folder / f"segment-{snapshot.seq}-{digest[:12]}.faiss"
+        path = folder / f"segment-{reader.seq}-{digest[:12]}.faiss"
         segment = Segment(
             path=path,
-            generation=snapshot.generation,
-            seq=snapshot.seq,
+            generation=reader.generation,
+            seq=reader.seq,
             images=index.ntotal,
             bytes=temporary.stat().st_size,
             crc32=_crc32(temporary),
@@ -114,23 +114,23 @@ def _lists(kind: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _build(snapshot: CatalogSnapshot, dimension: int, kind: str) -> Any:
+def _build(reader: CatalogReader, dimension: int, kind: str) -> Any:
     inner = faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
     searched, _ = searched_and_exact(inner)
     if isinstance(searched, faiss.IndexIVF):
         searched.make_direct_map()
     index = faiss.IndexIDMap(inner)
     if not index.is_trained:
-        index.train(_sample(snapshot, max(_TRAINED_AT_LEAST, _TRAINED_PER_LIST * _lists(kind))))
-    for ids, vectors in snapshot.all_vectors():
+        index.train(_sample(reader, max(_TRAINED_AT_LEAST, _TRAINED_PER_LIST * _lists(kind))))
+    for ids, vectors in reader.all_vectors():
         index.add_with_ids(vectors, ids)
     return index
 
 
-def _sample(snapshot: CatalogSnapshot, size: int) -> Vectors:
-    ids = image_ids(snapshot)
+def _sample(reader: CatalogReader, size: int) -> Vectors:
+    ids = image_ids(reader)
     drawn = np.random.default_rng(0).choice(ids, min(size, len(ids)), replace=False)
-    return snapshot.vectors(drawn)[1]
+    return reader.vectors(drawn)[1]
 
 
 def _write(index: Any, path: Path) -> str:

@@ -26,7 +26,7 @@ class Changes:
     removed: Ids
 
 
-class CatalogSnapshot:
+class CatalogReader:
     """What one read transaction sees.
 
     Ids go into a statement as one JSON array, so that there may be any number of them.
