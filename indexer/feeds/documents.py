@@ -17,7 +17,10 @@ def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
         BadParameterError: a value cannot be read, a column is no attribute, or there is too much.
     """
     if odd := sorted(_NOT_ATTRIBUTES.intersection(map(merchant.column_name, columns))):
-        raise BadParameterError(f"attributes: {odd[0]} is not an attribute; send photos in images")
+        place = (
+            "the id is in the path or in product_id" if odd[0] == "id" else "send photos in images"
+        )
+        raise BadParameterError(f"attributes: {odd[0]} is not an attribute; {place}")
     try:
         cells = merchant.collect([*columns.items(), (merchant.MAIN_IMAGE, "-")])
         return merchant.attributes(cells, datetime.datetime.now(datetime.UTC)).attributes

@@ -124,7 +124,9 @@ def _document(data: bytes, where: str) -> Any:
     except RecursionError:
         raise BadRequestError(f"{where}the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
-        raise BadRequestError(f"{where}invalid JSON: {error.msg} at byte {error.pos}") from None
+        raise BadRequestError(
+            f"{where}invalid JSON: {error.msg} at character {error.pos}"
+        ) from None
     except UnicodeDecodeError as error:
         raise BadRequestError(f"{where}invalid JSON: not UTF-8 at byte {error.start}") from None
     except ValueError:  # Python reads no numbers of thousands of digits

@@ -234,7 +234,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "embedding:\n  input_size: 31\n": ("embedding.input_size", ["31", "32", "512", "auto"]),
     "embedding:\n  resize: cubic\n": ("embedding.resize", ["cubic", "bilinear"]),
     "embedding:\n  input_siz: 3\n": ("embedding.input_siz", ["input_size"]),
-    "service:\n  port: true\n": ("service.port", ["True", "65535"]),
+    "service:\n  port: true\n": ("service.port", ["true", "65535"]),
     "servise:\n  port: 1\n": ("servise", ["service"]),
 }
 
