@@ -1,1 +1,1 @@
-"""Changes a catalogue: rows are read, fetched, decoded, embedded and committed."""
+"""Rows to a collection in stages: read, fetch, decode, embed, commit; and single edits."""

@@ -13,8 +13,7 @@ from indexer.errors import HostError, ImageError
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.report import Missed
-from indexer.store import NewImage, PutProduct
-from indexer.store.embedded.catalog import Catalog
+from indexer.store import NewImage, PutProduct, Records
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ class RowReader:
     """Reads the photos of rows. Thread-safe.
 
     Args:
-        catalog: where photos may be stored already.
+        records: where photos may be stored already.
         spec: of its embeddings.
         photos: reads them, from disk and from the web.
     """
 
-    def __init__(self, catalog: Catalog, spec: EmbeddingSpec, photos: PhotoSource) -> None:
-        self._catalog = catalog
+    def __init__(self, records: Records, spec: EmbeddingSpec, photos: PhotoSource) -> None:
+        self._records = records
         self._spec = spec
         self._photos = photos
 
@@ -94,13 +93,13 @@ class RowReader:
     def _read(self, ref: ImageRef) -> Photo:
         data = self._photos.read(ref.location)
         content_hash = sha256(data).hexdigest()
-        with self._catalog.reader() as reader:
+        with self._records.reader() as reader:
             known = reader.known_photos([content_hash])
         return Photo(ref, content_hash, None if known else self._pixels(data))
 
     def _kept(self, product_id: str, ref: ImageRef) -> list[Photo]:
         """The photo that the product has of this location, if any."""
-        with self._catalog.reader() as reader:
+        with self._records.reader() as reader:
             stored = reader.products([product_id]).get(product_id)
             same = [i for i in stored.images if i.location == ref.location] if stored else []
             if not same:

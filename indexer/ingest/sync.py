@@ -1,17 +1,15 @@
-"""From feed rows to a catalogue: read photos, embed the new ones, commit batch by batch.
+"""From feed rows to a collection: read, fetch, decode, embed, commit.
 
-Three things go on at a time: threads read the photos of the next batches, the caller's thread
-embeds one, and a thread commits the one before. Every batch is a transaction, so an interrupted
-run has lost at most two batches of work, and the next run finds what is done by its content hash.
+Three stages run at a time: threads read the photos of the next batches (`reading`), the caller's
+thread embeds one batch (`embedding`), and a thread commits the one before. Every batch is a
+transaction, so an interrupted run has lost at most two batches of work, and the next run finds what
+is done by its content hash.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
@@ -19,30 +17,27 @@ from indexer.embedding.kinds import bind, require
 from indexer.errors import MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 from indexer.fetch import PhotoSource
+from indexer.ingest.embedding import RowEmbedder
 from indexer.ingest.pipeline import ahead, threads
-from indexer.ingest.reading import Photo, Prepared, RowReader
+from indexer.ingest.reading import Prepared, RowReader
 from indexer.ingest.removal import Surplus, surplus
 from indexer.ingest.report import Report
-from indexer.store import Outcome, PutProduct, outcome
-from indexer.store.embedded.catalog import Catalog, CatalogWriter
+from indexer.store import Outcome, PutProduct, Records, Writer, outcome
 
 # Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
 BATCH = 32
-# Products whose photos are read ahead of the network, so that it never waits for a disk.
+# Products whose photos are read ahead of the model, so that it never waits for a disk.
 _AHEAD = 2 * BATCH
 _READERS = 4
-# Pixels per pass of the network: 32 photos of side 80, 4 of side 224. Fewer take longer each,
-# more take memory.
-_PASS_PIXELS = 32 * 80 * 80
 
 Progress = Callable[[int], None]
 
 
 class Indexer:
-    """Writes feed rows into a catalogue.
+    """Writes feed rows into a collection.
 
     Args:
-        catalog: to write to.
+        records: the collection to write to.
         spec: of the embeddings it holds.
         embedder: called once there is a photo to embed; a run without new photos needs none.
         photos: reads them, from disk and from the web.
@@ -51,17 +46,17 @@ class Indexer:
 
     def __init__(
         self,
-        catalog: Catalog,
+        records: Records,
         spec: EmbeddingSpec,
         embedder: Callable[[], Embedder],
         photos: PhotoSource,
         progress: Progress,
     ) -> None:
-        self._catalog = catalog
+        self._records = records
         self._spec = spec
-        self._embedder = embedder
         self._photos = photos
-        self._reader = RowReader(catalog, spec, photos)
+        self._reader = RowReader(records, spec, photos)
+        self._embedding = RowEmbedder(records, spec, embedder, self._reader)
         self._progress = progress
 
     def add(self, rows: Iterable[FeedRow | Rejection]) -> Report:
@@ -116,7 +111,7 @@ class Indexer:
         Raises:
             FingerprintMismatchError: as `sync`.
         """
-        with self._catalog.reader() as reader:
+        with self._records.reader() as reader:
             require(reader, self._spec)
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
@@ -130,7 +125,7 @@ class Indexer:
         with self._readers() as readers:
             for batch in batched(self._prepared(feed(), report, readers), BATCH):
                 photos = {photo.content_hash for prepared in batch for photo in prepared.photos}
-                with self._catalog.reader() as reader:
+                with self._records.reader() as reader:
                     stored = reader.products(prepared.row.product_id for prepared in batch)
                     new |= photos - reader.known_photos(photos).keys()
                 for prepared in batch:
@@ -140,9 +135,9 @@ class Indexer:
         return report
 
     @contextmanager
-    def _writer(self) -> Iterator[CatalogWriter]:
-        with self._catalog.writer() as writer:
-            with self._catalog.reader() as reader:
+    def _writer(self) -> Iterator[Writer]:
+        with self._records.writer() as writer:
+            with self._records.reader() as reader:
                 bind(reader, writer, self._spec)
             yield writer
 
@@ -160,7 +155,7 @@ class Indexer:
         self, rows: Iterable[FeedRow | Rejection], report: Report, despite_rejects: bool
     ) -> Surplus:
         """What to remove; the report tells what is not, and why."""
-        with self._catalog.reader() as reader:
+        with self._records.reader() as reader:
             found = surplus(reader.product_ids(), rows)
         report.warnings += found.warnings
         if found.unknown and not despite_rejects:
@@ -168,9 +163,7 @@ class Indexer:
             return replace(found, product_ids=[])
         return found
 
-    def _put_all(
-        self, writer: CatalogWriter, rows: Iterable[FeedRow | Rejection], report: Report
-    ) -> None:
+    def _put_all(self, writer: Writer, rows: Iterable[FeedRow | Rejection], report: Report) -> None:
         def commit(puts: list[PutProduct]) -> list[tuple[PutProduct, Outcome]]:
             return list(zip(puts, writer.put(puts), strict=True))
 
@@ -187,38 +180,9 @@ class Indexer:
         """Batches to commit. The one before may not be in the catalogue yet."""
         vectors: dict[str, Vector] = {}
         for batch in batched(prepared, BATCH):
-            vectors = self._vectors(batch, vectors, report)
+            vectors, new = self._embedding.vectors(batch, vectors)
+            report.embedded += new
             yield [each.put(vectors) for each in batch]
-
-    def _vectors(
-        self, batch: Sequence[Prepared], before: dict[str, Vector], report: Report
-    ) -> dict[str, Vector]:
-        """The vector of every photo of the batch, by content hash.
-
-        Args:
-            before: those of the batch before.
-        """
-        photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
-        vectors = {key: before[key] for key in photos if key in before}
-        vectors |= {key: p.vector for key, p in photos.items() if p.vector is not None}
-        with self._catalog.reader() as reader:
-            known = reader.known_photos(photos.keys() - vectors)
-            ids, stored = reader.vectors(list(known.values()))
-        by_id = dict(zip(ids.tolist(), stored, strict=True))
-        vectors |= {content_hash: by_id[image_id] for content_hash, image_id in known.items()}
-        new = [photo for key, photo in photos.items() if key not in vectors]
-        for chunk in batched(new, max(1, _PASS_PIXELS // self._spec.input_size**2)):
-            pixels = np.stack([self._pixels(photo) for photo in chunk])
-            embedded = self._embedder().embed_batch(pixels)
-            vectors |= {p.content_hash: v for p, v in zip(chunk, embedded, strict=True)}
-        report.embedded += len(new)
-        return vectors
-
-    def _pixels(self, photo: Photo) -> NDArray[np.uint8]:
-        if photo.pixels is not None:
-            return photo.pixels
-        # Known when it was read, but an earlier batch has replaced the only product with it.
-        return self._reader.read_again(photo)
 
     def _prepared(
         self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Executor

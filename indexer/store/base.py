@@ -1,8 +1,9 @@
-"""What search, ingest and edits need of a collection, wherever it is kept.
+"""What search and ingest need of a collection, wherever it is kept.
 
 A `Store` is one collection. `reader` gives everything as of one version, `search_reader` can rank
-as well, and `writer` is the one that changes it. Every method answers one question for many
-products, images or vectors at once: an implementation may have to ask another machine.
+as well, and `writer` is the one that changes it; ingest needs the `Records` part only. Every method
+answers one question for many products, images or vectors at once: an implementation may have to
+ask another machine.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -220,25 +221,29 @@ class Writer(Protocol):
         ...
 
 
-class Store(Protocol):
-    """One collection. Any number of threads may read from one object."""
+class Records(Protocol):
+    """The products of one collection. Any number of threads may read from one object."""
 
     def reader(self) -> AbstractContextManager[Reader]:
         """Everything as of now, whatever is written meanwhile. Keep it short."""
-        ...
-
-    def search_reader(self, *, attributes: bool) -> AbstractContextManager[SearchReader]:
-        """As `reader`, to rank products.
-
-        Args:
-            attributes: whether conditions, facets, groups or values will be asked for.
-        """
         ...
 
     def writer(self) -> AbstractContextManager[Writer]:
         """
         Raises:
             LockedError: another process is writing.
+        """
+        ...
+
+
+class Store(Records, Protocol):
+    """A collection that can be searched."""
+
+    def search_reader(self, *, attributes: bool) -> AbstractContextManager[SearchReader]:
+        """As `reader`, to rank products.
+
+        Args:
+            attributes: whether conditions, facets, groups or values will be asked for.
         """
         ...
 

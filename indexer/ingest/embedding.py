@@ -1,0 +1,71 @@
+"""From photos that were read to vectors: each photo is embedded once."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.arrays import Vector, batched
+from indexer.embedding import Embedder, EmbeddingSpec
+from indexer.ingest.reading import Photo, Prepared, RowReader
+from indexer.store import Records
+
+# Pixels per call of the model: 32 photos of side 80, 4 of side 224. Fewer take longer each, more
+# take memory.
+_PIXELS_PER_CALL = 32 * 80 * 80
+
+
+class RowEmbedder:
+    """Finds or makes the vectors of batches of rows.
+
+    Args:
+        records: where vectors may be stored already.
+        spec: of these vectors.
+        embedder: called once there is a photo to embed.
+        reader: reads a photo again whose stored vector has gone meanwhile.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        spec: EmbeddingSpec,
+        embedder: Callable[[], Embedder],
+        reader: RowReader,
+    ) -> None:
+        self._records = records
+        self._embedder = embedder
+        self._reader = reader
+        self._photos_per_call = max(1, _PIXELS_PER_CALL // spec.input_size**2)
+
+    def vectors(
+        self, batch: Sequence[Prepared], before: dict[str, Vector]
+    ) -> tuple[dict[str, Vector], int]:
+        """The vector of every photo of a batch, by content hash, and how many are new.
+
+        Args:
+            batch: rows.
+            before: vectors of the batch before, which may not be committed yet.
+        """
+        photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
+        vectors = {key: before[key] for key in photos if key in before}
+        vectors |= {key: p.vector for key, p in photos.items() if p.vector is not None}
+        vectors |= self._stored(photos.keys() - vectors)
+        new = [photo for key, photo in photos.items() if key not in vectors]
+        for chunk in batched(new, self._photos_per_call):
+            pixels = np.stack([self._pixels(photo) for photo in chunk])
+            embedded = self._embedder().embed_batch(pixels)
+            vectors |= {p.content_hash: v for p, v in zip(chunk, embedded, strict=True)}
+        return vectors, len(new)
+
+    def _stored(self, content_hashes: set[str]) -> dict[str, Vector]:
+        with self._records.reader() as reader:
+            known = reader.known_photos(content_hashes)
+            ids, stored = reader.vectors(list(known.values()))
+        by_id = dict(zip(ids.tolist(), stored, strict=True))
+        return {content_hash: by_id[image_id] for content_hash, image_id in known.items()}
+
+    def _pixels(self, photo: Photo) -> NDArray[np.uint8]:
+        if photo.pixels is not None:
+            return photo.pixels
+        # Known when it was read, but an earlier batch has replaced the only product with it.
+        return self._reader.read_again(photo)
