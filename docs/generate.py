@@ -13,7 +13,7 @@ import yaml
 
 from indexer.cli import main as cli
 from indexer.config import EmbeddingSettings, Setting, Settings, table
-from service.http.openapi import document
+from service.api.pages import document
 
 ROOT = Path(__file__).parent.parent
 _NOTE = "<!-- Written by docs/generate.py; change the code instead. -->"

@@ -25,10 +25,10 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     from flask import Flask
 
     from service import access
-    from service.api import admin, events
-    from service.api import endpoints as api
+    from service.api.events import register as register_events
+    from service.api.pages import BLUEPRINTS
     from service.engine.collections import SearchService
-    from service.http import counting, encodings, headers, heads, logs, openapi, problems, routing
+    from service.http import counting, encodings, headers, heads, logs, problems, routing
     from service.server.incoming import most_body_bytes
 
     app = Flask(__name__)
@@ -42,10 +42,9 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     app.extensions["search"] = search or SearchService.started(settings)
     logs.register(app)
     counting.register(app)
-    app.register_blueprint(api.blueprint)
-    app.register_blueprint(openapi.blueprint)
-    admin.register(app, settings)
-    events.register(app, settings)
+    register_events(app, settings)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
     problems.register(app)
     headers.register(app)
     access.register(app, settings)

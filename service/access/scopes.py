@@ -1,32 +1,58 @@
 """What a request needs: each view declares its scope where it stands."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Flask
 
 from indexer.access.keys import Scope
+from service.http.descriptions import Description
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a view declares.
+
+    Attributes:
+        scope: that a key must have; None if no key is needed.
+        summary: the first line of its docstring.
+        description: for programs; None if it has none.
+    """
+
+    scope: Scope | None
+    summary: str
+    description: Description | None
 
 
 class ScopedBlueprint(Blueprint):
     """A blueprint whose routes each name the scope that a key must have.
 
-    `@blueprint.post("/v1/search", scope="search")`; the scope None is open to everyone. A route
-    without a scope cannot be declared.
+    `@blueprint.post("/v1/search", scope="search", description=...)`; the scope None is open to
+    everyone. A route without a scope cannot be declared.
 
     Attributes:
-        scopes: by method and rule, `("POST", "/v1/search")`.
+        routes: by method and rule, `("POST", "/v1/search")`.
     """
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name)
-        self.scopes: dict[tuple[str, str], Scope | None] = {}
+        self.routes: dict[tuple[str, str], Route] = {}
 
     def add_url_rule(  # type: ignore[override]  # the scope is required on purpose
-        self, rule: str, *arguments: Any, scope: Scope | None, **options: Any
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        *,
+        scope: Scope | None,
+        description: Description | None = None,
+        **options: Any,
     ) -> None:
+        summary = ((view_func and view_func.__doc__) or "").partition("\n")[0]
         for method in options.get("methods") or ["GET"]:
-            self.scopes[method, rule] = scope
-        super().add_url_rule(rule, *arguments, **options)
+            self.routes[method, rule] = Route(scope, summary, description)
+        super().add_url_rule(rule, endpoint, view_func, **options)
 
 
 def scope_of(app: Flask, method: str, rule: str) -> Scope | None:
@@ -37,8 +63,8 @@ def scope_of(app: Flask, method: str, rule: str) -> Scope | None:
     # The files of the search page are open, and preflights carry no keys.
     if method == "OPTIONS" or rule == f"{app.static_url_path}/<path:filename>":
         return None
-    declared: dict[tuple[str, str], Scope | None] = {}
+    wanted = ("GET" if method == "HEAD" else method, rule)
     for blueprint in app.blueprints.values():
-        if isinstance(blueprint, ScopedBlueprint):
-            declared |= blueprint.scopes
-    return declared.get(("GET" if method == "HEAD" else method, rule), "admin")
+        if isinstance(blueprint, ScopedBlueprint) and wanted in blueprint.routes:
+            return blueprint.routes[wanted].scope
+    return "admin"

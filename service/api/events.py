@@ -6,11 +6,21 @@ from flask import Flask, current_app
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.config import Settings
-from indexer.events import Action, Event, EventStore, Recorder
+from indexer.errors import BadParameterError
+from indexer.events import (
+    Action,
+    Event,
+    EventsError,
+    EventStore,
+    Recorder,
+    UnknownQueryError,
+)
 from indexer.search import Answer
 from indexer.wording import Matching
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
+from service.api.schemas import OF_BODY
+from service.http.descriptions import JSON, Description
 from service.http.parsing import json_body, validated
 
 MAX_EVENTS = 1000
@@ -49,14 +59,13 @@ class EventsBody(BaseModel):
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Adds the endpoint to the application. Nothing is recorded if nothing is to be kept."""
+    """Gives the application its recorder; none if nothing is to be kept."""
     days = settings.events.keep_days
     app.extensions["events"] = (
         Recorder(EventStore(settings.storage.data_dir, settings.events.max_mib), days)
         if days
         else None
     )
-    app.register_blueprint(blueprint)
 
 
 def note(answer: Answer) -> None:
@@ -65,9 +74,18 @@ def note(answer: Answer) -> None:
         recorder.note(answer)
 
 
-@blueprint.post("/v1/events", scope="events")
+@blueprint.post(
+    "/v1/events",
+    scope="events",
+    description=Description(
+        "addEvents",
+        {204: {"description": "Stored."}},
+        body={JSON: {"anyOf": [EventBody, EventsBody]}},
+        raises=(BadParameterError, *OF_BODY, UnknownQueryError, EventsError),
+    ),
+)
 def add() -> tuple[str, int]:
-    """Stores what shoppers did."""
+    """Report what shoppers did with results: durable when answered."""
     document = json_body()
     if isinstance(document, dict) and "events" in document:
         events = validated(EventsBody, document).events

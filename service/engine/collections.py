@@ -1,7 +1,7 @@
 """The collections of one process: opened, warmed and kept up to date. No Flask in here."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.fetch import PhotoSource
+from indexer.ingest.editing import Change, Result
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
@@ -17,6 +18,7 @@ from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
 from service.engine.admission import Admission
 from service.engine.batching import Lane
+from service.engine.editing import ProductEditing
 from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_photos import QueryPhotos
@@ -75,6 +77,7 @@ class SearchService:
             only_hosts=settings.service.image_url_hosts,
         )
         self.originals = Originals(settings)
+        self._editing = ProductEditing(settings)
 
     @classmethod
     def started(cls, settings: Settings) -> "SearchService":
@@ -119,6 +122,14 @@ class SearchService:
         """
         self.searcher(collection)
         return self._stores[collection]
+
+    def change(self, collection: str, changes: Sequence[Change]) -> list[Result]:
+        """Changes products; returns what became of each change, in order.
+
+        Raises:
+            UnknownCollectionError, NotReadyError: as `searcher`.
+        """
+        return self._editing.apply(self.store(collection), self.searcher(collection), changes)
 
     def photos(self, collection: str) -> QueryPhotos:
         """The photos of queries to a collection that is ready."""

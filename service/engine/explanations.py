@@ -1,6 +1,6 @@
 """Why a product is a result: where the query and the product's photo agree. No Flask in here."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image as Picture
@@ -10,83 +10,101 @@ from indexer.embedding import attribution as explain
 from indexer.embedding.regions import AUTO
 from indexer.embedding.regions import PASSES as TO_LOCATE
 from indexer.errors import BadParameterError, ImageError
-from indexer.images import ImageLimits, crop, decode
-from indexer.search import find_product, image_url
+from indexer.images import Box, ImageLimits, crop, decode
+from indexer.search import find_product
 from indexer.store import Image, Reader
-from service.api.schemas import ExplainParameters
 from service.engine.collections import SearchService
 from service.engine.query_photos import QueryPhotos
 from service.errors import UnknownImageError
 
-Json = dict[str, Any]
+
+@dataclass(frozen=True)
+class HeatMap:
+    """How much each place of a photo adds to the similarity; the largest value is 1.
+
+    Attributes:
+        image: the photo; None if it came with the request.
+        box: the part of it that `rows` covers; None if that is all.
+        rows: from top to bottom, left to right.
+    """
+
+    image: Image | None
+    box: Box | None
+    rows: list[list[float]]
 
 
-def passes(asked: ExplainParameters) -> int:
+@dataclass(frozen=True)
+class Explanation:
+    """Where the query and the photo of the result that matches it best agree."""
+
+    score: float
+    query: HeatMap
+    result: HeatMap
+
+
+def passes(box: str | None) -> int:
     """About how many passes of the model an explanation takes."""
-    return explain.PASSES + (TO_LOCATE if asked.box == AUTO else 0)
+    return explain.PASSES + (TO_LOCATE if box == AUTO else 0)
 
 
-def explain_photo(service: SearchService, photo: bytes, asked: ExplainParameters) -> Json:
-    """The explanation of a result of the search with a photo, given as its file.
+def explain_photo(
+    service: SearchService, collection: str, photo: bytes, result: str, box: str | None
+) -> Explanation:
+    """Explains the product `result` of the search with a photo, given as its file.
 
     Raises:
         ImageError: the photo cannot be used.
-        BadParameterError: the box is none.
-        FingerprintMismatchError: the catalogue holds vectors of another network.
+        BadParameterError: invalid box.
+        FingerprintMismatchError: the catalogue holds vectors of another model.
         UnknownProductError: there is no such product.
         UnknownImageError: the photo of the result cannot be read any more.
-        OverloadedError: too much is being answered.
+        OverloadedError: too many requests are in progress.
     """
-    searcher, photos = service.searcher(asked.collection), service.photos(asked.collection)
+    searcher, photos = service.searcher(collection), service.photos(collection)
     with service.admission.costly():
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
-            images, vectors = _photos_of(reader, asked.result)
+            images, vectors = _photos_of(reader, result)
         took_ms = {"decode": 0.0, "queue": 0.0, "embed": 0.0}
-        queries, box = searcher.vectors_of([photo], asked.box, took_ms)
+        queries, part = searcher.vectors_of([photo], box, took_ms)
         _, best = _nearest(queries, vectors)
         image = decode(photo, photos.limits)
-        part = image if box is None else crop(image, box)
-        return {
-            "collection": asked.collection,
-            "score": _score(queries[0], vectors[best]),
-            "query": {
-                "image": None,
-                "image_url": None,
-                "box": box,
-                "rows": _rows(photos, part, vectors[best]),
-            },
-            "result": _shown(service, asked.collection, images[best], queries[0]),
-        }
+        shown = image if part is None else crop(image, part)
+        return Explanation(
+            _score(queries[0], vectors[best]),
+            HeatMap(None, part, _rows(photos, shown, vectors[best])),
+            _shown(service, collection, images[best], queries[0]),
+        )
 
 
-def explain_product(service: SearchService, product_id: str, asked: ExplainParameters) -> Json:
-    """The explanation of a result of the search with a product.
+def explain_product(
+    service: SearchService, collection: str, product_id: str, result: str, box: str | None
+) -> Explanation:
+    """Explains the product `result` of the search with a product.
 
     Raises:
         BadParameterError: there is a box, which only a photo has.
-        FingerprintMismatchError: the catalogue holds vectors of another network.
+        FingerprintMismatchError: the catalogue holds vectors of another model.
         UnknownProductError: there is no such product.
         UnknownImageError: a photo cannot be read any more.
-        OverloadedError: too much is being answered.
+        OverloadedError: too many requests are in progress.
     """
-    if asked.box is not None:
+    if box is not None:
         raise BadParameterError(
-            f"box: received {asked.box!r} with product_id; it is a part of a photo: leave it out"
+            f"box: received {box!r} with product_id; it is a part of a photo: leave it out"
         )
-    searcher = service.searcher(asked.collection)
+    searcher = service.searcher(collection)
     with service.admission.costly():
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
-            images, vectors = _photos_of(reader, asked.result)
+            images, vectors = _photos_of(reader, result)
             own_images, own_vectors = _photos_of(reader, product_id)
         own, best = _nearest(own_vectors, vectors)
-        return {
-            "collection": asked.collection,
-            "score": _score(own_vectors[own], vectors[best]),
-            "query": _shown(service, asked.collection, own_images[own], vectors[best]),
-            "result": _shown(service, asked.collection, images[best], own_vectors[own]),
-        }
+        return Explanation(
+            _score(own_vectors[own], vectors[best]),
+            _shown(service, collection, own_images[own], vectors[best]),
+            _shown(service, collection, images[best], own_vectors[own]),
+        )
 
 
 def _photos_of(reader: Reader, product_id: str) -> tuple[list[Image], Vectors]:
@@ -105,16 +123,11 @@ def _score(query: Vector, vector: Vector) -> float:
     return round(float(query.astype(np.float64) @ vector), 7)
 
 
-def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> Json:
+def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> HeatMap:
     photos = service.photos(collection)
     data = service.originals.read(service.store(collection).catalog, image)
     picture = _decoded(data, image, photos.limits)
-    return {
-        "image": image.uri,
-        "image_url": image_url(collection, image),
-        "box": None,
-        "rows": _rows(photos, picture, other),
-    }
+    return HeatMap(image, None, _rows(photos, picture, other))
 
 
 def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list[float]]:

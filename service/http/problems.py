@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, request
+from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from indexer import errors as domain
@@ -29,6 +30,18 @@ from service.errors import (
 from service.http.problem_texts import detail_of, title_of
 
 log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable; `title` names the kind of problem and `detail` says what is
+    wrong, both for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
 
 # An error that is not named here takes the status of the nearest base class that is.
 _STATUS: dict[type[ImageSearchError], HTTPStatus] = {

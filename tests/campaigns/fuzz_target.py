@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from indexer.access.keys import Keys
-from service.api.schemas import Problem
+from service.http.problems import Problem
 from tests.bad_files import FORMATS, photo, saved
 from tests.conftest import Store
 from tests.processes import FAKE, Reply, Service, ask, gunicorn, multipart

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
-from service.http.openapi import document
+from service.api.pages import document
 from service.http.routing import KeepEncodedSlashes
 
 PROBLEM = {"type", "title", "status", "detail", "code"}

@@ -13,8 +13,8 @@ from indexer.access.keys import Keys, Scope
 from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
 from service import create_app
 from service.access.scopes import ScopedBlueprint, scope_of
+from service.api.pages import document
 from service.engine.collections import SearchService
-from service.http.openapi import document
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
 from tests.processes import cli, multipart, start, wait_for

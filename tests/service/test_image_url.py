@@ -9,7 +9,7 @@ import pytest
 
 from indexer.config import Settings
 from service import create_app
-from service.api.schemas import JsonQuery
+from service.api.search import JsonQuery
 from service.engine.collections import SearchService
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder

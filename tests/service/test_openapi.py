@@ -7,12 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service.api.schemas import JsonQuery, Parameters
-from service.http.openapi import document
+from service.api.pages import document
+from service.api.search import JsonQuery, Parameters
 from tests.service.contract import template_of
 
 # The search page and its files are no part of the interface for programs.
-PAGE = {"static", "api.page"}
+PAGE = {"static", "pages.page"}
 
 
 @pytest.fixture

@@ -1,34 +1,36 @@
-"""Changing products over HTTP: one at a time, or many in one request."""
+"""The products of a collection: shown, and changed one at a time or many in one request."""
 
-import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from threading import Thread
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Response, jsonify
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from indexer.config import IndexSettings, Settings
+from indexer import errors
 from indexer.errors import BadParameterError, ImageSearchError, LockedError
 from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
-from indexer.fetch import PhotoSource, is_url
-from indexer.ingest.editing import Change, Delete, Editor, Patch, Put, Result
-from indexer.maintenance.compaction import compact_when_due
-from indexer.search import Searcher
-from indexer.store.embedded.catalog import Catalog
+from indexer.fetch import is_url
+from indexer.ingest.editing import Change, Delete, Patch, Put, Result
+from indexer.search import find_product, image_url
 from service.access.scopes import ScopedBlueprint
-from service.api.schemas import CollectionQuery
-from service.engine.collections import SearchService
+from service.api.schemas import (
+    OF_BODY,
+    OF_COLLECTION,
+    OF_PHOTO,
+    CollectionQuery,
+    collection_in_url,
+)
 from service.errors import BadRequestError, NotReadyError
-from service.http.parsing import decoded, json_body, unrepeated, validated
+from service.http.context import search_service
+from service.http.descriptions import JSON, Description
+from service.http.parsing import LINES, decoded, json_body, validated
 from service.http.problem_texts import detail_of
 
 MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
+_RULE = "/v1/products/<product_id:product_id>"
 
-log = logging.getLogger(__name__)
-blueprint = ScopedBlueprint("admin", __name__)
+blueprint = ScopedBlueprint("products", __name__)
 
 Attributes = Annotated[
     dict[str, Any],
@@ -110,6 +112,22 @@ class Operation(BaseModel):
         return self
 
 
+class ProductImage(BaseModel):
+    """A photo of a product."""
+
+    image: str
+    image_url: str
+
+
+class ProductResponse(BaseModel):
+    """A product as stored."""
+
+    product_id: str
+    collection: str
+    attributes: dict[str, Any]
+    images: list[ProductImage]
+
+
 class ChangeResponse(BaseModel):
     """A change that is stored, and that the next search shows."""
 
@@ -137,66 +155,133 @@ class BulkResponse(BaseModel):
     results: list[OperationResult]
 
 
-@dataclass(frozen=True)
-class _Tools:
-    photos: PhotoSource
-    index: IndexSettings
+_STORED = (*OF_COLLECTION, WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
 
 
-def register(app: Flask, settings: Settings) -> None:
-    """Adds the endpoints to the application."""
-    photos = PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
-    app.extensions["admin"] = _Tools(photos, settings.index)
-    app.register_blueprint(blueprint)
+@blueprint.get(
+    _RULE,
+    scope="search",
+    description=Description(
+        "getProduct",
+        {200: ProductResponse},
+        query=CollectionQuery,
+        raises=(*OF_COLLECTION, errors.UnknownProductError),
+    ),
+)
+def product(product_id: str) -> Response:
+    """A product, its attributes and photos."""
+    collection = collection_in_url()
+    with search_service().searcher(collection).store.reader() as reader:
+        found = find_product(reader, product_id)
+    images = [
+        {"image": image.uri, "image_url": image_url(collection, image)} for image in found.images
+    ]
+    return jsonify(
+        product_id=product_id, collection=collection, attributes=found.attributes, images=images
+    )
 
 
-@blueprint.put("/v1/products/<product_id:product_id>", scope="admin")
+@blueprint.put(
+    _RULE,
+    scope="admin",
+    description=Description(
+        "putProduct",
+        {200: ChangeResponse},
+        query=CollectionQuery,
+        body={JSON: ProductBody},
+        raises=(*_STORED, *OF_BODY, *OF_PHOTO, errors.FetchError),
+    ),
+)
 def put(product_id: str) -> Response:
-    """Adds a product, or replaces it."""
+    """Add a product, or replace it: durable when answered."""
     body = validated(ProductBody, json_body())
     return _changed(_put(product_id, body.attributes, body.images))
 
 
-@blueprint.patch("/v1/products/<product_id:product_id>", scope="admin")
+@blueprint.patch(
+    _RULE,
+    scope="admin",
+    description=Description(
+        "patchProduct",
+        {200: ChangeResponse},
+        query=CollectionQuery,
+        body={JSON: AttributesBody},
+        raises=(*_STORED, *OF_BODY, errors.UnknownProductError),
+    ),
+)
 def patch(product_id: str) -> Response:
-    """Changes attributes of a product."""
+    """Change attributes of a product."""
     return _changed(_patch(product_id, validated(AttributesBody, json_body()).attributes))
 
 
-@blueprint.delete("/v1/products/<product_id:product_id>", scope="admin")
+@blueprint.delete(
+    _RULE,
+    scope="admin",
+    description=Description(
+        "deleteProduct",
+        {200: ChangeResponse},
+        query=CollectionQuery,
+        raises=(*_STORED, errors.UnknownProductError),
+    ),
+)
 def delete(product_id: str) -> Response:
-    """Removes a product."""
+    """Remove a product."""
     return _changed(Delete(product_id))
 
 
-@blueprint.post("/v1/products/bulk", scope="admin")
+@blueprint.post(
+    "/v1/products/bulk",
+    scope="admin",
+    description=Description(
+        "changeProducts",
+        {200: BulkResponse},
+        query=CollectionQuery,
+        body={
+            JSON: {
+                "type": "array",
+                "items": Operation,
+                "minItems": 1,
+                "maxItems": MAX_OPERATIONS,
+            },
+            LINES: Operation,
+        },
+        raises=(*OF_COLLECTION, *OF_BODY),
+    ),
+)
 def bulk() -> Response:
-    """Puts, patches and deletes many products; a bad one does not stop the others."""
+    """Put, patch and delete many products; a bad one does not stop the others."""
     operations = json_body(lines=True)
     if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
         raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
-    searcher = _searcher()
+    service, collection = search_service(), collection_in_url()
+    service.searcher(collection)  # before anything is read
     parsed = [_parsed(operation) for operation in operations]
-    done = iter(_apply(searcher, [item for item in parsed if not isinstance(item, Exception)]))
+    changes = [item for item in parsed if not isinstance(item, Exception)]
+    done = iter(service.change(collection, changes))
     results = [item if isinstance(item, Exception) else next(done) for item in parsed]
     rows = [_row(operation, result) for operation, result in zip(operations, results, strict=True)]
     failed = sum(isinstance(result, Exception) for result in results)
-    return jsonify(collection=searcher.name, seq=_seq(searcher), failed=failed, results=rows)
+    return jsonify(collection=collection, seq=_seq(collection), failed=failed, results=rows)
 
 
 def _changed(change: Change) -> Response:
-    searcher = _searcher()
-    (outcome,) = _apply(searcher, [change])
+    collection = collection_in_url()
+    (outcome,) = search_service().change(collection, [change])
     if isinstance(outcome, LockedError):
         raise WriterBusyError(detail_of(outcome))
     if isinstance(outcome, ImageSearchError):
         raise outcome
     return jsonify(
         product_id=change.product_id,
-        collection=searcher.name,
-        seq=_seq(searcher),
+        collection=collection,
+        seq=_seq(collection),
         outcome=outcome,
     )
+
+
+def _seq(collection: str) -> int:
+    with search_service().searcher(collection).store.reader() as reader:
+        return reader.seq
 
 
 def _put(product_id: str, attributes: dict[str, Any] | None, images: Iterable[str]) -> Put:
@@ -232,33 +317,3 @@ def _row(operation: object, result: Result) -> dict[str, object]:
     if isinstance(result, ImageSearchError):
         return {**row, "outcome": "failed", "code": result.code, "detail": detail_of(result)}
     return {**row, "outcome": result}
-
-
-def _searcher() -> Searcher:
-    service: SearchService = current_app.extensions["search"]
-    return service.searcher(validated(CollectionQuery, unrepeated(request.args)).collection)
-
-
-def _apply(searcher: Searcher, changes: Sequence[Change]) -> list[Result]:
-    tools: _Tools = current_app.extensions["admin"]
-    service: SearchService = current_app.extensions["search"]
-    store = service.store(searcher.name)
-    results = Editor(store, searcher, tools.photos).apply(changes)
-    if any(isinstance(result, str) and result != "unchanged" for result in results):
-        # Beside the requests: of a large catalogue it takes half a minute, every 100,000 changes.
-        Thread(
-            target=_compact, args=(store.catalog, tools.index), name="compactor", daemon=True
-        ).start()
-    return results
-
-
-def _compact(catalog: Catalog, settings: IndexSettings) -> None:
-    try:
-        compact_when_due(catalog, settings)
-    except ImageSearchError as error:  # the next change tries again
-        log.warning("%s is not compacted: %s", catalog.folder, error)
-
-
-def _seq(searcher: Searcher) -> int:
-    with searcher.store.reader() as reader:
-        return reader.seq

@@ -1,0 +1,81 @@
+"""Whether the service works, and what it counts."""
+
+from dataclasses import asdict, replace
+from http import HTTPStatus
+
+from flask import Response, jsonify
+from pydantic import BaseModel, Field
+
+from service.access.scopes import ScopedBlueprint
+from service.engine import metrics
+from service.http.context import search_service
+from service.http.descriptions import Description, json_answer
+from service.server.lifecycle import stopping
+
+blueprint = ScopedBlueprint("status", __name__)
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class CollectionReadiness(BaseModel):
+    """`status` is one of `ready`, `starting`, `missing`, `failed`, `mismatch` and `stopping`.
+
+    `detail` explains every status but `ready`; if that comes with a detail, the catalogue is empty.
+    """
+
+    name: str
+    status: str
+    detail: str
+    products: int
+    seq: int
+    weights: str
+    trained: bool = Field(description="False: random weights for tests, rankings mean little.")
+    photo_search: bool = Field(description="False: vectors of another network; use product ids.")
+
+
+class Readiness(BaseModel):
+    """`ready` once every collection is; otherwise the worst status of one."""
+
+    status: str
+    collections: list[CollectionReadiness]
+
+
+@blueprint.get("/healthz", scope=None, description=Description("getHealth", {200: Health}))
+def healthz() -> Response:
+    """Whether the process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get(
+    "/readyz",
+    scope=None,
+    description=Description(
+        "getReadiness",
+        {200: Readiness, 503: json_answer("At least one collection is not ready.", Readiness)},
+    ),
+)
+def readyz() -> tuple[Response, HTTPStatus]:
+    """Whether every collection can be searched."""
+    states = search_service().states()
+    if stopping.is_set():
+        states = [replace(state, status="stopping", detail="told to stop") for state in states]
+    status = next((state.status for state in states if state.status != "ready"), "ready")
+    code = HTTPStatus.OK if status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify(status=status, collections=[asdict(state) for state in states]), code
+
+
+@blueprint.get(
+    "/metrics",
+    scope="metrics",
+    description=Description(
+        "getMetrics", {200: {"description": "Done.", "content": {"text/plain": {}}}}
+    ),
+)
+def show() -> Response:
+    """What the service counts and measures, for Prometheus."""
+    text, content_type = metrics.exposition()
+    return Response(text, content_type=content_type)

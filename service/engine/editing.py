@@ -1,0 +1,46 @@
+"""Changes products while searches go on, and compacts the catalogue when that is due."""
+
+import logging
+from collections.abc import Sequence
+from threading import Thread
+
+from indexer.config import Settings
+from indexer.errors import ImageSearchError
+from indexer.fetch import PhotoSource
+from indexer.ingest.editing import Change, Editor, Result
+from indexer.maintenance.compaction import compact_when_due
+from indexer.search import Searcher
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.store import EmbeddedStore
+
+log = logging.getLogger(__name__)
+
+
+class ProductEditing:
+    """Changes the products of collections. Thread-safe.
+
+    Args:
+        settings: of photos, fetching and the index.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._index = settings.index
+        self._photos = PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
+
+    def apply(
+        self, store: EmbeddedStore, searcher: Searcher, changes: Sequence[Change]
+    ) -> list[Result]:
+        """Returns what became of each change, in order; a bad one does not stop the others."""
+        results = Editor(store, searcher, self._photos).apply(changes)
+        if any(isinstance(result, str) and result != "unchanged" for result in results):
+            # Beside the requests: a large catalogue takes half a minute, every 100,000 changes.
+            Thread(
+                target=self._compact, args=(store.catalog,), name="compactor", daemon=True
+            ).start()
+        return results
+
+    def _compact(self, catalog: Catalog) -> None:
+        try:
+            compact_when_due(catalog, self._index)
+        except ImageSearchError as error:  # the next change tries again
+            log.warning("%s is not compacted: %s", catalog.folder, error)

@@ -1,0 +1,48 @@
+"""What a view declares about itself for the OpenAPI document, beside its route and its scope."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from indexer.errors import ImageSearchError
+
+Json = dict[str, Any]
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A view as an operation of OpenAPI; its summary is the first line of the view's docstring.
+
+    In schemas, pydantic models stand for references to them.
+
+    Attributes:
+        id: the `operationId`.
+        answers: by status: a model that is sent as JSON, or a response object.
+        raises: the errors that may be answered instead.
+        query: the model of the parameters in the URL.
+        without: fields of `query` that the view does not take.
+        body: schemas of the request body by media type.
+    """
+
+    id: str
+    answers: Mapping[int, type[BaseModel] | Json]
+    raises: tuple[type[ImageSearchError], ...] = ()
+    query: type[BaseModel] | None = None
+    without: tuple[str, ...] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The schema of a form: the fields of a model, and photos as the file field `image`."""
+
+    model: type[BaseModel]
+    image: Json
+
+
+def json_answer(description: str, schema: Any) -> Json:
+    """A response object with a JSON body."""
+    return {"description": description, "content": {JSON: {"schema": schema}}}
