@@ -8,7 +8,8 @@ from typing import Any
 from service.server.incoming import Incoming
 from service.server.outgoing import Outgoing
 
-_PIECE = 262_144
+# Each call costs a turn at Python's lock, so pieces are large. Of the main loop alone.
+_scratch = memoryview(bytearray(1_048_576))
 # Of a head; gunicorn's parser has stricter limits for each of its parts.
 MOST_HEAD = 65_536
 _MOST_REQUEST_LINE = 8192
@@ -22,6 +23,7 @@ class Exchange:
     Attributes:
         request: as gunicorn has parsed it.
         photo: whether it is of those that may carry a photo.
+        probe: whether a machine asks how the service is.
         expects: whether the client waits for `100 Continue`.
         asked: whether the application has seen the head and wants the body.
         held: bytes of memory that it was granted.
@@ -30,6 +32,7 @@ class Exchange:
     request: Any
     body: Incoming
     photo: bool
+    probe: bool
     expects: bool
     asked: bool = False
     held: int = 0
@@ -63,13 +66,13 @@ class Connection:
     def receive(self) -> bool | None:
         """Takes what is there. None if nothing is yet, False if nothing will be."""
         try:
-            piece = self.raw.recv(_PIECE)
+            size = self.raw.recv_into(_scratch)
         except BlockingIOError:
             return None
         except OSError:
             return False
-        self.inbox += piece
-        return bool(piece)
+        self.inbox += _scratch[:size]
+        return size > 0
 
     def take_head(self) -> bytes | None:
         """The next head, if it is complete; or what can be none, for gunicorn to say why."""

@@ -5,10 +5,12 @@ application works on it. How many connections wait, and for how long, is limited
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from socket import SHUT_WR, socket
+from random import sample
+from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
+from socket import SHUT_WR
 from typing import Protocol
 
 from gunicorn.glogging import Logger
@@ -25,6 +27,8 @@ _LINGER_AT_MOST_S = 30.0
 _MOST_PENDING = 64 * 1024 * 1024
 # Bytes of unfinished bodies, in temporary files.
 _MOST_UNFINISHED = 1024 * 1024 * 1024
+# Connections that are read in one turn of the main loop, of those that send a body.
+_BULK = 4
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -43,10 +47,20 @@ class Host(Protocol):
         """A connection is."""
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """What to do when the client of a connection is ready."""
+
+    connection: Connection
+    room: Waiting
+    then: Callable[[Connection], None]
+
+
 class Front:
     """
     Args:
-        poller: of the main loop; each entry's data is called with its socket.
+        poller: of the main loop. `dispatch` understands its entries for connections; the data of
+            any other is called with its file.
         host: see above.
         idle_s: for which a connection stays open between requests.
         stalled_s: for which a client may send nothing of a body, or take nothing of an answer.
@@ -63,6 +77,24 @@ class Front:
         self._bodies = Waiting(256)
         self._answers = Waiting(256)
         self._lingering = Waiting(256)
+
+    def dispatch(self, events: Sequence[tuple[SelectorKey, int]]) -> None:
+        """Handles what is ready: everything small, and a few of those that send much."""
+        bulk = []
+        for key, _ in events:
+            ready = key.data
+            if not isinstance(ready, _Ready):
+                ready(key.fileobj)
+            elif ready.room in (self._bodies, self._lingering):
+                bulk.append(ready)
+            else:
+                self._step(ready)
+        for ready in bulk if len(bulk) <= _BULK else sample(bulk, _BULK):
+            self._step(ready)
+
+    def _step(self, ready: _Ready) -> None:
+        if ready.connection in ready.room:  # an event before this one may have closed it
+            self.attempt(ready.connection, partial(ready.then, ready.connection))
 
     def open(self, connection: Connection) -> None:
         """Takes a new connection; its request is often there already."""
@@ -151,11 +183,7 @@ class Front:
         then: Callable[[Connection], None],
         event: int = EVENT_READ,
     ) -> None:
-        def ready(_: socket) -> None:
-            if connection in room:  # it may have been closed by an event before this one
-                self.attempt(connection, partial(then, connection))
-
-        self._poller.register(connection.raw, event, ready)
+        self._poller.register(connection.raw, event, _Ready(connection, room, then))
         if displaced := room.add(connection):
             self.close(displaced)
 
@@ -213,8 +241,10 @@ class Front:
             self._answers.add(connection)
 
     def _delivered(self, connection: Connection, keep: bool) -> None:
+        exchange = connection.exchange
+        over = not keep and exchange and exchange.body.whole and not connection.inbox
         connection.end_exchange()
-        if connection.sock.lost:
+        if over or connection.sock.lost:  # nothing is unread, so the system delivers the answer
             self.close(connection)
         elif keep:
             connection.sock.sent = 0

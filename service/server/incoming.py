@@ -3,10 +3,11 @@
 import io
 import re
 from tempfile import SpooledTemporaryFile
+from threading import Lock
 from typing import IO
 
-# In memory up to this size; beyond, in a temporary file.
-_IN_MEMORY = 262_144
+# All bodies together are kept in memory up to this size; beyond, in temporary files.
+_IN_MEMORY = 64 * 1024 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _MOST_LINE = 4096
 _MOST_TRAILERS = 16_384
@@ -18,9 +19,30 @@ def most_body_bytes(of_a_photo: int) -> int:
     return of_a_photo * 4 // 3 + 65_536
 
 
+class Kept:
+    """The memory of all bodies. Of the main loop alone, but for giving it back."""
+
+    def __init__(self) -> None:
+        self._free = _IN_MEMORY
+        self._lock = Lock()
+
+    def take(self, size: int) -> bool:
+        """Whether so much more may be kept in memory."""
+        with self._lock:
+            if size > self._free:
+                return False
+            self._free -= size
+            return True
+
+    def give_back(self, size: int) -> None:
+        with self._lock:
+            self._free += size
+
+
 class Incoming:
     """
     Args:
+        kept: the memory of all bodies.
         length: of the body, None if it comes in chunks.
         most: bytes to keep; the rest of a longer body is left unread.
 
@@ -31,10 +53,12 @@ class Incoming:
         broken: it ended too early, or its chunks are malformed.
     """
 
-    def __init__(self, length: int | None, most: int) -> None:
+    def __init__(self, kept: Kept, length: int | None, most: int) -> None:
+        self._kept = kept
+        self._held: int | None = 0  # of that memory; None if the body is in a file
         self._length = length
         self._most = most
-        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by `close`
+        self._file = SpooledTemporaryFile()  # noqa: SIM115  # closed by `close`
         self._step = self._chunk_size if length is None else self._rest
         self._left = length or 0
         self._trailers = 0
@@ -47,6 +71,11 @@ class Incoming:
     def fits(self) -> bool:
         """Whether it is not known to be too large."""
         return (self._length or 0) <= self._most
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there, and the next request can follow."""
+        return self.complete and not self.cut and not self.broken
 
     def feed(self, inbox: bytearray) -> None:
         """Takes what belongs to the body off the beginning of what a client sent."""
@@ -63,9 +92,20 @@ class Incoming:
     def close(self) -> None:
         """Gives up what is kept."""
         self._file.close()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, None
+        self._kept.give_back(held or 0)
 
     def _take(self, inbox: bytearray) -> None:
         taken = min(len(inbox), self._left, self._most + 1 - self.size)
+        if self._held is not None:
+            if self._kept.take(taken):
+                self._held += taken
+            else:
+                self._file.rollover()
+                self._give_back()
         with memoryview(inbox) as view, view[:taken] as piece:
             self._file.write(piece)
         del inbox[:taken]

@@ -12,8 +12,12 @@ from service.http.problems import problem_of
 RETRY_AFTER_S = 1
 
 
-def overloaded() -> bytes:
-    """The whole answer to a request that is not taken; it is counted and logged."""
+def overloaded(*, keep: bool) -> bytes:
+    """The whole answer to a request that is not taken; it is counted and logged.
+
+    Args:
+        keep: the connection can be used again.
+    """
     request_id = uuid.uuid4().hex
     metrics.REFUSED.labels("in_flight").inc()
     metrics.REQUESTS.labels("search", 503).inc()
@@ -30,6 +34,6 @@ def overloaded() -> bytes:
         # There is nothing in it that the page of another origin must not read.
         "Access-Control-Allow-Origin: *\r\n"
         f"Access-Control-Expose-Headers: Retry-After, {logs.HEADER}\r\n"
-        "Connection: close\r\n\r\n"
+        f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
     )
     return head.encode() + body

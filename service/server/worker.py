@@ -6,7 +6,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -23,7 +23,7 @@ from service.http.logs import write_in_background
 from service.server.answering import answer_whole, wants_body
 from service.server.connection import MOST_HEAD, Connection, Exchange
 from service.server.front import Front
-from service.server.incoming import Incoming
+from service.server.incoming import Incoming, Kept
 from service.server.lifecycle import stopping
 from service.server.memory import Memory
 
@@ -31,6 +31,7 @@ Job = Callable[[Connection, Exchange], bool]
 Then = Callable[[Connection, Exchange, bool], None]
 
 _PHOTO = re.compile(rb"(?:\r\n)?POST /v1/(?:search|explain)\b")
+_PROBES = {"/healthz", "/readyz", "/metrics"}
 # Of the bodies that requests with photos, and all others, have in work.
 _PHOTO_BODIES = 96 * MIB
 _OTHER_BODIES = 48 * MIB
@@ -67,6 +68,8 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         self._photos = 0  # requests with photos that have a thread, or wait for memory
         self._photo_bodies = Memory(_PHOTO_BODIES)
         self._other_bodies = Memory(_OTHER_BODIES)
+        self._probes: Executor = ThreadPoolExecutor(1)
+        self._kept = Kept()
         self._swept = 0.0
         super().init_process()
 
@@ -87,7 +90,7 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         self._front.open(Connection(raw, client, listener.getsockname()))
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        super().wait_for_and_dispatch_events(min(timeout, _SWEEP_S))
+        self._front.dispatch(self.poller.select(min(timeout, _SWEEP_S)))
 
     def murder_keepalived(self, force: bool = False) -> None:  # gunicorn's
         if force or time.monotonic() > self._swept + _SWEEP_S:
@@ -127,15 +130,15 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         expects = request._expected_100_continue  # noqa: SLF001 - gunicorn has no other way
         request._expected_100_continue = False  # noqa: SLF001
         photo = _PHOTO.match(head) is not None
-        return Exchange(request, Incoming(length, self.most_bytes), photo, expects)
+        body = Incoming(self._kept, length, self.most_bytes)
+        return Exchange(request, body, photo, request.path in _PROBES, expects)
 
     def _take_up(self, conn: Connection, exchange: Exchange) -> None:
-        if exchange.photo and self._photos >= self.most_photos:
-            self._refuse(conn)
-            return
         if exchange.body.fits:
             self._front.feed(conn, exchange)
-        if exchange.body.complete or exchange.body.broken:
+        if exchange.photo and self._photos >= self.most_photos:
+            self._refuse(conn, exchange)
+        elif exchange.body.complete or exchange.body.broken:
             self.body_is_there(conn, exchange)
         else:
             self._in_thread(self._ask, self._asked, conn, exchange)
@@ -144,11 +147,11 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         # A body that is broken is answered without looking at a photo.
         exchange.photo = exchange.photo and not exchange.body.broken
         if exchange.photo and self._photos >= self.most_photos:
-            self._refuse(conn)
+            self._refuse(conn, exchange)
             return
         bodies = self._photo_bodies if exchange.photo else self._other_bodies
         if len(bodies) >= _MOST_WAITING:
-            self._refuse(conn)
+            self._refuse(conn, exchange)
             return
         self._photos += exchange.photo
         bodies.start(exchange.body.size, partial(self._begin_answer, conn, exchange))
@@ -157,11 +160,12 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         exchange.held = held
         self._in_thread(self._answer, self._answered, conn, exchange)
 
-    def _refuse(self, conn: Connection) -> None:
+    def _refuse(self, conn: Connection, exchange: Exchange) -> None:
         from service.server.refusal import overloaded  # after the fork
 
-        conn.sock.sendall(overloaded())
-        self._front.deliver(conn, keep=False)
+        keep = exchange.body.whole and self.alive and not exchange.request.should_close()
+        conn.sock.sendall(overloaded(keep=keep))
+        self._front.deliver(conn, keep=keep)
 
     def _in_thread(self, job: Job, then: Then, conn: Connection, exchange: Exchange) -> None:
         def done(future: "Future[bool]") -> None:
@@ -169,7 +173,9 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
             step = partial(then, conn, exchange, result)
             self.method_queue.defer(self._front.attempt, conn, step)
 
-        self.tpool.submit(self._guarded, job, conn, exchange).add_done_callback(done)
+        # However many requests wait for a thread, probes do not wait behind them.
+        pool = self._probes if exchange.probe else self.tpool
+        pool.submit(self._guarded, job, conn, exchange).add_done_callback(done)
 
     def _asked(self, conn: Connection, exchange: Exchange, wanted: bool) -> None:
         exchange.asked = True
