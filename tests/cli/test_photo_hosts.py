@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import Ran, Shop, grey
 from tests.conftest import png
-from tests.indexer.test_fetch import Handler, PhotoServer, reply, running
+from tests.indexer.fetch.test_fetch import Handler, PhotoServer, reply, running
 from tests.processes import start
 
 PRODUCTS = 30

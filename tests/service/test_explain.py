@@ -27,7 +27,7 @@ from service.engine.query_photos import QueryPhotos
 from service.errors import DeadlineError
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
-from tests.indexer.test_fetch import PhotoServer, dripping, reply, running
+from tests.indexer.fetch.test_fetch import PhotoServer, dripping, reply, running
 from tests.service.conftest import serving
 
 NETWORK = PoolingEmbedder()

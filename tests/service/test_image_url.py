@@ -13,7 +13,7 @@ from service.api.search import JsonQuery
 from service.engine.collections import SearchService
 from tests.conftest import Store, png
 from tests.fakes import FakeEmbedder
-from tests.indexer.test_fetch import NOT_PUBLIC, PhotoServer, reply, running, to
+from tests.indexer.fetch.test_fetch import NOT_PUBLIC, PhotoServer, reply, running, to
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.skipif(

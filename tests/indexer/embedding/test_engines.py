@@ -17,7 +17,7 @@ from indexer.embedding.int8 import write_int8
 from indexer.embedding.precision import INT8_FLAGS, cpu_flags, resolve_precision
 from indexer.errors import EngineUnavailableError
 from tests.conftest import ROOT
-from tests.indexer.embedder_contract import EmbedderContract, photos
+from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
 
 FLOAT32 = EmbeddingSettings(
     weights="untrained", input_size=32, precision="float32", engine="openvino"

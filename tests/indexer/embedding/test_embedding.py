@@ -28,7 +28,7 @@ from indexer.embedding.base import unit_rows
 from indexer.embedding.precision import check_int8, cpu_flags, resolve_precision
 from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
-from tests.indexer.embedder_contract import EmbedderContract, photos
+from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
 
 ROOT = Path(__file__).parents[2]
 UNTRAINED = EmbeddingSettings(

@@ -13,7 +13,7 @@ from indexer.embedding import EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding import weights as weights_module
 from indexer.embedding.weights import LAYERS, ConvWeights, load_weights
 from indexer.errors import WeightsError
-from tests.indexer.embedder_contract import photos
+from tests.indexer.embedding.embedder_contract import photos
 
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32, precision="float32")
 KINDS = ("kernel", "bias")

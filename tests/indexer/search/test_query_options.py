@@ -12,8 +12,8 @@ from indexer.errors import BadFilterError
 from indexer.search import Answer, SearchParameters
 from indexer.store import NewImage, PutProduct
 from tests.conftest import Store
-from tests.indexer import oracle
-from tests.indexer.oracle import Condition, Query, Shop
+from tests.indexer.search import oracle
+from tests.indexer.search.oracle import Condition, Query, Shop
 
 DIMENSION, LOOKS, PRODUCTS = 8, 40, 130
 # What products of the shop have; a few words and numbers, written in many ways.

@@ -17,7 +17,7 @@ from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, current_segment
 from indexer.store.embedded.index import FILES, LiveView
-from tests.indexer.vectors import (
+from tests.indexer.store.embedded.vectors import (
     FLAT,
     add,
     assert_same_answers,

@@ -19,7 +19,7 @@ from indexer.errors import (
 from indexer.store import Attributes, Candidates, NewImage, PutProduct, Store, parse
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
-from tests.store.memory import MemoryStore
+from tests.indexer.store.memory import MemoryStore
 
 DIMENSION = 8
 

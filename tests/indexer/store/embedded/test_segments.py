@@ -16,7 +16,7 @@ from indexer.maintenance.compaction import rebuild
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import SegmentError
 from indexer.store.embedded.index import FILES, LiveView, factory, open_segment
-from tests.indexer.vectors import (
+from tests.indexer.store.embedded.vectors import (
     FLAT,
     add,
     assert_same_answers,
