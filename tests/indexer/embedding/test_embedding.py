@@ -30,7 +30,7 @@ from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 UNTRAINED = EmbeddingSettings(
     weights="untrained", input_size=32, precision="float32", engine="tensorflow"
 )

@@ -19,7 +19,7 @@ from indexer.interchange.features import name_of, product_id_of, read_features, 
 
 DATA = Path(
     os.environ.get(
-        "IMAGE_SEARCH_TEST_DATA", Path(__file__).parents[2].joinpath("../shared/data").resolve()
+        "IMAGE_SEARCH_TEST_DATA", Path(__file__).parents[3].joinpath("../shared/data").resolve()
     )
 )
 VECTORS = np.arange(1, 13, dtype=np.float64).reshape(3, 4)
