@@ -20,7 +20,7 @@ def draw_sample_catalog(folder: Path, *, products: int = 320, seed: int = 1) -> 
 
     Writes `photos/<id>.jpg` (400 x 400), `queries/<n>.jpg` (what shoppers might send),
     `queries/queries.csv` (which product each shows) and, last, `products.csv`. The same
-    arguments give the same pixels on every machine. From 24 products on, each kind occurs.
+    arguments give the same pixels on every machine. From 12 products on, each kind occurs.
     Products of equal `design` are lookalikes: another brand, another price.
 
     Raises:

@@ -54,13 +54,6 @@ def _stripes(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:
         draw.rectangle((0, y, SIDE, y + width), accent)
 
 
-def _pinstripes(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:
-    gap = rng.choice([3, 4, 6])
-    width = UNIT * gap * rng.choice([0.2, 0.5])
-    for x in range(0, SIDE, gap * UNIT):
-        draw.rectangle((x, 0, x + width, SIDE), accent)
-
-
 def _dots(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:
     gap = rng.choice([5, 7, 9]) * UNIT
     radius = gap * rng.choice([0.2, 0.26])
@@ -80,28 +73,8 @@ def _checks(draw: Draw, main: RGB, accent: RGB, rng: Random) -> None:
             draw.rectangle((x, y, x + cell - 1, y + cell - 1), accent)
 
 
-def _tartan(draw: Draw, main: RGB, accent: RGB, rng: Random) -> None:
-    cell = rng.choice([12, 16]) * UNIT
-    for band in range(0, SIDE, cell):
-        for box in ((0, band, SIDE, band + cell // 3), (band, 0, band + cell // 3, SIDE)):
-            draw.rectangle(box, mix(main, accent, 0.45))
-    for band in range(cell * 2 // 3, SIDE, cell):
-        draw.line((0, band, SIDE, band), accent, UNIT // 2)
-        draw.line((band, 0, band, SIDE), accent, UNIT // 2)
-    for x in range(0, SIDE, cell):
-        for y in range(0, SIDE, cell):
-            draw.rectangle((x, y, x + cell // 3, y + cell // 3), mix(main, accent, 0.8))
-
-
 def _block(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:
     draw.rectangle((0, rng.randint(46, 56) * UNIT, SIDE, SIDE), accent)
-
-
-def _chevron(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:
-    step = rng.choice([4, 5]) * UNIT
-    for y in range(-step, SIDE + step, step * 2):
-        zigzag = [(x, y + step * (index % 2)) for index, x in enumerate(range(0, SIDE + 1, step))]
-        draw.line(zigzag, accent, round(step * 0.75), joint="curve")
 
 
 def _floral(draw: Draw, main: RGB, accent: RGB, rng: Random) -> None:
@@ -124,11 +97,8 @@ def _floral(draw: Draw, main: RGB, accent: RGB, rng: Random) -> None:
 PATTERNS: dict[str, Callable[[Draw, RGB, RGB, Random], None]] = {
     "Plain": _plain,
     "Striped": _stripes,
-    "Pinstriped": _pinstripes,
     "Dotted": _dots,
     "Gingham": _checks,
-    "Tartan": _tartan,
     "Colour-block": _block,
-    "Chevron": _chevron,
     "Floral": _floral,
 }

@@ -41,30 +41,6 @@ def trousers(pen: Pen) -> str:
     return f"{style} trousers"
 
 
-def shorts(pen: Pen) -> str:
-    name, bottom = pen.pick(("Shorts", 56), ("Bermuda shorts", 72))
-    sporty = pen.pick(True, False)
-    flare = pen.between(24, 30)
-    pen.fill_both(
-        f"M 51 21 L 30 20 Q 26 36 {50 - flare} {bottom} L {47.5} {bottom + 3} L 50 44 L 51 42"
-    )
-    if sporty:
-        pen.fill_both(
-            f"M 30.5 22 Q 27 38 {50 - flare} {bottom} L {53.5 - flare} {bottom} Q 31 38 33 22",
-            pen.accent,
-            depth=0.3,
-        )
-    _waistband(pen, 20, 20)
-    if sporty:
-        pen.line("M 48 22 Q 46 30 47 36", 0.9, pen.accent)
-        pen.line("M 52 22 Q 54 30 52 35", 0.9, pen.accent)
-    else:
-        _fly(pen, 23)
-        pen.band(f"M {52 - flare} {bottom - 1} L 46.5 {bottom + 1.4}", 2.6, None, depth=0.4)
-        pen.band(f"M {48 + flare} {bottom - 1} L 53.5 {bottom + 1.4}", 2.6, None, depth=0.4)
-    return f"{'Sports ' if sporty else ''}{name if not sporty else name.lower()}"
-
-
 def skirt(pen: Pen) -> str:
     style = pen.pick("Pencil", "A-line", "Pleated", "Tiered")
     name, bottom = pen.pick(("mini skirt", 66), ("midi skirt", 86))

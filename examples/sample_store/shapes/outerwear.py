@@ -1,6 +1,6 @@
 """Jackets and coats."""
 
-from examples.sample_store.palette import BLACK, CREAM, METAL, mix
+from examples.sample_store.palette import BLACK, METAL, mix
 from examples.sample_store.paths import symmetric
 from examples.sample_store.pen import Pen
 from examples.sample_store.shapes.tops import Torso, collar, hem_rib, sleeves, torso
@@ -58,25 +58,3 @@ def _seams(pen: Pen) -> None:
     for y in (40, 48, 56, 64, 72):
         pen.dot(51.5, y, 1, METAL)
     pen.band("M 28 74 Q 50 77 72 74", 3.4, mix(pen.main, BLACK, 0.1), depth=0.5)
-
-
-def coat(pen: Pen) -> str:
-    double = pen.pick(True, False)
-    belted = pen.pick(True, False)
-    bottom = pen.pick(88, 98)
-    flare = pen.between(17, 23)
-    cut = Torso(shoulder=19, chest=15.5, hem=flare, bottom=bottom, neck="V-neck", reach=11)
-    sleeves(pen, "long", cut)
-    torso(pen, cut)
-    _lapels(pen, 44)
-    pen.line(f"M 50 44 L 50 {bottom + 2}", 0.6)
-    for y in range(48, 76, 9):
-        for x in (45, 55) if double else (52.5,):
-            pen.dot(x, y, 1.3, pen.pick(CREAM, METAL))
-    pen.fill_both("M 34.5 66 L 43 67 L 43 70 L 34.5 69", depth=0.6)
-    if belted:
-        pen.band("M 35 57 Q 50 60 65 57", 4, mix(pen.main, BLACK, 0.22), depth=0.7)
-        pen.line("M 46 56.5 L 54 56.5 L 54 62.5 L 46 62.5 L 46 56.5", 0.8, METAL)
-    pen.fold(f"M 42 74 Q 40 84 39 {bottom}")
-    pen.fold(f"M 60 74 Q 62 84 63 {bottom}")
-    return f"{'Double' if double else 'Single'}-breasted {'trench ' if belted else ''}coat"

@@ -1,6 +1,6 @@
 """Footwear, seen from the side, the toe to the right."""
 
-from examples.sample_store.palette import BLACK, CREAM, METAL, RUBBER, WHITE, mix
+from examples.sample_store.palette import BLACK, CREAM, RUBBER, WHITE, mix
 from examples.sample_store.pen import Pen
 
 
@@ -91,75 +91,3 @@ def _boot_sole(pen: Pen, heel: str) -> None:
             pen.line(f"M {x} 86 L {x} 91", 1, mix(RUBBER, WHITE, 0.25))
     else:
         pen.fill("M 18 80 L 91 80 Q 93 84 90 86 L 40 86 L 39 89 L 19 89", dark)
-
-
-def heel(pen: Pen) -> str:
-    kind = pen.pick("Stiletto", "Block-heel", "Kitten-heel")
-    strap = pen.pick("pump", "ankle-strap pump", "slingback")
-    lift = 12 if kind == "Kitten-heel" else 0
-    y = 34 + lift
-    seat = {"Stiletto": "L 19 86 L 16.5 86", "Kitten-heel": "L 20 86 L 16.5 86"}
-    pen.fill(
-        f"M 12 {y + 5} L 30 {y + 16} Q 22 {y + 20} 22 {y + 28} "
-        + seat.get(kind, "L 28 86 L 13 86")
-        + f" Q 15 {y + 24} 12 {y + 5}",
-        mix(pen.main, BLACK, 0.3),
-    )
-    pen.fill(
-        f"M 12 {y + 6} Q 28 {y + 12} 44 76 Q 54 84 66 85 L 94 86 Q 96 84 92 81 "
-        f"L 60 76 L 36 {y + 18}",
-        RUBBER,
-    )
-    back = (
-        f"M 12 {y + 8} Q 9 {y - 6} 16 {y - 9} Q 20 {y + 3}"
-        if strap != "slingback"
-        else (f"M 14 {y + 8} Q 24 {y + 8}")
-    )
-    pen.fill(
-        f"{back} 30 {y + 10} Q 44 {y / 2 + 41} 56 64 Q 62 59 68 64 Q 86 74 94 80 "
-        f"Q 96 84 88 84 Q 66 85 56 79 Q 44 70 34 {y + 20} Q 24 {y + 12} 12 {y + 8}"
-    )
-    if strap == "ankle-strap pump":
-        pen.band(f"M 14 {y - 6} Q 26 {y - 16} 34 {y - 9} Q 28 {y - 2} 16 {y - 4}", 1.8)
-        pen.dot(30, y - 5, 1.4, CREAM)
-    elif strap == "slingback":
-        pen.band(f"M 34 {y + 14} Q 20 {y - 4} 13 {y + 2}", 2)
-    if pen.pick(True, False, False):
-        pen.fill("M 70 68 L 62 62 L 61 69 L 70 69 L 78 75 L 79 67", pen.accent)
-    return f"{kind} {strap}"
-
-
-def sandal(pen: Pen) -> str:
-    style, lift = pen.pick(("Slide", 0), ("Ankle-strap sandal", 2), ("Wedge sandal", 20))
-    sole = pen.pick(RUBBER, CREAM, (176, 134, 92))
-    y = 76 - lift
-    pen.fill(
-        f"M 7 {y} Q 24 {y - 2} 44 {75 - lift * 0.35} Q 66 {76 - lift * 0.1} 94 74 "
-        f"Q 98 80 92 85 L 10 85 Q 6 84 7 {y}",
-        sole,
-    )
-    pen.line("M 8 82.5 L 94 82.5", 0.7, mix(sole, BLACK, 0.4))
-    ball = 76 - lift * 0.12
-    pen.fill(
-        f"M 62 {ball} Q 62 {ball - 17} 68 {ball - 20} "
-        f"Q 80 {ball - 18} 85 {ball - 9} L 86 {ball - 1}"
-    )
-    if style == "Slide":
-        pen.fill("M 38 76 Q 40 58 46 50 Q 56 50 63 55 Q 59 64 58 76")
-        for x, top in ((50, 62), (73, 64)):
-            pen.line(
-                f"M {x - 3} {top} L {x + 3} {top} L {x + 3} {top + 5} L {x - 3} {top + 5} "
-                f"L {x - 3} {top}",
-                1.1,
-                METAL,
-            )
-        return "Two-strap slide"
-    pen.band(f"M 12 {y - 21} Q 24 {y - 29} 37 {y - 25}", 3, mix(pen.main, BLACK, 0.35))
-    pen.fill(f"M 8 {y} Q 6 {y - 14} 10 {y - 23} L 15 {y - 23} Q 15 {y - 9} 26 {y - 1}")
-    pen.band(f"M 12 {y - 21} Q 26 {y - 17} 37 {y - 25}", 3.6)
-    if pen.pick(True, False):
-        pen.band(f"M 37 {y - 25} Q 48 {y - 16} 68 {ball - 17}", 3)
-    else:
-        pen.fill(f"M 44 {ball - lift * 0.3} Q 47 60 54 {52 - lift * 0.1} L 61 55 Q 55 64 55 {ball}")
-    pen.dot(27, y - 20, 1.8, METAL)
-    return style

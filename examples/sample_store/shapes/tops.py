@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from examples.sample_store.palette import BLACK, CREAM, METAL, ink, mix
+from examples.sample_store.palette import BLACK, CREAM, mix
 from examples.sample_store.paths import symmetric
 from examples.sample_store.pen import Pen
 
@@ -116,19 +116,6 @@ def tshirt(pen: Pen) -> str:
     return f"{neck} {name}T-shirt{' with pocket' if pocket else ''}"
 
 
-def polo(pen: Pen) -> str:
-    cut = Torso(chest=pen.between(19, 22), hem=pen.between(19, 22))
-    length = pen.pick("short", "short", "long")
-    sleeves(pen, length, cut, cuff=True)
-    torso(pen, cut)
-    placket(pen, 20, 38, 3)
-    pen.line("M 48 38 L 52 38")
-    contrast = pen.pick(True, False)
-    collar(pen, contrast=contrast)
-    name = "Long-sleeved polo shirt" if length == "long" else "Polo shirt"
-    return f"{name} with contrast collar" if contrast else name
-
-
 def tank(pen: Pen) -> str:
     strap = pen.pick(4.5, 1.3)
     low = pen.between(24, 30)
@@ -188,26 +175,6 @@ def sweater(pen: Pen) -> str:
                 pen.line(f"M {x - 2} {y} Q {x + 4} {y + 3} {x - 2} {y + 6}", 0.5)
                 pen.line(f"M {x + 2} {y} Q {x - 4} {y + 3} {x + 2} {y + 6}", 0.5)
     return f"{neck} {'cable-knit ' if cable else ''}jumper"
-
-
-def hoodie(pen: Pen) -> str:
-    cut = Torso(shoulder=25, chest=23, hem=22, bottom=78)
-    zipped = pen.pick(True, False)
-    lining = pen.accent if pen.pick(True, False) else mix(pen.main, BLACK, 0.5)
-    pen.fill(symmetric("M 50 4 Q 37 4 34 16 L 38 22 L 50 26"))
-    sleeves(pen, "long", cut, cuff=True)
-    torso(pen, cut)
-    hem_rib(pen, cut)
-    pen.fill(symmetric("M 50 8 Q 41 8 39 17 Q 42 25 50 28"), lining, depth=1.4)
-    pen.fill_both("M 50 5 Q 36 4 33 17 Q 38 27 50 30 Q 41 23 40 16 Q 41 9 50 8")
-    pocket = "M 50 56 L 39 56 L 33 70 L 34 76 L 50 76"
-    pen.fill(symmetric(pocket), depth=0.7)
-    if zipped:
-        pen.line("M 50 29 L 50 85", 1.1, ink(pen.main))
-        pen.line("M 50 29 L 50 85", 0.4, METAL)
-    for x in (46, 54):
-        pen.line(f"M {x} 28 Q {x - 0.6} 36 {x} {pen.between(40, 46)}", 0.9, CREAM)
-    return "Zip hoodie" if zipped else "Hoodie with kangaroo pocket"
 
 
 def dress(pen: Pen) -> str:
