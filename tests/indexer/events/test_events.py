@@ -161,7 +161,7 @@ def test_a_full_file_stays_at_its_limit_and_the_newest_rows_stay(tmp_path: Path)
 
 def test_a_file_that_is_above_a_new_limit_is_thinned_out(tmp_path: Path) -> None:
     events, now = EventStore(tmp_path), int(time.time())
-    for number in range(60):
+    for number in range(20):
         name = f"{number:032x}"
         events.add_events([Event(name, f"{n:0512}", "click") for n in range(800)], now + number)
     events.close()
