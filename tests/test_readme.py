@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 SERVER, SUITE = "make run", "make test"
-START_S = 120
+START_S = 180
 
 
 @pytest.fixture
