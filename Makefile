@@ -5,6 +5,8 @@ BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benc
 # Side by side by file, as the tests of a file share what it sets up; in order, as the longest come
 # first.
 TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# `make test COVERAGE=1` measures branch coverage, in the processes that tests start as well.
+MEASURE := $(if $(COVERAGE),--cov --cov-report=term)
 
 .PHONY: help run serve index test test-fast lint format bench docs setup
 
@@ -30,7 +32,7 @@ test: .venv/dev ## formatting, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(TESTS)
+	$(TESTS) $(MEASURE)
 
 test-fast: .venv/dev ## the tests that start no process and load no TensorFlow
 	$(TESTS) --fast -rfE
