@@ -22,8 +22,6 @@ import numpy as np
 from benchmarks.index_scale import BATCH, DATA, anonymous_mib, mixtures, product, took_ms
 from indexer.arrays import Vectors, normalised
 from indexer.config import IndexSettings
-from indexer.embedding.photos import PlainPhotoVectors
-from indexer.images import ImageLimits
 from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
 from indexer.search import Searcher, SearchParameters
@@ -107,9 +105,7 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     with catalog.reader() as reader:
         read = took_ms(LiveTable().at, reader)
     print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
-    searcher = Searcher(
-        "default", EmbeddedStore(catalog), FAKE_SPEC, PlainPhotoVectors(_no_network, ImageLimits())
-    )
+    searcher = Searcher("default", EmbeddedStore(catalog), FAKE_SPEC)
     plain = SearchParameters()
     searcher.by_product("1", plain, include_itself=False)  # a command, which reads none
     unread = [_search(searcher, number, plain) for number in _queries(size)]
@@ -141,10 +137,6 @@ def _queries(size: int) -> list[int]:
 
 def _search(searcher: Searcher, number: int, parameters: SearchParameters) -> float:
     return took_ms(lambda: searcher.by_product(str(number), parameters, include_itself=False))
-
-
-def _no_network() -> Any:
-    raise NotImplementedError("queries are products")
 
 
 def main() -> None:

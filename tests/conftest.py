@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from hypothesis import settings
 from PIL import Image
 
 from indexer.config import FetchSettings
-from indexer.embedding.photos import PlainPhotoVectors
+from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.ingest.report import Report
 from indexer.ingest.sync import Indexer
-from indexer.search import Searcher
+from indexer.search import Answer, Searcher, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FakeEmbedder
@@ -89,8 +89,8 @@ class Store:
         self.photos.mkdir(parents=True)
         self.catalog = Catalog(folder / "data" / "default", create=True)
         self.embedder = embedder or FakeEmbedder()
-        photos = PlainPhotoVectors(lambda: self.embedder, ImageLimits())
-        self.searcher = Searcher("default", EmbeddedStore(self.catalog), self.embedder.spec, photos)
+        self.searcher = Searcher("default", EmbeddedStore(self.catalog), self.embedder.spec)
+        self.query_embedder = PlainQueryEmbedder(lambda: self.embedder, ImageLimits())
 
     @classmethod
     def reopened(cls, store: "Store") -> "Store":
@@ -104,6 +104,10 @@ class Store:
         spec = self.embedder.spec
         photos = PhotoSource(ImageLimits(), FetchSettings())
         return Indexer(self.catalog, spec, lambda: self.embedder, photos, lambda _: None)
+
+    def by_photos(self, photos: Sequence[bytes], parameters: SearchParameters) -> Answer:
+        """Searches with photos, as the command line does."""
+        return search_by_photos(self.searcher, self.query_embedder, photos, parameters)
 
     def photo(self, name: str, colour: object) -> ImageRef:
         """Draws a photo; the same name again replaces it."""

@@ -13,14 +13,14 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.resize_methods import share_right
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
-from indexer.embedding.photos import PlainPhotoVectors
+from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.feeds import read_feed
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.ingest.sync import Indexer
 from indexer.interchange.features import product_id_of, read_features, read_names
 from indexer.interchange.transfer import import_features
-from indexer.search import Searcher, SearchParameters
+from indexer.search import Searcher, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 
@@ -41,27 +41,29 @@ def footwear(
     indexer = Indexer(catalog, spec, lambda: embedder, photos, lambda _: None)
     report = indexer.add(read_feed(test_data / "footwear" / "images"))
     assert (len(report.added), report.rejected) == (300, [])
-    yield Searcher(
-        "default", EmbeddedStore(catalog), spec, PlainPhotoVectors(lambda: embedder, ImageLimits())
-    )
+    yield Searcher("default", EmbeddedStore(catalog), spec)
     catalog.close()
 
 
-def best(searcher: Searcher, photo: bytes) -> tuple[str, float]:
-    (match,) = searcher.by_photos([photo], SearchParameters(limit=1)).matches
+def best(searcher: Searcher, embedder: Embedder, photo: bytes) -> tuple[str, float]:
+    plain = PlainQueryEmbedder(lambda: embedder, ImageLimits())
+    parameters = SearchParameters(limit=1)
+    (match,) = search_by_photos(searcher, plain, [photo], parameters).matches
     return match.product.product_id, match.score
 
 
-def test_each_photo_finds_itself_first(footwear: Searcher, test_data: Path) -> None:
+def test_each_photo_finds_itself_first(
+    footwear: Searcher, embedder: Embedder, test_data: Path
+) -> None:
     photos = sorted((test_data / "footwear" / "images").iterdir())
-    found = [best(footwear, photo.read_bytes()) for photo in photos]
+    found = [best(footwear, embedder, photo.read_bytes()) for photo in photos]
     assert [product_id for product_id, _ in found] == [photo.stem for photo in photos]
     assert min(score for _, score in found) >= 0.999
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 def test_a_photo_that_is_rotated_by_its_exif_tag_finds_its_original(
-    footwear: Searcher, test_data: Path, orientation: int
+    footwear: Searcher, embedder: Embedder, test_data: Path, orientation: int
 ) -> None:
     turn = {3: 180, 6: 90, 8: 270}[orientation]  # what undoes the turn of the tag
     for photo in sorted((test_data / "footwear" / "images").iterdir())[:20]:
@@ -71,7 +73,7 @@ def test_a_photo_that_is_rotated_by_its_exif_tag_finds_its_original(
         exif[0x0112] = orientation
         file = io.BytesIO()
         turned.save(file, "JPEG", quality=95, exif=exif)
-        assert best(footwear, file.getvalue())[0] == photo.stem
+        assert best(footwear, embedder, file.getvalue())[0] == photo.stem
 
 
 def test_the_category_of_the_nearest_photo_of_clothing_is_right_for_68_percent(
@@ -89,9 +91,7 @@ def test_rankings_of_imported_vectors_equal_brute_force_and_scikit_learn(
     catalog = Catalog(tmp_path, create=True)
     imported = import_features(catalog, *files, spec, same_model=False)
     assert (imported.products, imported.vectors) == (300, 300)
-    searcher = Searcher(
-        "default", EmbeddedStore(catalog), spec, PlainPhotoVectors(_no_network, ImageLimits())
-    )
+    searcher = Searcher("default", EmbeddedStore(catalog), spec)
 
     ids = np.array([product_id_of(name) for name in read_names(files[1])])
     features = read_features(files[0]).astype(np.float64)
@@ -118,10 +118,6 @@ def test_rankings_of_imported_vectors_equal_brute_force_and_scikit_learn(
                 swapped = cosines[row][ids == ours][0] - cosines[row][order[position]]
                 assert abs(swapped) < 1e-7
     catalog.close()
-
-
-def _no_network() -> Embedder:
-    raise AssertionError("a search by product embeds nothing")
 
 
 def test_the_test_data_is_no_part_of_the_product(test_data: Path) -> None:

@@ -18,7 +18,7 @@ from indexer import __version__
 from indexer.cli.errors import DONE, INTERRUPTED, exit_code
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
-from indexer.embedding.photos import PlainPhotoVectors
+from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.search import Searcher
@@ -93,12 +93,14 @@ class App:
             settings.images.limits(), settings.fetch, settings.photo_cache, patience=_PATIENCE
         )
 
+    def query_embedder(self) -> PlainQueryEmbedder:
+        return PlainQueryEmbedder(self.embedder, self.settings.images.limits())
+
     def searcher(self) -> Searcher:
         return Searcher(
             self.collection,
             EmbeddedStore(self.catalog()),
             self.spec,
-            PlainPhotoVectors(self.embedder, self.settings.images.limits()),
             hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
         )
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 from pydantic import ValidationError
@@ -12,8 +13,10 @@ from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer
 from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.errors import BadParameterError, ImageError
+from indexer.fetch import is_url
 from indexer.images import read_photo
-from indexer.search import Answer, SearchParameters
+from indexer.search import Answer, SearchParameters, search_by_photos
+from indexer.store import Image
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 
 
@@ -61,11 +64,11 @@ def search(
         answer = searcher.by_product(product, parameters, include_itself=True)
     else:
         photos = [] if image is None else [_read(app, image)]
-        answer = searcher.by_photos(photos, parameters)
+        answer = search_by_photos(searcher, app.query_embedder(), photos, parameters)
     if plot:
         query = image or product or parameters.more_like[0]
         plot_answer(answer, app.catalog(), query, plot, app.photos)
-    return Output(answer.document(), Group(_table(answer), *_facets(answer)))
+    return Output(answer.document(_image_url), Group(_table(answer), *_facets(answer)))
 
 
 def _read(app: App, image: Path) -> bytes:
@@ -126,6 +129,13 @@ def _parameters(options: dict[str, Any]) -> SearchParameters:
         raise BadParameterError(
             f"{name}: received {error['input']!r:.200}; {error['msg'].lower()}"
         ) from None
+
+
+def _image_url(collection: str, image: Image) -> str:
+    """Where a browser finds a photo; `--json` prints the document of the HTTP service."""
+    if is_url(image.location):
+        return image.location
+    return f"/v1/images/{image.image_id}?collection={quote(collection)}"
 
 
 def _table(answer: Answer) -> Table:

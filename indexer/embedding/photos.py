@@ -1,11 +1,13 @@
-"""From the bytes of a photo to what the network takes, and to vectors."""
+"""Photos of queries: from the bytes of their files to vectors."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from indexer.arrays import Vectors
 from indexer.embedding import Embedder, EmbeddingSpec
@@ -13,23 +15,121 @@ from indexer.embedding.base import Pixels
 from indexer.embedding.regions import locate
 from indexer.embedding.resize import resize
 from indexer.images import Box, ImageLimits, crop, decode
+from indexer.images.decoding import reduced
 
 # A photo may lose so much of its size while it is decoded that its sides are still so many
-# times the network's; Pillow calls 3 almost indistinguishable from none (`reducing_gap`).
+# times the model's; Pillow calls 3 almost indistinguishable from none (`reducing_gap`).
 # Cosine to the vector of the whole photo: mean 0.99998, least 0.9999; a quarter of the time.
 _REDUCING_GAP = 3
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds that the stages of photos took: decoding, waiting, and the model's passes."""
+
+    decode: float = 0.0
+    queue: float = 0.0
+    embed: float = 0.0
+
+    def __add__(self, other: "Timings") -> "Timings":
+        return Timings(
+            self.decode + other.decode, self.queue + other.queue, self.embed + other.embed
+        )
+
+
+@dataclass(frozen=True)
+class AutoBox:
+    """The part of a photo that looks most like a product; all of it if no part does.
+
+    Attributes:
+        products: returns vectors (n, dimension) of what counts as a product.
+    """
+
+    products: Callable[[], Vectors]
+
+
+@dataclass(frozen=True)
+class EmbeddedPhotos:
+    """The vectors of photos.
+
+    Attributes:
+        vectors: (n, dimension), in the order of the photos.
+        box: the part of the first photo that was embedded; None if that is all of it.
+        timings: what it took.
+    """
+
+    vectors: Vectors
+    box: Box | None
+    timings: Timings
+
+
+class QueryEmbedder(Protocol):
+    """Embeds photos of queries; any number of threads may use one object."""
+
+    def embed(self, photos: Sequence[bytes], box: Box | AutoBox | None = None) -> EmbeddedPhotos:
+        """Embeds a part of each photo, given as the bytes of its file; None is all of it.
+
+        Raises:
+            ImageError: a photo cannot be used.
+            BadParameterError: invalid box.
+        """
+        ...
+
+
+class PlainQueryEmbedder:
+    """Decodes and embeds one query after the other, as a command does.
+
+    Args:
+        embedder: returns the model; called when there is a photo to embed.
+        limits: what a photo may cost.
+    """
+
+    def __init__(self, embedder: Callable[[], Embedder], limits: ImageLimits) -> None:
+        self._embedder = embedder
+        self._limits = limits
+
+    def embed(self, photos: Sequence[bytes], box: Box | AutoBox | None = None) -> EmbeddedPhotos:
+        embedder = self._embedder()
+        done = [self._prepare(embedder, photo, box) for photo in photos]
+        start = time.perf_counter()
+        vectors = embedder.embed_batch(np.stack([pixels for pixels, _, _ in done]))
+        took = Timings(embed=1000 * (time.perf_counter() - start))
+        return EmbeddedPhotos(vectors, done[0][1], sum((each for *_, each in done), took))
+
+    def _prepare(
+        self, embedder: Embedder, photo: bytes, box: Box | AutoBox | None
+    ) -> tuple[Pixels, Box | None, Timings]:
+        start = time.perf_counter()
+        if not isinstance(box, AutoBox):
+            pixels = prepare(photo, self._limits, embedder.spec, box)
+            return pixels, box, Timings(decode=1000 * (time.perf_counter() - start))
+        image = decode(photo, self._limits)
+        decoded = time.perf_counter()
+        part = locate(image, embedder, box.products())
+        located = time.perf_counter()
+        pixels = fitted(image, embedder.spec, part)
+        decode_s = decoded - start + time.perf_counter() - located
+        return pixels, part, Timings(decode=1000 * decode_s, embed=1000 * (located - decoded))
 
 
 def prepare(
     data: bytes, limits: ImageLimits, spec: EmbeddingSpec, box: Box | None = None
 ) -> Pixels:
-    """The part `box` of the photo in `data` as uint8 (side, side, 3), RGB, for the network.
+    """Decodes a photo and returns the part `box` of it for the model: uint8 (side, side, 3), RGB.
 
     Raises:
         ImageError: the photo cannot be used.
-        BadParameterError: the box is none.
+        BadParameterError: invalid box.
     """
-    image = decode(data, limits, _enough(spec, box))
+    return _square(decode(data, limits, _enough(spec, box)), spec, box)
+
+
+def fitted(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
+    """Returns what `prepare` would, of a photo that was decoded for another purpose."""
+    return _square(reduced(image, _enough(spec, box)), spec, box)
+
+
+def _square(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
     return resize(image if box is None else crop(image, box), spec.input_size, spec.resize)
 
 
@@ -39,71 +139,3 @@ def _enough(spec: EmbeddingSpec, box: Box | None) -> int | None:
     if spec.resize == "nearest" or not 0 < part <= 1:  # takes single pixels; is refused later
         return None
     return math.ceil(_REDUCING_GAP * spec.input_size / part)
-
-
-class PhotoVectors(Protocol):
-    """Makes vectors of photos; any number of threads may use one object."""
-
-    def vectors(
-        self, photos: Sequence[bytes], box: Box | None, took_ms: dict[str, float]
-    ) -> Vectors:
-        """The vectors (n, dimension) of the parts `box` of the photos, given as their files.
-
-        Adds to `took_ms` what `decode`, `queue` and `embed` took, in milliseconds.
-
-        Raises:
-            ImageError: a photo cannot be used.
-            BadParameterError: the box is none.
-        """
-        ...
-
-    def located(
-        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
-    ) -> Box | None:
-        """The part of a photo that shows a product; None for all of it.
-
-        Adds to `took_ms` as `vectors` does.
-
-        Args:
-            products: gives vectors (n, dimension) of what counts as one.
-
-        Raises:
-            ImageError: the photo cannot be used.
-        """
-        ...
-
-
-class PlainPhotoVectors:
-    """Decodes and embeds one query after the other, as a command does.
-
-    Args:
-        embedder: called when there is a photo to embed.
-        limits: what a photo may cost.
-    """
-
-    def __init__(self, embedder: Callable[[], Embedder], limits: ImageLimits) -> None:
-        self._embedder = embedder
-        self._limits = limits
-
-    def vectors(
-        self, photos: Sequence[bytes], box: Box | None, took_ms: dict[str, float]
-    ) -> Vectors:
-        start = time.perf_counter()
-        spec = self._embedder().spec
-        pixels = [prepare(data, self._limits, spec, box) for data in photos]
-        decoded = time.perf_counter()
-        vectors = self._embedder().embed_batch(np.stack(pixels))
-        took_ms["decode"] += 1000 * (decoded - start)
-        took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
-        return vectors
-
-    def located(
-        self, photo: bytes, products: Callable[[], Vectors], took_ms: dict[str, float]
-    ) -> Box | None:
-        start = time.perf_counter()
-        image = decode(photo, self._limits)
-        decoded = time.perf_counter()
-        box = locate(image, self._embedder(), products())
-        took_ms["decode"] += 1000 * (decoded - start)
-        took_ms["embed"] += 1000 * (time.perf_counter() - decoded)
-        return box

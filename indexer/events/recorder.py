@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Collection
+from dataclasses import replace
 from threading import Event as Signal
 from threading import Lock, Thread
 
@@ -42,26 +43,27 @@ class Recorder:
         self._starting = Lock()
         self._thread: Thread | None = None
 
-    def note(self, answer: Answer) -> None:
-        """Records what a search shows, and gives the answer an id by which events can name it.
+    def note(self, answer: Answer) -> Answer:
+        """Records what a search shows; returns the answer with an id by which events can name it.
 
         Never waits and never fails: an answer that cannot get such an id keeps its own.
         """
         self._start()
         at = int(time.time())
         try:
-            answer.query_id = self._ids.new(at)
+            answer = replace(answer, query_id=self._ids.new(at))
         except EventsError as error:
             self._nameless, self._reason = self._nameless + 1, str(error)
-            return
+            return answer
         if len(self._waiting) >= _MOST_WAITING:
             self._left_out += 1
-            return
+            return answer
         shown = tuple((match.product.product_id, match.score) for match in answer.matches)
         first = answer.offset + 1
         self._waiting.append(
             Query(answer.query_id, answer.collection, at, answer.kind, first, shown)
         )
+        return answer
 
     def add(self, events: Collection[Event]) -> None:
         """Stores events, durable when this returns.

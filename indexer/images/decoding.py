@@ -106,6 +106,12 @@ def decode(
         raise CorruptImageError(f"the {form} photo is damaged; save it again") from error
 
 
+def reduced(image: Image.Image, enough: int | None) -> Image.Image:
+    """Makes a decoded photo smaller by a whole factor, as `decode` does for this `enough`."""
+    factor = _reduction(image, enough)
+    return image.reduce(factor) if factor > 1 else image
+
+
 def read_photo(path: Path, limits: ImageLimits) -> bytes:
     """The bytes of the photo at `path`, whose size is checked before they are read.
 

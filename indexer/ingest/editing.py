@@ -12,6 +12,7 @@ from pathlib import Path
 
 from indexer.arrays import Vector
 from indexer.embedding.kinds import bind
+from indexer.embedding.photos import QueryEmbedder
 from indexer.errors import (
     BadParameterError,
     ImageError,
@@ -78,12 +79,20 @@ class Editor:
 
     Args:
         store: of the collection.
-        searcher: of the collection; it embeds as it does for searches.
+        searcher: of the collection.
+        embedder: embeds photos as it does for searches.
         photos: downloads those that are given by URL.
     """
 
-    def __init__(self, store: EmbeddedStore, searcher: Searcher, photos: PhotoSource) -> None:
+    def __init__(
+        self,
+        store: EmbeddedStore,
+        searcher: Searcher,
+        embedder: QueryEmbedder,
+        photos: PhotoSource,
+    ) -> None:
         self._searcher = searcher
+        self._embedder = embedder
         self._catalog = store.catalog
         self._photos = photos
         self._uploads = UploadedPhotos(store.catalog)
@@ -135,7 +144,7 @@ class Editor:
             if known := reader.known_photos([digest]):
                 stored: Vector = reader.vectors(list(known.values()))[1][0]
                 return stored
-        embedded: Vector = self._searcher.vectors_of([data])[0][0]
+        embedded: Vector = self._embedder.embed([data]).vectors[0]
         return embedded
 
     def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:

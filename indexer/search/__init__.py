@@ -1,15 +1,16 @@
-"""Answering a query on one collection: a photo or a product in, ranked products out."""
+"""Answering a query on one collection: vectors or a product in, ranked products out."""
 
-from indexer.search.answer import Answer, Match, image_url
+from indexer.search.answer import Answer, ImageUrl, Match
 from indexer.search.parameters import BoxText, SearchParameters
-from indexer.search.searcher import Searcher, find_product
+from indexer.search.searcher import Searcher, find_product, search_by_photos
 
 __all__ = [
     "Answer",
     "BoxText",
+    "ImageUrl",
     "Match",
     "SearchParameters",
     "Searcher",
     "find_product",
-    "image_url",
+    "search_by_photos",
 ]

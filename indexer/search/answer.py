@@ -1,16 +1,16 @@
-"""What a search answers, and how that is given out."""
+"""What a search answers, and the document that clients get of it."""
 
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-from indexer.fetch import is_url
+from indexer.embedding.photos import Timings
 from indexer.images import Box
 from indexer.store import FacetCount, Image, Product
+
+# A collection and a photo of it -> the address at which a browser finds the photo.
+ImageUrl = Callable[[str, Image], str]
 
 
 @dataclass(frozen=True)
@@ -26,33 +26,45 @@ class Match:
     boost: float | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answer:
-    """A page of the ranking, and how it came about. Times in milliseconds."""
+    """A page of the ranking, and how it came about.
+
+    Attributes:
+        collection: that was searched.
+        seq: the state of the catalogue that was searched.
+        total: products in the whole ranking.
+        matches: the page.
+        facets: by attribute, its values and their counts.
+        offset: products of the ranking before the page.
+        kind: what was searched with: `photo` or `product`.
+        has_box: whether the query asked for a part of the photo.
+        box: that of the first photo; None is all of it.
+        timings: of the photos, and of waiting for the search.
+        search_ms: of the search itself.
+        query_id: by which events can name the answer.
+    """
 
     collection: str
     seq: int = 0
     total: int = 0
-    has_box: bool = False  # whether a part of the photo was asked for
-    box: Box | None = None  # that of the first photo; None is all of it
-    matches: list[Match] = field(default_factory=list)
-    facets: dict[str, list[FacetCount]] = field(default_factory=dict)
-    took_ms: dict[str, float] = field(
-        default_factory=lambda: {"decode": 0.0, "queue": 0.0, "embed": 0.0, "search": 0.0}
-    )
+    matches: Sequence[Match] = ()
+    facets: Mapping[str, Sequence[FacetCount]] = field(default_factory=dict)
+    offset: int = 0
+    kind: str = "product"
+    has_box: bool = False
+    box: Box | None = None
+    timings: Timings = field(default_factory=Timings)
+    search_ms: float = 0.0
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    kind: str = "product"  # what was searched with: a photo, or a product
-    offset: int = 0  # products of the ranking before the page
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Adds the time of a block to a stage."""
-        start = time.perf_counter()
-        yield
-        self.took_ms[stage] += 1000 * (time.perf_counter() - start)
+    @property
+    def took_ms(self) -> dict[str, float]:
+        """Milliseconds by stage."""
+        return {**asdict(self.timings), "search": self.search_ms}
 
-    def document(self) -> dict[str, Any]:
-        """The answer as the HTTP service and the CLI give it out.
+    def document(self, image_url: ImageUrl) -> dict[str, Any]:
+        """Returns what the HTTP service and the CLI print as JSON.
 
         `facets` and `boost` are in it if the query asked for them.
         """
@@ -63,7 +75,7 @@ class Answer:
             "total": self.total,
             **({"box": self.box and [round(side, 4) for side in self.box]} if self.has_box else {}),
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
-            "results": [self._result(match) for match in self.matches],
+            "results": [self._result(match, image_url) for match in self.matches],
         }
         if self.facets:
             document["facets"] = {
@@ -71,7 +83,7 @@ class Answer:
             }
         return document
 
-    def _result(self, match: Match) -> dict[str, Any]:
+    def _result(self, match: Match, image_url: ImageUrl) -> dict[str, Any]:
         result = {
             "product_id": match.product.product_id,
             "score": round(match.score, 7),
@@ -81,10 +93,3 @@ class Answer:
             "attributes": match.product.attributes,
         }
         return result if match.boost is None else result | {"boost": round(match.boost, 7)}
-
-
-def image_url(collection: str, image: Image) -> str:
-    """Where a browser finds the photo: its own address, or the service's if it is a file."""
-    if is_url(image.location):
-        return image.location
-    return f"/v1/images/{image.image_id}?collection={quote(collection)}"

@@ -1,6 +1,7 @@
 """What a query may ask for besides its photo or product."""
 
 import re
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
@@ -174,22 +175,18 @@ class SearchParameters(BaseModel):
 
     @model_validator(mode="after")
     def _conditions_can_be_read(self) -> Self:
-        self.conditions(), self.boosts()
+        self.conditions, self.boosts  # noqa: B018  # read here, and kept
         return self
 
-    def conditions(self) -> list[Condition]:
-        """
-        Raises:
-            BadFilterError: a filter cannot be read.
-        """
-        return [parse(text) for text in self.filter]
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of `filter`, parsed once."""
+        return tuple(parse(text) for text in self.filter)
 
-    def boosts(self) -> list[Boost]:
-        """
-        Raises:
-            BadFilterError: a boost cannot be read.
-        """
-        return [_boost(text) for text in self.boost]
+    @cached_property
+    def boosts(self) -> tuple[Boost, ...]:
+        """The conditions of `boost`, parsed once."""
+        return tuple(_boost(text) for text in self.boost)
 
     @property
     def turns(self) -> tuple[str, int] | None:

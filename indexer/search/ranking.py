@@ -64,7 +64,7 @@ class Ranking:
 
     def _parts(self) -> list[tuple[float, Selection]]:
         """Products of equal boost, each part with its boost."""
-        boosts = self.parameters.boosts()
+        boosts = self.parameters.boosts
         if not boosts:
             return [(0.0, self.selection)]
         parts = self.selection.split([boost.condition for boost in boosts])

@@ -1,14 +1,14 @@
 """One collection, searched by any number of threads."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from indexer.arrays import Vectors
 from indexer.embedding import EmbeddingSpec, available_cores
 from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
-from indexer.embedding.photos import PhotoVectors
+from indexer.embedding.photos import AutoBox, QueryEmbedder, Timings
 from indexer.embedding.regions import AUTO, SAMPLE
 from indexer.errors import BadParameterError, CatalogError, FingerprintMismatchError
 from indexer.images import Box
@@ -17,7 +17,16 @@ from indexer.search.parameters import SearchParameters
 from indexer.search.ranking import Ranking
 from indexer.search.relevance import find_products, query_vectors, vectors_of
 from indexer.search.reranking import Ranked
-from indexer.store import Condition, Product, Reader, SearchReader, Selection, Store, parse
+from indexer.store import (
+    Condition,
+    FacetCount,
+    Product,
+    Reader,
+    SearchReader,
+    Selection,
+    Store,
+    parse,
+)
 
 _MAX_FACET_VALUES = 50
 # Searches beyond the cores would take Python's lock from each other: a third fewer per second.
@@ -27,13 +36,12 @@ _IN_STOCK = parse("!in_stock:false")
 
 
 class Searcher:
-    """Searches one collection; any number of threads may use one object.
+    """Searches one collection by vectors; any number of threads may use one object.
 
     Args:
         name: of the collection.
         store: the collection.
-        spec: of the vectors that photos become.
-        photos: makes them.
+        spec: what makes vectors of photos.
         hide_out_of_stock: products with in_stock false are found only by a filter on in_stock.
     """
 
@@ -42,14 +50,12 @@ class Searcher:
         name: str,
         store: Store,
         spec: EmbeddingSpec,
-        photos: PhotoVectors,
         *,
         hide_out_of_stock: bool = False,
     ) -> None:
         self.name = name
         self.store = store
         self.spec = spec
-        self._photos = photos
         self._hide_out_of_stock = hide_out_of_stock
 
     def warm_up(self) -> None:
@@ -59,69 +65,58 @@ class Searcher:
         if first is not None:
             self.by_product(first, SearchParameters(), include_itself=True)
 
-    def by_photos(self, photos: Sequence[bytes], parameters: SearchParameters) -> Answer:
-        """The products that look most like any of the photos, given as the bytes of their files.
-
-        There may be none if `more_like` says what is wanted.
+    def by_vectors(self, vectors: Vectors, parameters: SearchParameters) -> Answer:
+        """Finds the products that look most like any of the vectors (n, dimension) of photos.
 
         Raises:
-            ImageError: the photo cannot be used.
             BadParameterError: a parameter is wrong.
-            FingerprintMismatchError: the catalogue holds vectors of another network.
+            FingerprintMismatchError: the catalogue holds vectors of another model.
             UnknownProductError: `more_like` or `less_like` names no product.
         """
-        answer = Answer(self.name, kind="photo" if photos else "product")
-        queries: Vectors | None = None
-        if photos:
-            with self.store.reader() as reader:
-                self.require_photo_search(reader)
-            answer.has_box = parameters.box is not None
-            queries, answer.box = self.vectors_of(photos, parameters.box, answer.took_ms)
-        elif not parameters.more_like:
+
+        def comparable(reader: Reader) -> Vectors:
+            self.require_photo_search(reader)
+            return vectors
+
+        return self._answer(parameters, comparable)
+
+    def by_examples(self, parameters: SearchParameters) -> Answer:
+        """Finds the products that look most like those of `more_like`.
+
+        Raises:
+            BadParameterError: a parameter is wrong, or `more_like` is empty.
+            UnknownProductError: `more_like` or `less_like` names no product.
+        """
+        if not parameters.more_like:
             raise BadParameterError("send a photo, a product or more_like")
-        else:
-            _require_no_box(parameters)
-        self._fill(answer, parameters, lambda _: queries)
-        return answer
+        _require_no_box(parameters)
+        return self._answer(parameters, lambda _: None)
 
     def by_product(
         self, product_id: str, parameters: SearchParameters, *, include_itself: bool
     ) -> Answer:
-        """The products that look most like any photo of a product.
+        """Finds the products that look most like any photo of a product.
 
         Raises:
             BadParameterError: a parameter is wrong.
             UnknownProductError: there is no such product.
         """
         _require_no_box(parameters)
-        answer = Answer(self.name)
 
         def its_vectors(reader: Reader) -> Vectors:
             return vectors_of(reader, find_product(reader, product_id))
 
-        self._fill(answer, parameters, its_vectors, () if include_itself else (product_id,))
-        return answer
+        return self._answer(parameters, its_vectors, () if include_itself else (product_id,))
 
-    def vectors_of(
-        self,
-        photos: Sequence[bytes],
-        box: str | None = None,
-        took_ms: dict[str, float] | None = None,
-    ) -> tuple[Vectors, Box | None]:
-        """The vectors (n, dimension) of photos, and the part of the first that was taken.
+    def box(self, text: str | None) -> Box | AutoBox | None:
+        """Returns the part of a photo that the parameter `box` names.
 
         Raises:
-            ImageError: a photo cannot be used.
-            BadParameterError: the box is none.
+            BadParameterError: invalid box.
         """
-        took_ms = Answer(self.name).took_ms if took_ms is None else took_ms
-        if box != AUTO:
-            corners = None if box is None else _corners(box)
-            return self._photos.vectors(photos, corners, took_ms), corners
-        boxes = [self._photos.located(photo, self._sample, took_ms) for photo in photos]
-        parts = zip(photos, boxes, strict=True)
-        vectors = [self._photos.vectors([photo], part, took_ms) for photo, part in parts]
-        return np.concatenate(vectors), boxes[0]
+        if text == AUTO:
+            return AutoBox(self._sample)
+        return None if text is None else _corners(text)
 
     def _sample(self) -> Vectors:
         return self.store.sample(SAMPLE)
@@ -129,7 +124,7 @@ class Searcher:
     def require_photo_search(self, reader: Reader) -> None:
         """
         Raises:
-            FingerprintMismatchError: the catalogue holds vectors of another network.
+            FingerprintMismatchError: the catalogue holds vectors of another model.
         """
         found = kind_of(reader)
         if found and found.fingerprint != self.spec.fingerprint:
@@ -139,39 +134,42 @@ class Searcher:
                 "" if found.fingerprint == IMPORTED else f"to search by photo, {WAY_OUT}",
             )
 
-    def _fill(
+    def _answer(
         self,
-        answer: Answer,
         parameters: SearchParameters,
-        own_queries: Callable[[Reader], Vectors | None],
+        queries_of: Callable[[Reader], Vectors | None],
         excluded: Sequence[str] = (),
-    ) -> None:
-        answer.offset = parameters.offset
-        with answer.timed("queue"):
-            _TURNS.acquire()
-        try:
-            self._search(answer, parameters, own_queries, excluded)
-        finally:
-            _TURNS.release()
+    ) -> Answer:
+        asked = time.perf_counter()
+        with _TURNS:
+            start = time.perf_counter()
+            answer = self._search(parameters, queries_of, excluded)
+            search_ms = 1000 * (time.perf_counter() - start)
+        waited = Timings(queue=1000 * (start - asked))
+        return replace(answer, timings=waited, search_ms=search_ms)
 
     def _search(
         self,
-        answer: Answer,
         parameters: SearchParameters,
-        own_queries: Callable[[Reader], Vectors | None],
+        queries_of: Callable[[Reader], Vectors | None],
         excluded: Sequence[str],
-    ) -> None:
+    ) -> Answer:
         more, less = parameters.more_like, parameters.less_like
         attributes = self._needs_attributes(parameters)
-        with answer.timed("search"), self.store.search_reader(attributes=attributes) as found:
-            queries = query_vectors(found.reader, own_queries(found.reader), more, less)
+        with self.store.search_reader(attributes=attributes) as found:
+            queries = query_vectors(found.reader, queries_of(found.reader), more, less)
             conditions = self._conditions(found, parameters)
             selection = found.select(conditions, {*excluded, *more, *less})
-            ranking = Ranking(found, selection, queries, parameters)
-            answer.seq = found.reader.seq
-            matching, page = ranking.found()
-            answer.matches = _matches(found.reader, page, boosted=bool(parameters.boost))
-            _count(answer, selection, parameters, matching)
+            matching, page = Ranking(found, selection, queries, parameters).found()
+            total, facets = _counts(selection, parameters, matching)
+            return Answer(
+                self.name,
+                seq=found.reader.seq,
+                total=total,
+                matches=_matches(found.reader, page, boosted=bool(parameters.boost)),
+                facets=facets,
+                offset=parameters.offset,
+            )
 
     def _needs_attributes(self, parameters: SearchParameters) -> bool:
         return self._hide_out_of_stock or any(
@@ -184,13 +182,44 @@ class Searcher:
             )
         )
 
-    def _conditions(self, found: SearchReader, parameters: SearchParameters) -> list[Condition]:
+    def _conditions(self, found: SearchReader, parameters: SearchParameters) -> Sequence[Condition]:
         """Those of the query, and that of being in stock unless one of them is about that."""
-        conditions = parameters.conditions()
+        conditions = parameters.conditions
         asked = any(condition.field == _IN_STOCK.field for condition in conditions)
         if self._hide_out_of_stock and not asked and found.has_attribute(_IN_STOCK.field):
             return [*conditions, _IN_STOCK]
         return conditions
+
+
+def search_by_photos(
+    searcher: Searcher,
+    embedder: QueryEmbedder,
+    photos: Sequence[bytes],
+    parameters: SearchParameters,
+) -> Answer:
+    """Finds the products that look most like any of the photos, given as the bytes of their files.
+
+    There may be no photo if `more_like` says what is wanted.
+
+    Raises:
+        ImageError: a photo cannot be used.
+        BadParameterError: a parameter is wrong.
+        FingerprintMismatchError: the catalogue holds vectors of another model.
+        UnknownProductError: `more_like` or `less_like` names no product.
+    """
+    if not photos:
+        return searcher.by_examples(parameters)
+    with searcher.store.reader() as reader:  # before anything is decoded
+        searcher.require_photo_search(reader)
+    embedded = embedder.embed(photos, searcher.box(parameters.box))
+    answer = searcher.by_vectors(embedded.vectors, parameters)
+    return replace(
+        answer,
+        kind="photo",
+        has_box=parameters.box is not None,
+        box=embedded.box,
+        timings=embedded.timings + answer.timings,
+    )
 
 
 def find_product(reader: Reader, product_id: str) -> Product:
@@ -234,18 +263,16 @@ def _matches(reader: Reader, page: Sequence[Ranked], *, boosted: bool) -> list[M
     ]
 
 
-def _count(
-    answer: Answer,
-    selection: Selection,
-    parameters: SearchParameters,
-    matching: Sequence[Ranked],
-) -> None:
-    """Fills in the total and the facets."""
-    answer.total = selection.total
+def _counts(
+    selection: Selection, parameters: SearchParameters, matching: Sequence[Ranked]
+) -> tuple[int, dict[str, list[FacetCount]]]:
+    """Returns the total and the facets."""
+    total = selection.total
     if parameters.min_score is not None:
-        answer.total = len(matching)
+        total = len(matching)
         if parameters.group_by or parameters.facets:
             selection = selection.only([row.product_id for row in matching])
     if parameters.group_by:
-        answer.total = selection.distinct(parameters.group_by)
-    answer.facets = {name: selection.facet(name, _MAX_FACET_VALUES) for name in parameters.facets}
+        total = selection.distinct(parameters.group_by)
+    facets = {name: selection.facet(name, _MAX_FACET_VALUES) for name in parameters.facets}
+    return total, facets

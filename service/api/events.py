@@ -68,10 +68,10 @@ def register(app: Flask, settings: Settings) -> None:
     )
 
 
-def note(answer: Answer) -> None:
-    """Records what an answer shows and gives it its `query_id`; costs microseconds."""
-    if recorder := _recorder():
-        recorder.note(answer)
+def note(answer: Answer) -> Answer:
+    """Records what an answer shows; returns it with its `query_id`. Costs microseconds."""
+    recorder = _recorder()
+    return recorder.note(answer) if recorder else answer
 
 
 @blueprint.post(

@@ -2,6 +2,7 @@
 
 import os
 from io import FileIO
+from urllib.parse import quote
 
 from flask import redirect, request, send_file
 from werkzeug.wrappers import Response
@@ -10,7 +11,7 @@ from indexer.fetch import is_url
 from indexer.store import Image
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_COLLECTION, CollectionQuery, collection_in_url
-from service.engine.originals import media_type, open_photo
+from service.engine.originals import media_type
 from service.errors import UnknownImageError
 from service.http.context import search_service
 from service.http.descriptions import Description
@@ -43,7 +44,14 @@ def image(image_id: int) -> Response:
     if is_url(found.location):
         return redirect(found.location)
     catalog = service.store(collection).catalog
-    return _sent(open_photo(catalog, found, service.photos(collection).limits), found)
+    return _sent(service.originals.open(catalog, found), found)
+
+
+def image_url(collection: str, image: Image) -> str:
+    """Returns where a browser finds a photo: its own address, or a path of this service."""
+    if is_url(image.location):
+        return image.location
+    return f"/v1/images/{image.image_id}?collection={quote(collection)}"
 
 
 def _sent(file: FileIO, image: Image) -> Response:

@@ -11,8 +11,9 @@ from indexer.errors import BadParameterError, ImageSearchError, LockedError
 from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
 from indexer.fetch import is_url
 from indexer.ingest.editing import Change, Delete, Patch, Put, Result
-from indexer.search import find_product, image_url
+from indexer.search import find_product
 from service.access.scopes import ScopedBlueprint
+from service.api.images import image_url
 from service.api.schemas import (
     OF_BODY,
     OF_COLLECTION,

@@ -12,6 +12,7 @@ from indexer.wording import Matching, shown
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.events import note
+from service.api.images import image_url
 from service.api.schemas import OF_BODY, OF_PHOTO, OF_SEARCH, Base64Photo, Corners
 from service.engine import metrics, queries
 from service.errors import (
@@ -288,8 +289,8 @@ def _in_url() -> dict[str, Any]:
 
 def _noted(answer: Answer) -> dict[str, Any]:
     """The document of an answer, which is counted and recorded."""
-    note(answer)
+    answer = note(answer)
     metrics.observe_stages(answer.took_ms)
-    document = answer.document()
+    document = answer.document(image_url)
     g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
     return document

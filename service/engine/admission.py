@@ -9,24 +9,24 @@ from service.engine import metrics
 from service.errors import OverloadedError
 
 
-def costly_share(most: int) -> int:
-    """Searches with `box=auto` and explanations in flight at most, beside `most` by photo."""
-    return max(1, most // 4)
+def costly_share(limit: int) -> int:
+    """Limit on searches with `box=auto` and explanations, beside `limit` searches by photo."""
+    return max(1, limit // 4)
 
 
 class Admission:
     """Counts the searches in flight.
 
     Args:
-        most: searches by photo in flight at most; of all kinds, twice as many.
+        limit: on searches by photo in flight; all kinds together may be twice as many.
         max_wait_s: a photo is refused if those before it will keep the model busy for longer.
         seconds_per_photo: what the model takes now.
     """
 
     def __init__(
-        self, most: int, max_wait_s: float, seconds_per_photo: Callable[[], float]
+        self, limit: int, max_wait_s: float, seconds_per_photo: Callable[[], float]
     ) -> None:
-        self._most = most
+        self._limit = limit
         self._max_wait_s = max_wait_s
         self._seconds_per_photo = seconds_per_photo
         self._uploads = 0
@@ -35,9 +35,9 @@ class Admission:
         self._costly = 0
         self._lock = threading.Lock()
 
-    def _require_room(self, taken: int, most: int, *, photo: bool) -> None:
+    def _require_room(self, taken: int, limit: int, *, photo: bool) -> None:
         wait = self._photos * self._seconds_per_photo()
-        full = taken >= most
+        full = taken >= limit
         if full or (photo and self._photos and wait > self._max_wait_s):
             metrics.REFUSED.labels("in_flight" if full else "wait").inc()
             raise OverloadedError(retry_after_s=max(1, math.ceil(wait)))
@@ -51,8 +51,8 @@ class Admission:
         """
         with self._lock:
             # Only what is in it tells whether it is costly.
-            most = self._most + costly_share(self._most)
-            self._require_room(self._uploads, most, photo=True)
+            limit = self._limit + costly_share(self._limit)
+            self._require_room(self._uploads, limit, photo=True)
             self._uploads += 1
         try:
             yield
@@ -68,8 +68,8 @@ class Admission:
             OverloadedError: too many are.
         """
         with self._lock:
-            most = self._most if photos else 2 * self._most
-            self._require_room(self._searches, most, photo=photos > 0)
+            limit = self._limit if photos else 2 * self._limit
+            self._require_room(self._searches, limit, photo=photos > 0)
             self._searches += 1
             self._photos += photos
         metrics.IN_FLIGHT.inc()
@@ -92,7 +92,7 @@ class Admission:
             OverloadedError: too many are, or the photos before it take too long.
         """
         with self._lock:
-            self._require_room(self._costly, costly_share(self._most), photo=True)
+            self._require_room(self._costly, costly_share(self._limit), photo=True)
             self._costly += 1
         metrics.IN_FLIGHT.inc()
         try:

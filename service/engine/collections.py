@@ -17,11 +17,11 @@ from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
 from service.engine.admission import Admission
-from service.engine.batching import Lane
+from service.engine.batching import Batcher
 from service.engine.editing import ProductEditing
 from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
-from service.engine.query_photos import QueryPhotos
+from service.engine.query_embedder import QueryEmbedder
 from service.errors import ImageUrlDisabledError, NotReadyError
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class SearchService:
             once for collections of equal settings.
 
     Attributes:
-        admission: whom to ask before a search.
+        admission: limits the searches in progress.
         originals: the photos of the catalogues.
     """
 
@@ -65,9 +65,9 @@ class SearchService:
         # Processes that compute on every core each would only take turns.
         threads = max(1, available_cores() // settings.service.workers)
         self._load = load or partial(load_embedder, threads=threads)
-        self._photos: dict[EmbeddingSettings, QueryPhotos] = {}
-        own = settings.service
-        self.admission = Admission(own.max_in_flight, own.max_wait_s, self._seconds_per_photo)
+        self._embedders: dict[EmbeddingSettings, QueryEmbedder] = {}
+        limits = settings.service
+        self.admission = Admission(limits.max_in_flight, limits.max_wait_s, self._seconds_per_photo)
         self._stores: dict[str, EmbeddedStore] = {}
         self._opened = OpenedCollections(settings.collection_names(), self._open, self._refresh)
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
@@ -93,8 +93,8 @@ class SearchService:
     def stop(self) -> None:
         """Ends the background work and closes the catalogues."""
         self._opened.stop()
-        for photos in self._photos.values():
-            photos.lane.stop()
+        for embedder in self._embedders.values():
+            embedder.batcher.stop()
 
     def searcher(self, collection: str) -> Searcher:
         """
@@ -129,11 +129,12 @@ class SearchService:
         Raises:
             UnknownCollectionError, NotReadyError: as `searcher`.
         """
-        return self._editing.apply(self.store(collection), self.searcher(collection), changes)
+        searcher, store = self.searcher(collection), self.store(collection)
+        return self._editing.apply(store, searcher, self.embedder(collection), changes)
 
-    def photos(self, collection: str) -> QueryPhotos:
-        """The photos of queries to a collection that is ready."""
-        return self._photos[self._settings.embedding_of(collection)]
+    def embedder(self, collection: str) -> QueryEmbedder:
+        """Returns what embeds the photos of queries to a collection that is open."""
+        return self._embedders[self._settings.embedding_of(collection)]
 
     def photo_at(self, url: str) -> bytes:
         """The photo at an address that a query names.
@@ -165,34 +166,33 @@ class SearchService:
         return CollectionState(name, failure.status, failure.detail)
 
     def _state_of(self, searcher: Searcher) -> CollectionState:
-        own = searcher.spec
+        spec = searcher.spec
         with searcher.store.reader() as reader:
             found = kind_of(reader)
             products, _ = reader.counts()
-        fingerprint = found.fingerprint if found else own.fingerprint
+        fingerprint = found.fingerprint if found else spec.fingerprint
         # Imported vectors are meant to be of another model; any others are not.
-        fits = fingerprint in (own.fingerprint, IMPORTED)
+        fits = fingerprint in (spec.fingerprint, IMPORTED)
         detail = "" if products else self._empty(searcher.name)
         if found and not fits:
-            detail = f"{difference(found, own)}; {WAY_OUT}, then restart the service"
+            detail = f"{difference(found, spec)}; {WAY_OUT}, then restart the service"
         return CollectionState(
             searcher.name,
             "ready" if fits else "mismatch",
             detail,
             products=products,
             seq=searcher.store.seq,
-            weights=found.weights if found else own.weights,
-            trained=own.trained,
-            photo_search=fingerprint == own.fingerprint,
+            weights=found.weights if found else spec.weights,
+            trained=spec.trained,
+            photo_search=fingerprint == spec.fingerprint,
         )
 
     def _open(self, name: str) -> Searcher:
         # First, so that the collection can be searched as soon as there is a catalogue.
-        photos = self._photos_of(self._settings.embedding_of(name))
-        embedder = photos.lane.embedder
+        embedder = self._embedder_of(self._settings.embedding_of(name)).batcher.embedder
         store = EmbeddedStore(self._catalog(name))
         hides = self._settings.hides_out_of_stock(name)
-        searcher = Searcher(name, store, embedder.spec, photos, hide_out_of_stock=hides)
+        searcher = Searcher(name, store, embedder.spec, hide_out_of_stock=hides)
         try:
             state = self._refresh(searcher)
             searcher.warm_up()
@@ -202,8 +202,8 @@ class SearchService:
         self._stores[name] = store
         if not state.products:
             log.warning("collection %s: %s", name, self._empty(name))
-        own = embedder.spec
-        metrics.MODEL.labels(name, own.fingerprint, own.weights, embedder.runs_on).set(1)
+        spec = embedder.spec
+        metrics.MODEL.labels(name, spec.fingerprint, spec.weights, embedder.runs_on).set(1)
         return searcher
 
     def _catalog(self, name: str) -> Catalog:
@@ -229,16 +229,16 @@ class SearchService:
             f" storage.data_dir); fill it with {_command(name, 'sync FEED')}"
         )
 
-    def _photos_of(self, settings: EmbeddingSettings) -> QueryPhotos:
-        if settings not in self._photos:
-            own = self._settings.service
-            self._photos[settings] = QueryPhotos(
-                Lane(self._load(settings)),
+    def _embedder_of(self, settings: EmbeddingSettings) -> QueryEmbedder:
+        if settings not in self._embedders:
+            limits = self._settings.service
+            self._embedders[settings] = QueryEmbedder(
+                Batcher(self._load(settings)),
                 self._settings.images.limits(),
-                remembered=own.cached_photos,
-                deadline_s=own.deadline_s,
+                remembered=limits.cached_photos,
+                deadline_s=limits.deadline_s,
             )
-        return self._photos[settings]
+        return self._embedders[settings]
 
     def _refresh(self, searcher: Searcher) -> CollectionState:
         searcher.store.refresh()
@@ -252,7 +252,8 @@ class SearchService:
         return state
 
     def _seconds_per_photo(self) -> float:
-        return max((photos.lane.seconds_per_photo for photos in self._photos.values()), default=0)
+        batchers = [embedder.batcher for embedder in self._embedders.values()]
+        return max((batcher.seconds_per_photo for batcher in batchers), default=0)
 
 
 def _command(collection: str, command: str) -> str:

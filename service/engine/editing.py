@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from threading import Thread
 
 from indexer.config import Settings
+from indexer.embedding.photos import QueryEmbedder
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Editor, Result
@@ -28,10 +29,14 @@ class ProductEditing:
         self._photos = PhotoSource(settings.images.limits(), settings.fetch, settings.photo_cache)
 
     def apply(
-        self, store: EmbeddedStore, searcher: Searcher, changes: Sequence[Change]
+        self,
+        store: EmbeddedStore,
+        searcher: Searcher,
+        embedder: QueryEmbedder,
+        changes: Sequence[Change],
     ) -> list[Result]:
         """Returns what became of each change, in order; a bad one does not stop the others."""
-        results = Editor(store, searcher, self._photos).apply(changes)
+        results = Editor(store, searcher, embedder, self._photos).apply(changes)
         if any(isinstance(result, str) and result != "unchanged" for result in results):
             # Beside the requests: a large catalogue takes half a minute, every 100,000 changes.
             Thread(

@@ -10,11 +10,11 @@ from indexer.embedding import attribution as explain
 from indexer.embedding.regions import AUTO
 from indexer.embedding.regions import PASSES as TO_LOCATE
 from indexer.errors import BadParameterError, ImageError
-from indexer.images import Box, ImageLimits, crop, decode
+from indexer.images import Box, ImageLimits, decode
 from indexer.search import find_product
 from indexer.store import Image, Reader
 from service.engine.collections import SearchService
-from service.engine.query_photos import QueryPhotos
+from service.engine.query_embedder import QueryEmbedder
 from service.errors import UnknownImageError
 
 
@@ -60,20 +60,17 @@ def explain_photo(
         UnknownImageError: the photo of the result cannot be read any more.
         OverloadedError: too many requests are in progress.
     """
-    searcher, photos = service.searcher(collection), service.photos(collection)
+    searcher, embedder = service.searcher(collection), service.embedder(collection)
     with service.admission.costly():
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, result)
-        took_ms = {"decode": 0.0, "queue": 0.0, "embed": 0.0}
-        queries, part = searcher.vectors_of([photo], box, took_ms)
-        _, best = _nearest(queries, vectors)
-        image = decode(photo, photos.limits)
-        shown = image if part is None else crop(image, part)
+        part = embedder.embed_part(photo, searcher.box(box))
+        _, best = _nearest(part.vector[None], vectors)
         return Explanation(
-            _score(queries[0], vectors[best]),
-            HeatMap(None, part, _rows(photos, shown, vectors[best])),
-            _shown(service, collection, images[best], queries[0]),
+            _score(part.vector, vectors[best]),
+            HeatMap(None, part.box, _rows(embedder, part.picture, vectors[best])),
+            _shown(service, collection, images[best], part.vector),
         )
 
 
@@ -124,16 +121,16 @@ def _score(query: Vector, vector: Vector) -> float:
 
 
 def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> HeatMap:
-    photos = service.photos(collection)
+    embedder = service.embedder(collection)
     data = service.originals.read(service.store(collection).catalog, image)
-    picture = _decoded(data, image, photos.limits)
-    return HeatMap(image, None, _rows(photos, picture, other))
+    picture = _decoded(data, image, embedder.limits)
+    return HeatMap(image, None, _rows(embedder, picture, other))
 
 
-def _rows(photos: QueryPhotos, photo: Picture.Image, other: Vector) -> list[list[float]]:
+def _rows(embedder: QueryEmbedder, photo: Picture.Image, other: Vector) -> list[list[float]]:
     """Where a photo agrees with another one, given by its vector; the largest value is 1."""
-    with photos.between({"queue": 0.0, "embed": 0.0}) as embedder:
-        grid = explain.explain(photo, other, embedder)
+    with embedder.when_idle() as model:
+        grid = explain.explain(photo, other, model)
     rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()
     return rows
 

@@ -54,7 +54,7 @@ class Originals:
             OverloadedError: others wait for photo servers already.
         """
         if not is_url(image.location):
-            with open_photo(catalog, image, self._limits) as file:
+            with self.open(catalog, image) as file:
                 return file.read()
         kept = self._web.kept(image.location)
         if kept is not None and _is_of(kept, image):
@@ -63,6 +63,14 @@ class Originals:
         if not _is_of(data, image):
             raise _changed(image)
         return data
+
+    def open(self, catalog: Catalog, image: Image) -> FileIO:
+        """Opens the file of a photo, at its beginning; the caller closes it.
+
+        Raises:
+            UnknownImageError: it is not a file here, is gone or is not what was indexed.
+        """
+        return _opened(catalog, image, self._limits)
 
     def _downloaded(self, image: Image) -> bytes:
         if not self._downloads.acquire(blocking=False):
@@ -75,12 +83,7 @@ class Originals:
             self._downloads.release()
 
 
-def open_photo(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
-    """The file of a photo, at its beginning; the caller closes it.
-
-    Raises:
-        UnknownImageError: it is not a file here, is gone or is not what was indexed.
-    """
+def _opened(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
     path = Path(location_of(catalog.folder, image))
     # Imported vectors come with the name of a photo that was never read here.
     if not path.is_absolute() or image.content_hash.startswith("vector:"):

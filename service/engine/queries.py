@@ -1,7 +1,7 @@
 """Searches under admission control, and what they cost."""
 
 from indexer.embedding.regions import AUTO, PASSES
-from indexer.search import Answer, SearchParameters
+from indexer.search import Answer, SearchParameters, search_by_photos
 from service.engine.collections import SearchService
 
 
@@ -17,7 +17,7 @@ def by_photos(
     admission = service.admission
     costly = bool(photos) and parameters.box == AUTO
     with admission.costly() if costly else admission.admitted(len(photos)):
-        return searcher.by_photos(photos, parameters)
+        return search_by_photos(searcher, service.embedder(collection), photos, parameters)
 
 
 def by_product(

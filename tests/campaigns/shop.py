@@ -14,9 +14,6 @@ import numpy as np
 
 from indexer.arrays import Vector, Vectors, normalised
 from indexer.config import IndexSettings
-from indexer.embedding import Embedder
-from indexer.embedding.photos import PlainPhotoVectors
-from indexer.images import ImageLimits
 from indexer.maintenance import compaction
 from indexer.maintenance.restore import restore
 from indexer.maintenance.snapshots import Snapshots
@@ -73,7 +70,6 @@ class Shop:
             "shop",
             EmbeddedStore(self.catalog),
             FAKE_SPEC,
-            PlainPhotoVectors(_no_network, ImageLimits()),
         )
 
     def close(self) -> None:
@@ -206,7 +202,3 @@ def _state(snapshot: CatalogReader) -> State:
             assert (by_id[image.image_id] == _VECTORS[photo]).all()
         found[product.product_id] = photos, int(product.attributes["price"])
     return found
-
-
-def _no_network() -> Embedder:
-    raise AssertionError("campaigns embed nothing")

@@ -17,13 +17,14 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from indexer.config import FetchSettings
+from indexer.embedding.photos import AutoBox
 from indexer.errors import UnsupportedFormatError
 from indexer.fetch.cache import PhotoCache
 from indexer.fetch.download import Download
 from indexer.images import ImageLimits
 from indexer.store import NewImage, PutProduct
-from service.engine.batching import Lane
-from service.engine.query_photos import QueryPhotos
+from service.engine.batching import Batcher
+from service.engine.query_embedder import QueryEmbedder
 from service.errors import DeadlineError
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
@@ -240,11 +241,11 @@ def test_a_slow_photo_server_holds_up_two_explanations_and_no_more(
 
 
 class Asked:
-    """`QueryPhotos`, and how often it asked what a product is."""
+    """`QueryEmbedder`, and how often it asked what a product is."""
 
     def __init__(self, deadline_s: float = 20) -> None:
-        self.lane = Lane(PoolingEmbedder())
-        self.photos = QueryPhotos(self.lane, ImageLimits(), 10, deadline_s)
+        self.batcher = Batcher(PoolingEmbedder())
+        self.photos = QueryEmbedder(self.batcher, ImageLimits(), 10, deadline_s)
         self.asked = 0
 
     def products(self) -> Any:
@@ -252,11 +253,7 @@ class Asked:
         return NETWORK.embed([Image.new("RGB", (9, 9), "red")])
 
     def box(self, photo: bytes) -> Any:
-        return self.photos.located(photo, self.products, took())
-
-
-def took() -> dict[str, float]:
-    return {"decode": 0.0, "queue": 0.0, "embed": 0.0}
+        return self.photos.embed([photo], AutoBox(self.products)).box
 
 
 def test_a_photo_that_comes_again_keeps_its_box() -> None:
@@ -264,7 +261,27 @@ def test_a_photo_that_comes_again_keeps_its_box() -> None:
     assert asked.box(scene()) == asked.box(scene()) is not None
     assert asked.box(png("red")) is asked.box(png("red")) is None
     assert asked.asked == 2
-    asked.lane.stop()
+    asked.batcher.stop()
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/explain"])
+def test_a_photo_is_decoded_once_with_box_auto_too(
+    shop: Store, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    really = Image.open
+
+    def counted(file: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(len(file.getvalue()) if isinstance(file, io.BytesIO) else 0)
+        return really(file, *arguments, **options)
+
+    photo, whole = scene(), png("teal", (77, 50))
+    fields = {"box": "auto", **({"result": "red"} if path == "/v1/explain" else {})}
+    with serving(shop.catalog.folder.parent, load=lambda _: PoolingEmbedder()) as client:
+        monkeypatch.setattr(Image, "open", counted)
+        assert send(client, "/v1/search", whole).status_code == 200
+        assert send(client, path, photo, **fields).status_code == 200
+    assert opened.count(len(photo)) == opened.count(len(whole)) > 0
 
 
 def test_a_photo_that_is_none_is_an_error_and_the_next_one_is_located() -> None:
@@ -272,16 +289,16 @@ def test_a_photo_that_is_none_is_an_error_and_the_next_one_is_located() -> None:
     with pytest.raises(UnsupportedFormatError):
         asked.box(b"no photo")
     assert asked.box(scene())
-    asked.lane.stop()
+    asked.batcher.stop()
 
 
 def test_a_photo_that_waits_too_long_for_the_network_is_given_up() -> None:
     asked = Asked(deadline_s=0.05)
     gate = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(asked.lane.between, gate.wait, time.perf_counter() + 20)
+        busy = pool.submit(asked.batcher.run_when_idle, gate.wait, time.perf_counter() + 20)
         with pytest.raises(DeadlineError):
             asked.box(scene())
         gate.set()
         busy.result()
-    asked.lane.stop()
+    asked.batcher.stop()

@@ -171,8 +171,8 @@ def test_a_photo_goes_between_the_passes_of_box_auto(tmp_path: Path) -> None:
         located = pool.submit(upload, app.test_client(), noise(1), box="auto")
         wait_for(lambda: embedder.log == ["look"], "the first pass of box=auto")
         plain = pool.submit(upload, app.test_client(), noise(2))
-        lane = app.extensions["search"].photos("default").lane
-        wait_for(lambda: lane.waiting, "queueing")
+        batcher = app.extensions["search"].embedder("default").batcher
+        wait_for(lambda: batcher.waiting, "queueing")
         embedder.gate.set()
         assert plain.result().status_code == located.result().status_code == 200
     assert embedder.log[:3] == ["look", "embed", "look"]

@@ -9,10 +9,11 @@ import pytest
 
 from indexer.arrays import Vectors
 from indexer.embedding.base import Photos
+from indexer.embedding.photos import Timings
 from indexer.errors import UnsupportedFormatError
 from indexer.images import Box, ImageLimits
-from service.engine.batching import Lane
-from service.engine.query_photos import QueryPhotos
+from service.engine.batching import Batcher
+from service.engine.query_embedder import QueryEmbedder
 from service.errors import DeadlineError
 from tests.conftest import png
 from tests.fakes import FakeEmbedder
@@ -37,12 +38,12 @@ class GatedEmbedder(FakeEmbedder):
 
 
 class Asked:
-    """`QueryPhotos` over a gated network, and what it made the network do."""
+    """`QueryEmbedder` over a gated network, and what it made the network do."""
 
     def __init__(self, remembered: int = 10, deadline_s: float = 20) -> None:
         self.embedder = GatedEmbedder()
-        self.lane = Lane(self.embedder)
-        self.photos = QueryPhotos(self.lane, ImageLimits(), remembered, deadline_s)
+        self.batcher = Batcher(self.embedder)
+        self.photos = QueryEmbedder(self.batcher, ImageLimits(), remembered, deadline_s)
         self._before = self.embedder.images_seen
 
     @property
@@ -50,11 +51,7 @@ class Asked:
         return self.embedder.images_seen - self._before
 
     def vectors(self, *photos: bytes, box: Box | None = None) -> Vectors:
-        return self.photos.vectors(photos, box, self.took())
-
-    @staticmethod
-    def took() -> dict[str, float]:
-        return {"decode": 0.0, "queue": 0.0, "embed": 0.0}
+        return self.photos.embed(photos, box).vectors
 
     def open(self) -> "Asked":
         self.embedder.gate.set()
@@ -65,7 +62,7 @@ class Asked:
 def asked() -> Iterator[Asked]:
     asked = Asked()
     yield asked
-    asked.open().lane.stop()
+    asked.open().batcher.stop()
 
 
 def test_vectors_are_those_of_the_network_in_the_order_of_the_photos(asked: Asked) -> None:
@@ -78,11 +75,10 @@ def test_vectors_are_those_of_the_network_in_the_order_of_the_photos(asked: Aske
 
 def test_a_photo_that_comes_again_is_not_embedded_again(asked: Asked) -> None:
     first = asked.open().vectors(png("red"))
-    took = asked.took()
-    again = asked.photos.vectors([png("red"), png("red")], None, took)
-    np.testing.assert_array_equal(again, np.concatenate([first, first]))
+    again = asked.photos.embed([png("red"), png("red")])
+    np.testing.assert_array_equal(again.vectors, np.concatenate([first, first]))
     assert asked.embedded == 1
-    assert set(took.values()) == {0}
+    assert again.timings == Timings()
 
 
 def test_another_part_of_a_photo_is_another_photo(asked: Asked) -> None:
@@ -97,7 +93,7 @@ def test_photos_beyond_those_remembered_are_embedded_again_the_oldest_first() ->
     for colour in ("red", "green", "red", "blue", "red", "green"):
         asked.vectors(png(colour))
     assert asked.embedded == 4  # red stays, as it is asked for; green had to go for blue
-    asked.lane.stop()
+    asked.batcher.stop()
 
 
 def test_equal_photos_that_come_at_the_same_time_are_embedded_once(asked: Asked) -> None:
@@ -115,7 +111,7 @@ def test_photos_that_wait_together_go_together(asked: Asked) -> None:
         first = pool.submit(asked.vectors, png("red"))
         wait_for(lambda: asked.embedder.waiting, "reaching the network")
         rest = [pool.submit(asked.vectors, png((0, 0, 9 * n))) for n in range(1, 9)]
-        wait_for(lambda: asked.lane.waiting == 8, "queueing")
+        wait_for(lambda: asked.batcher.waiting == 8, "queueing")
         calls = asked.embedder.calls
         asked.open()
         for future in [first, *rest]:
@@ -138,7 +134,7 @@ def test_a_photo_whose_turn_does_not_come_is_given_up_and_the_next_is_served() -
     for colour in ("red", "green"):
         with pytest.raises(DeadlineError):
             asked.vectors(png(colour))
-    asked.open().lane.stop()
+    asked.open().batcher.stop()
     assert asked.embedded == 1  # that of the network's turn; nobody waited for the other
 
 
@@ -149,9 +145,9 @@ def test_a_fault_of_the_network_is_an_error_of_that_photo_alone() -> None:
                 raise RuntimeError("a fault")
             return super().embed_batch(images)
 
-    lane = Lane(Faulty())
-    photos = QueryPhotos(lane, ImageLimits(), 10, 20)
+    batcher = Batcher(Faulty())
+    photos = QueryEmbedder(batcher, ImageLimits(), 10, 20)
     with pytest.raises(RuntimeError, match="a fault"):
-        photos.vectors([png("white")], None, Asked.took())
-    assert len(photos.vectors([png("black")], None, Asked.took())) == 1
-    lane.stop()
+        photos.embed([png("white")])
+    assert len(photos.embed([png("black")]).vectors) == 1
+    batcher.stop()

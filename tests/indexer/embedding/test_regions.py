@@ -72,19 +72,20 @@ def test_a_search_with_box_auto_says_which_part_it_took(store: Store) -> None:
     scene.paste("red", (20, 20, 130, 150))
     file = BytesIO()
     scene.save(file, "PNG")
-    answer = store.searcher.by_photos([file.getvalue()], SearchParameters(box="auto"))
+    answer = store.by_photos([file.getvalue()], SearchParameters(box="auto"))
     assert answer.matches[0].product.product_id == "red"
     assert answer.took_ms["embed"] > 0
-    part = ",".join(map(str, answer.document()["box"]))
-    again = store.searcher.by_photos([file.getvalue()], SearchParameters(box=part))
+    part = ",".join(map(str, answer.box or ()))
+    again = store.by_photos([file.getvalue()], SearchParameters(box=part))
     assert again.matches == answer.matches
 
 
 def test_a_search_with_box_auto_takes_a_plain_photo_whole(store: Store) -> None:
-    whole = store.searcher.by_photos([png("navy")], SearchParameters())
-    auto = store.searcher.by_photos([png("navy")], SearchParameters(box="auto"))
+    whole = store.by_photos([png("navy")], SearchParameters())
+    auto = store.by_photos([png("navy")], SearchParameters(box="auto"))
     assert auto.matches == whole.matches
-    assert auto.document()["box"] is None
+    assert auto.has_box
+    assert auto.box is None
 
 
 def test_what_was_removed_is_no_product_to_look_for(store: Store) -> None:

@@ -184,7 +184,7 @@ recorder = Recorder(EventStore(Path(sys.argv[1])), 90)
 image = Image(1, "a", "a.png", "/a.png", "")
 for number in range(50):
     answer = Answer("default", matches=[Match(Product("a", {}, (image,)), image, 0.5)])
-    recorder.note(answer)
+    answer = recorder.note(answer)
     recorder.add([Event(answer.query_id, "a", "click")])  # before or after the query is written
 """
 

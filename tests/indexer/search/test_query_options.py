@@ -265,7 +265,7 @@ def test_an_empty_collection_knows_every_attribute(store: Store) -> None:
     store.add(store.row("a", "red"))
     with store.catalog.writer() as writer:
         writer.remove(["a"])
-    answer = store.searcher.by_photos([(store.photos / "a-0.png").read_bytes()], parameters)
+    answer = store.by_photos([(store.photos / "a-0.png").read_bytes()], parameters)
     assert (answer.total, answer.facets) == (0, {"color": []})
 
 
@@ -284,5 +284,5 @@ def test_products_out_of_stock_are_hidden_unless_the_query_asks(shop: Store) -> 
 
 def test_what_is_shown_as_an_example_is_not_shown_again(shop: Store) -> None:
     liked = SearchParameters(more_like=["b"], less_like=["c"])
-    answer = shop.searcher.by_photos([], liked)
+    answer = shop.by_photos([], liked)
     assert (found(answer), answer.total) == ("ad", 2)

@@ -26,7 +26,7 @@ def ranked(answer: Answer) -> list[str]:
 
 
 def by_photo(store: Store, colour: object, **parameters: float) -> Answer:
-    return store.searcher.by_photos([png(colour)], SearchParameters.model_validate(parameters))
+    return store.by_photos([png(colour)], SearchParameters.model_validate(parameters))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_product_is_shown_once_with_its_best_photo(shop: Store) -> None:
 
 
 def test_several_photos_find_what_is_close_to_any_of_them(shop: Store) -> None:
-    answer = shop.searcher.by_photos([png(RED), png(GREEN)], SearchParameters(limit=2))
+    answer = shop.by_photos([png(RED), png(GREEN)], SearchParameters(limit=2))
     assert sorted(ranked(answer)) == ["green", "red"]
 
 
@@ -111,7 +111,7 @@ def test_an_empty_catalogue_answers_with_an_empty_page(store: Store) -> None:
 
 def test_a_photo_that_cannot_be_used_is_refused(shop: Store) -> None:
     with pytest.raises(TruncatedImageError):
-        shop.searcher.by_photos([png(RED)[:60]], SearchParameters())
+        shop.by_photos([png(RED)[:60]], SearchParameters())
 
 
 def test_a_box_searches_with_a_part_of_the_photo(shop: Store) -> None:
@@ -121,13 +121,13 @@ def test_a_box_searches_with_a_part_of_the_photo(shop: Store) -> None:
     two_halves.save(file, "PNG")
     for box, expected in (("0,0,0.5,1", "red"), ("0.5,0,1,1", "green")):
         parameters = SearchParameters(limit=1, box=box)
-        assert ranked(shop.searcher.by_photos([file.getvalue()], parameters)) == [expected]
+        assert ranked(shop.by_photos([file.getvalue()], parameters)) == [expected]
 
 
 @pytest.mark.parametrize("box", ["0,0,0,1", "0.5,0,2,1", "0,0,1.2.3,1"])
 def test_a_box_outside_of_the_photo_is_refused(shop: Store, box: str) -> None:
     with pytest.raises(BadParameterError, match="box"):
-        shop.searcher.by_photos([png(RED)], SearchParameters(box=box))
+        shop.by_photos([png(RED)], SearchParameters(box=box))
 
 
 def test_the_next_search_sees_every_change(shop: Store) -> None:
@@ -153,7 +153,9 @@ def test_photos_are_not_compared_with_vectors_of_another_network(store: Store) -
 
 
 def test_the_document_has_the_fields_of_the_contract(shop: Store) -> None:
-    document = by_photo(shop, RED, limit=1).document()
+    document = by_photo(shop, RED, limit=1).document(
+        lambda collection, image: f"{collection}/{image.image_id}"
+    )
     assert set(document) == {"query_id", "collection", "seq", "total", "took_ms", "results"}
     assert set(document["took_ms"]) == {"decode", "queue", "embed", "search"}
     (result,) = document["results"]
@@ -163,7 +165,7 @@ def test_the_document_has_the_fields_of_the_contract(shop: Store) -> None:
         "score": 1.0,
         "distance": 0.0,
         "image": "red-0.png",
-        "image_url": f"/v1/images/{image.matches[0].image.image_id}?collection=default",
+        "image_url": f"default/{image.matches[0].image.image_id}",
         "attributes": {"title": "Red", "price": 9.5, "in_stock": True},
     }
 
