@@ -2,6 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benchmarks/*.py))))
 
+# Hundreds of processes of the tests import the same files, which they need not compile each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Side by side by file, as the tests of a file share what it sets up; in order, as the longest come
 # first.
 TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
