@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 _LONGEST = 200  # characters of what was received
@@ -61,6 +62,28 @@ def path_of(location: tuple[int | str, ...], within: str = "") -> str:
     for part in location:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
     return name
+
+
+def explained(model: type[BaseModel], invalid: ValidationError, where: str = "") -> str:
+    """Describes the first fault of a document: its place, what was received, what it must be.
+
+    Args:
+        model: that the document does not fit.
+        invalid: the faults.
+        where: the place of the document in a larger one.
+    """
+    error = invalid.errors()[0]
+    *parents, last = error["loc"] or ("",)
+    if error["type"] == "extra_forbidden":
+        known = "" if parents else f"; known: {', '.join(model.model_fields)}"
+        within = f"{path_of(tuple(parents), where)}: " if parents or where else ""
+        return f"{within}unknown parameter {last!r}{known}"
+    name = path_of(error["loc"], where)
+    if error["type"] == "missing":
+        return f"{name}: missing"
+    if error["type"] == "value_error" and not error["loc"]:  # of several parameters: it names them
+        return reason(error)
+    return f"{name}{': ' if name else ''}received {shown(error['input'])}; {reason(error)}"
 
 
 def reason(error: ErrorDetails) -> str:

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from shutil import rmtree
 
-from indexer.access.keys import require_protection
 from indexer.config import load_settings
 from indexer.errors import ImageSearchError
+from service.access.hosts import require_protection
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:

@@ -5,18 +5,15 @@ one can guess, a slow hash would protect no better.
 """
 
 import hmac
-import ipaddress
 import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
-from indexer.config import Settings
-from indexer.errors import ConfigError, ImageSearchError
+from indexer.errors import ImageSearchError
 from indexer.files import write_atomically
 from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.schema import now
@@ -138,31 +135,6 @@ class Keys:
             write_atomically(self.path, text.encode(), mode=0o600)
         except OSError as error:
             raise KeysError(f"{self.path}: cannot be written: {error}") from error
-
-
-@lru_cache
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on, or a name in a URL, is of this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def require_protection(settings: Settings) -> None:
-    """
-    Raises:
-        ConfigError: the service would be open to a network, and no one said that it may be.
-        KeysError: the file of the keys is damaged.
-    """
-    host = settings.service.host
-    keys = Keys(settings.storage.data_dir)
-    if not (is_loopback(host) or settings.access.open or keys.all()):
-        raise ConfigError(
-            f"service.host: received {host!r}, which others can reach, but there are no API keys in"
-            f" {keys.path}; make one with `python -m indexer keys create --scope search`, or let"
-            " everyone search with access.open: true"
-        )
 
 
 def _hash(secret: str) -> str:

@@ -18,6 +18,7 @@ from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters, search_by_photos
 from indexer.store import Image
 from indexer.store.embedded.catalog.catalog import FILE_NAME
+from indexer.wording import explained
 
 
 @click.command()
@@ -124,11 +125,7 @@ def _parameters(options: dict[str, Any]) -> SearchParameters:
     try:
         return SearchParameters.model_validate(given)
     except ValidationError as invalid:
-        error = invalid.errors()[0]
-        name = ".".join(map(str, error["loc"])) or "parameters"
-        raise BadParameterError(
-            f"{name}: received {error['input']!r:.200}; {error['msg'].lower()}"
-        ) from None
+        raise BadParameterError(explained(SearchParameters, invalid)) from None
 
 
 def _image_url(collection: str, image: Image) -> str:

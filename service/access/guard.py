@@ -4,8 +4,9 @@ import re
 
 from flask import current_app, request
 
-from indexer.access.keys import Keys, Scope, is_loopback
+from indexer.access.keys import Keys, Scope
 from indexer.config import Settings
+from service.access.hosts import is_loopback
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
 from service.errors import ForbiddenError, UnauthorizedError

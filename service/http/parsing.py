@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from flask import current_app, request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
-from indexer.wording import path_of, reason, shown
+from indexer.wording import explained, shown
 from service.errors import BadRequestError, UnsupportedMediaTypeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -59,21 +58,7 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
     try:
         return model.model_validate(sources[0] if len(sources) == 1 else _merged(sources))
     except ValidationError as invalid:
-        raise BadParameterError(_explained(model, invalid.errors()[0], where)) from None
-
-
-def _explained(model: type[BaseModel], error: ErrorDetails, where: str) -> str:
-    *parents, last = error["loc"] or ("",)
-    if error["type"] == "extra_forbidden":
-        known = "" if parents else f"; known: {', '.join(model.model_fields)}"
-        within = f"{path_of(tuple(parents), where)}: " if parents or where else ""
-        return f"{within}unknown parameter {last!r}{known}"
-    name = path_of(error["loc"], where)
-    if error["type"] == "missing":
-        return f"{name}: missing"
-    if error["type"] == "value_error" and not error["loc"]:  # of several parameters: it names them
-        return reason(error)
-    return f"{name}{': ' if name else ''}received {shown(error['input'])}; {reason(error)}"
+        raise BadParameterError(explained(model, invalid, where)) from None
 
 
 def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) -> dict[str, Any]:
