@@ -1,4 +1,4 @@
-"""What a search answers, and the document that clients get of it."""
+"""The answer of a search, and its JSON document."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ ImageUrl = Callable[[str, Image], str]
 class Match:
     """A product of the ranking, with the photo of it that matched best.
 
-    `boost` is what conditions of the query added to the score for the ranking; None if it had none.
+    `boost` is what the query's boosts added to the score for the ranking; None without boosts.
     """
 
     product: Product

@@ -1,4 +1,4 @@
-"""What a query may ask for besides its photo or product."""
+"""The parameters of a query besides its photo or product."""
 
 import re
 from functools import cached_property
@@ -18,10 +18,10 @@ from indexer.errors import BadFilterError
 from indexer.store import Condition, parse
 from indexer.wording import Matching
 
-# Above it, two photos are the same picture, scaled or compressed again.
+# Photos of a higher cosine are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995
-# Every product of the page is compared with all before it.
-DEEPEST_DEDUP = 2_000
+# `dedup` compares every product of the page with all before it.
+MAX_DEDUP_DEPTH = 2_000
 _DEFAULT_BOOST = 0.1
 _WEIGHT = re.compile(r"(.*)\^\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
 Attribute = Annotated[str, Matching(r"^\w+$", "the name of an attribute")]
@@ -67,14 +67,14 @@ BoxText = Annotated[
 
 
 class Boost(NamedTuple):
-    """What to add to the score of products that meet a condition, for the ranking."""
+    """A weight that is added to the score of products that meet a condition."""
 
     condition: Condition
     weight: float
 
 
 class SearchParameters(BaseModel):
-    """Which products are wanted, how they are ordered, and which part of the ranking is shown."""
+    """Which products to find, how to rank them, and which page of the ranking to return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -107,7 +107,7 @@ class SearchParameters(BaseModel):
         BeforeValidator(_by_commas),
         Field(
             max_length=20,
-            description="Attributes whose values to count among all matching products.",
+            description="Attributes whose values are counted over all matching products.",
         ),
     ] = []
     boost: Annotated[
@@ -116,15 +116,15 @@ class SearchParameters(BaseModel):
         Field(
             max_length=4,
             description="Conditions that move products up without hiding others:"
-            f" `brand:acme`, `brand:acme^0.2` (weight -1 to 1, {_DEFAULT_BOOST} if none).",
+            f" `brand:acme`, `brand:acme^0.2` (weight -1 to 1, default {_DEFAULT_BOOST}).",
         ),
     ] = []
     dedup: Annotated[
         Cosine | None,
         BeforeValidator(_threshold),
         Field(
-            description="Show only the best of products whose photos are nearly identical:"
-            f" `true` ({NEAR_IDENTICAL}), or the cosine from which on they are.",
+            description="Show only the best of products with near-identical photos: `true`"
+            f" ({NEAR_IDENTICAL}) or a cosine threshold.",
         ),
         WithJsonSchema(
             {
@@ -143,21 +143,21 @@ class SearchParameters(BaseModel):
         ]
         | None,
         Field(
-            description="An attribute whose values take turns, `brand`, or so many of each at a"
-            " turn, `brand:2`.",
+            description="Interleave by an attribute, `brand`; `brand:2` takes two products of"
+            " each value per turn.",
         ),
     ] = None
     group_by: Annotated[
         Attribute | None,
         Field(
-            description="An attribute; of products that share a value the best is shown.",
+            description="Show only the best product of each value of an attribute.",
         ),
     ] = None
     more_like: Annotated[
-        ProductIds, Field(description="Products that are like what is wanted; not shown again.")
+        ProductIds, Field(description="Example products; excluded from the results.")
     ] = []
     less_like: Annotated[
-        ProductIds, Field(description="Products that are unlike what is wanted; not shown again.")
+        ProductIds, Field(description="Counterexamples; excluded from the results.")
     ] = []
 
     @field_validator("limit", "offset", "min_score", mode="before")
@@ -169,8 +169,8 @@ class SearchParameters(BaseModel):
 
     @model_validator(mode="after")
     def _dedup_is_not_too_deep(self) -> Self:
-        if self.dedup is not None and self.offset + self.limit > DEEPEST_DEDUP:
-            raise ValueError(f"with dedup, offset + limit must be at most {DEEPEST_DEDUP}")
+        if self.dedup is not None and self.offset + self.limit > MAX_DEDUP_DEPTH:
+            raise ValueError(f"with dedup, offset + limit must be at most {MAX_DEDUP_DEPTH}")
         return self
 
     @model_validator(mode="after")
@@ -190,11 +190,11 @@ class SearchParameters(BaseModel):
 
     @property
     def turns(self) -> tuple[str, int] | None:
-        """The attribute of `diversify`, and how many of a value are shown at a turn."""
+        """The attribute of `diversify`, and how many products of a value to take per turn."""
         if self.diversify is None:
             return None
-        name, _, most = self.diversify.partition(":")
-        return name, int(most or 1)
+        name, _, per_turn = self.diversify.partition(":")
+        return name, int(per_turn or 1)
 
 
 def _boost(text: str) -> Boost:

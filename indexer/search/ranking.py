@@ -11,7 +11,7 @@ from indexer.search.reranking import (
     WINDOW,
     Ranked,
     best_of_groups,
-    taking_turns,
+    interleaved,
     without_duplicates,
 )
 from indexer.store import Candidates, SearchReader, Selection
@@ -28,7 +28,7 @@ class Ranking:
 
     Args:
         reader: reads vectors and values of attributes.
-        selection: which products may be found.
+        selection: the products to rank.
         queries: (n, dimension).
         parameters: of the query.
     """
@@ -39,31 +39,31 @@ class Ranking:
     parameters: SearchParameters
 
     def found(self) -> tuple[list[Ranked], list[Ranked]]:
-        """The products that are surely best, and the page that is made of them.
+        """Returns the certain top of the ranking, and the page made of it.
 
-        The first are as they are before groups, duplicates and turns; where there is a lowest
-        score, they are all that have it.
+        The top is the ranking before grouping, deduplication and interleaving; with `min_score`
+        it is the whole ranking.
         """
         parts = self._parts()
-        k = max(_FIRST_CANDIDATES, _IMAGES_PER_PRODUCT * self._enough)
+        k = max(_FIRST_CANDIDATES, _IMAGES_PER_PRODUCT * self._depth)
         while True:
             certain, complete = self._certain(parts, k)
             reranked = self._reranked(certain, complete=complete)
-            if complete or (len(reranked) >= self._wanted and self.parameters.min_score is None):
-                return certain, reranked[self.parameters.offset : self._wanted]
+            if complete or (len(reranked) >= self._page_end and self.parameters.min_score is None):
+                return certain, reranked[self.parameters.offset : self._page_end]
             k *= _GROWTH
 
     @property
-    def _wanted(self) -> int:
+    def _page_end(self) -> int:
         return self.parameters.offset + self.parameters.limit
 
     @property
-    def _enough(self) -> int:
-        """As `_wanted`, to the end of a window if values take turns."""
-        return -(-self._wanted // WINDOW) * WINDOW if self.parameters.turns else self._wanted
+    def _depth(self) -> int:
+        """The products to rank: to the end of the page, with interleaving to that of its window."""
+        return -(-self._page_end // WINDOW) * WINDOW if self.parameters.turns else self._page_end
 
     def _parts(self) -> list[tuple[float, Selection]]:
-        """Products of equal boost, each part with its boost."""
+        """Returns the selection in parts of equal boost, each with its boost."""
         boosts = self.parameters.boosts
         if not boosts:
             return [(0.0, self.selection)]
@@ -76,9 +76,9 @@ class Ranking:
     def _certain(
         self, parts: Sequence[tuple[float, Selection]], k: int
     ) -> tuple[list[Ranked], bool]:
-        """The products that are surely best, after k images of each part; whether that is all.
+        """Returns the certain top of the ranking after k images of each part, and if it is all.
 
-        No image that was not seen ranks above the last one seen of its part.
+        No unseen image ranks above the last seen image of its part.
         """
         floor = self.parameters.min_score
         floor = -2.0 if floor is None else floor
@@ -98,12 +98,12 @@ class Ranking:
         if parameters.group_by:
             ranked = best_of_groups(ranked, self._values(ranked, parameters.group_by))
         if parameters.dedup is not None:
-            ranked = without_duplicates(ranked, self._vectors, parameters.dedup, self._enough)
+            ranked = without_duplicates(ranked, self._vectors, parameters.dedup, self._depth)
         if parameters.turns:
             name, per_turn = parameters.turns
-            # A window that is full is certain, whatever comes after it.
+            # A full window is certain, whatever follows it.
             values = self._values(ranked, name)
-            ranked = taking_turns(ranked, values, per_turn, complete=complete)
+            ranked = interleaved(ranked, values, per_turn, complete=complete)
         return ranked
 
     def _values(self, ranked: Sequence[Ranked], name: str) -> list[Hashable | None]:
@@ -114,7 +114,7 @@ class Ranking:
 
 
 def _collect(best: dict[str, Ranked], candidates: Candidates, boost: float, floor: float) -> None:
-    """Adds the products of candidates, which come by falling score, to the best of each."""
+    """Adds the best image of each product; candidates come by falling score."""
     rows = zip(
         candidates.product_ids,
         candidates.image_ids.tolist(),

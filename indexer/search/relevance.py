@@ -1,8 +1,8 @@
-"""From a query, and products that are more or less like what is wanted, to vectors.
+"""Relevance feedback: query vectors from photos, examples and counterexamples.
 
-After J. J. Rocchio, "Relevance feedback in information retrieval" (1971): towards the mean of what
-is wanted, away from the mean of what is not. The weight is that of Qdrant's `average_vector`,
-whose 2 * positive - negative has the same direction.
+J. J. Rocchio, "Relevance feedback in information retrieval" (1971): the query moves towards the
+mean of the examples and away from the mean of the counterexamples. The weight is that of Qdrant's
+`average_vector`: 2 * positive - negative has the same direction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,12 @@ from indexer.arrays import Scores, Vector, Vectors, normalised
 from indexer.errors import BadParameterError, UnknownProductError
 from indexer.store import Product, Reader
 
-_AWAY = 0.5
+_COUNTEREXAMPLE_WEIGHT = 0.5
 
 
 def find_products(reader: Reader, product_ids: Sequence[str]) -> list[Product]:
-    """
+    """Returns products by id, in this order, each once.
+
     Raises:
         UnknownProductError: one of them does not exist.
     """
@@ -30,30 +31,37 @@ def find_products(reader: Reader, product_ids: Sequence[str]) -> list[Product]:
 
 
 def vectors_of(reader: Reader, product: Product) -> Vectors:
-    """The vectors of a product's photos."""
+    """Returns the vectors (n, dimension) of a product's photos."""
     return reader.vectors([image.image_id for image in product.images])[1]
 
 
 def query_vectors(
     reader: Reader, queries: Vectors | None, more: Sequence[str], less: Sequence[str]
 ) -> Vectors:
-    """The vectors to search with: the query's own, or one of all that is wanted and unwanted.
+    """Returns the vectors (n, dimension) to search with.
 
-    A photo of the query counts as much as a product of `more`, whatever its number of photos.
+    Without examples and counterexamples these are `queries`; otherwise one vector that combines
+    all. A photo of the query counts as much as a product, whatever its number of photos.
+
+    Args:
+        reader: of the collection.
+        queries: (n, dimension), of the query; None if it has only examples.
+        more: product ids of the examples.
+        less: product ids of the counterexamples.
 
     Raises:
         UnknownProductError: one of the products does not exist.
-        BadParameterError: nothing is wanted, or as much is unwanted.
+        BadParameterError: there is no query and no example, or they cancel each other out.
     """
     if queries is not None and not more and not less:
         return queries
-    wanted = _means(reader, more) + ([] if queries is None else list(queries))
-    if not wanted:
+    positive = _means(reader, more) + ([] if queries is None else list(queries))
+    if not positive:
         raise BadParameterError("less_like needs a photo, a product or more_like beside it")
-    direction: Scores = np.stack(wanted).astype(np.float64).mean(axis=0, keepdims=True)
+    direction: Scores = np.stack(positive).astype(np.float64).mean(axis=0, keepdims=True)
     if less:
-        unwanted = np.stack(_means(reader, less))
-        direction = direction - _AWAY * unwanted.mean(axis=0, keepdims=True)
+        negative = np.stack(_means(reader, less))
+        direction = direction - _COUNTEREXAMPLE_WEIGHT * negative.mean(axis=0, keepdims=True)
     return _unit(direction)
 
 

@@ -1,4 +1,7 @@
-"""Rules on a ranking that depend on nothing after a product, so that its pages join."""
+"""Grouping, deduplication and interleaving of a ranking.
+
+The place of a product depends only on the products before it, so consecutive pages never overlap.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -8,13 +11,13 @@ import numpy as np
 
 from indexer.arrays import Scores, Vectors, batched
 
-# Nothing moves further than this many ranks when values take turns.
+# Interleaving moves no product by more ranks than this.
 WINDOW = 50
 _COMPARED_AT_ONCE = 64
 
 
 class Ranked(NamedTuple):
-    """A product in the ranking, with its best photo. `rank` is its score and its boost."""
+    """A product in the ranking, with its best photo. `rank` is its score plus its boost."""
 
     rank: float
     product_id: str
@@ -24,7 +27,7 @@ class Ranked(NamedTuple):
 
 
 def best_of_groups(ranked: Sequence[Ranked], groups: Sequence[Hashable | None]) -> list[Ranked]:
-    """The first product of each group; those of no group all stay."""
+    """Keeps the first product of each group, and every product without a group."""
     seen: set[Hashable] = set()
     kept = []
     for row, group in zip(ranked, groups, strict=True):
@@ -39,15 +42,15 @@ def without_duplicates(
     ranked: Iterable[Ranked],
     vectors: Callable[[list[int]], Vectors],
     threshold: float,
-    enough: int,
+    limit: int,
 ) -> list[Ranked]:
-    """Leaves out products whose best photo is nearly that of a better one that stays.
+    """Drops products whose best photo nearly equals that of a better product that is kept.
 
     Args:
         ranked: best first.
-        vectors: of images.
+        vectors: gives the vectors (n, dimension) of image ids.
         threshold: the lowest cosine of duplicates.
-        enough: how many to find, or a few more.
+        limit: stops once this many are kept; may return a few more.
     """
     kept: list[Ranked] = []
     shown: Scores = np.empty((0, 0))
@@ -64,18 +67,18 @@ def without_duplicates(
                 new.append(at)
         kept += [rows[at] for at in new]
         shown = np.concatenate([shown, found[new]])
-        if len(kept) >= enough:
+        if len(kept) >= limit:
             break
     return kept
 
 
-def taking_turns(
+def interleaved(
     ranked: Sequence[Ranked], values: Sequence[Hashable | None], per_turn: int, *, complete: bool
 ) -> list[Ranked]:
-    """Within each window of the ranking: `per_turn` of each value, then as many again, and so on.
+    """Interleaves each window of the ranking: takes `per_turn` of each value, then again.
 
-    A product without a value waits for no turn. A last window that is not full is left out,
-    unless the ranking is complete.
+    A product without a value keeps its place in the first turn. A last window that is not full is
+    dropped unless the ranking is complete.
     """
     reranked: list[Ranked] = []
     for start in range(0, len(ranked), WINDOW):

@@ -29,7 +29,7 @@ from indexer.store import (
 )
 
 _MAX_FACET_VALUES = 50
-# Searches beyond the cores would take Python's lock from each other: a third fewer per second.
+# More searches at once than cores contend for Python's lock: a third fewer per second.
 _TURNS = threading.BoundedSemaphore(available_cores())
 # Applies unless the query has a condition on stock itself.
 _IN_STOCK = parse("!in_stock:false")
@@ -71,7 +71,7 @@ class Searcher:
         Raises:
             BadParameterError: a parameter is wrong.
             FingerprintMismatchError: the catalogue holds vectors of another model.
-            UnknownProductError: `more_like` or `less_like` names no product.
+            UnknownProductError: `more_like` or `less_like` names an unknown product.
         """
 
         def comparable(reader: Reader) -> Vectors:
@@ -85,7 +85,7 @@ class Searcher:
 
         Raises:
             BadParameterError: a parameter is wrong, or `more_like` is empty.
-            UnknownProductError: `more_like` or `less_like` names no product.
+            UnknownProductError: `more_like` or `less_like` names an unknown product.
         """
         if not parameters.more_like:
             raise BadParameterError("send a photo, a product or more_like")
@@ -122,7 +122,8 @@ class Searcher:
         return self.store.sample(SAMPLE)
 
     def require_photo_search(self, reader: Reader) -> None:
-        """
+        """Checks that photos can be compared with what the collection holds.
+
         Raises:
             FingerprintMismatchError: the catalogue holds vectors of another model.
         """
@@ -183,7 +184,7 @@ class Searcher:
         )
 
     def _conditions(self, found: SearchReader, parameters: SearchParameters) -> Sequence[Condition]:
-        """Those of the query, and that of being in stock unless one of them is about that."""
+        """The conditions of the query, plus `in stock` unless one of them is on that attribute."""
         conditions = parameters.conditions
         asked = any(condition.field == _IN_STOCK.field for condition in conditions)
         if self._hide_out_of_stock and not asked and found.has_attribute(_IN_STOCK.field):
@@ -205,7 +206,7 @@ def search_by_photos(
         ImageError: a photo cannot be used.
         BadParameterError: a parameter is wrong.
         FingerprintMismatchError: the catalogue holds vectors of another model.
-        UnknownProductError: `more_like` or `less_like` names no product.
+        UnknownProductError: `more_like` or `less_like` names an unknown product.
     """
     if not photos:
         return searcher.by_examples(parameters)
@@ -223,7 +224,8 @@ def search_by_photos(
 
 
 def find_product(reader: Reader, product_id: str) -> Product:
-    """
+    """Returns a product.
+
     Raises:
         UnknownProductError: there is no such product.
     """
