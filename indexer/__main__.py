@@ -1,4 +1,4 @@
-"""`python -m indexer`."""
+"""Runs the command line as `python -m indexer`."""
 
 from indexer.cli import main
 

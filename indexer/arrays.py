@@ -1,4 +1,4 @@
-"""Array types that the rooms share, and cutting a stream into batches."""
+"""Array types shared by the packages, normalisation, and batching."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -16,21 +16,21 @@ Scores = NDArray[np.float64]  # (n,)
 
 
 def normalised(vectors: NDArray[np.floating]) -> Vectors:
-    """Rows scaled to length 1, in a new float32 array; computed in float64.
+    """Returns the rows (n, d) scaled to length 1, as a new float32 array; computed in float64.
 
     Raises:
-        ValueError: a row is zero or not finite, and so has no direction.
+        ValueError: a row has length zero or a value that is not finite.
     """
     wide = vectors.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise ValueError("a vector of length zero or with values that are not finite")
+        raise ValueError("a vector has length zero or values that are not finite")
     scaled: Vectors = (wide / lengths).astype(np.float32)
     return scaled
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter. (itertools.batched is of Python 3.12.)"""
+    """Yields lists of `size` items, the last one shorter; Python 3.12 has itertools.batched."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

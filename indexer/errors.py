@@ -1,16 +1,15 @@
-"""Everything that can go wrong, as one class per thing a caller can act on.
+"""All errors of the library, one class per error that callers handle differently.
 
-The classes know nothing of HTTP or of exit codes: `service.http.problems` and
-`indexer.cli.errors` map them, each in one table.
+`service.http.problems` maps the classes to HTTP statuses, `indexer.cli.errors` to exit codes.
 """
 
 
 class ImageSearchError(Exception):
-    """Base of all errors shown to a user. `code` is stable, the text is for people.
+    """Base of all errors shown to users. `code` is stable; the text may change.
 
     Args:
         text: what is wrong, and what the user can do.
-        hint: what only the operator of this machine can do; clients of the service do not see it.
+        hint: what the operator of this machine can do; never sent to clients of the service.
     """
 
     code = "error"
@@ -25,101 +24,101 @@ class ImageSearchError(Exception):
 
 
 class ConfigError(ImageSearchError):
-    """A setting is unknown, has the wrong type or an impossible value."""
+    """A setting is unknown or has an invalid value."""
 
     code = "bad_config"
 
 
 class ImageError(ImageSearchError):
-    """A photo cannot be used; one subclass per reason."""
+    """A photo cannot be used; base of the reasons."""
 
     code = "bad_image"
 
 
 class EmptyImageError(ImageError):
-    """There are no bytes."""
+    """The photo has no bytes."""
 
     code = "image_empty"
 
 
 class UnsupportedFormatError(ImageError):
-    """The bytes are no image, or one of a format that is not accepted."""
+    """The bytes are not an image in a supported format."""
 
     code = "unsupported_format"
 
 
 class TruncatedImageError(ImageError):
-    """The file ends before the picture does."""
+    """The file ends before the end of the picture."""
 
     code = "image_truncated"
 
 
 class CorruptImageError(ImageError):
-    """The format is accepted, but its contents contradict it."""
+    """The file is in a supported format but damaged."""
 
     code = "image_corrupt"
 
 
 class ImageTooLargeError(ImageError):
-    """More bytes or more pixels than the settings allow."""
+    """The photo has more bytes or pixels than the settings allow."""
 
     code = "image_too_large"
 
 
 class FetchError(ImageError):
-    """A photo's URL is not allowed, or does not give a photo."""
+    """The URL of a photo is not allowed, or does not return a photo."""
 
     code = "fetch_failed"
 
 
 class HostError(FetchError):
-    """The server of a photo is down, too slow or badly set up: another photo may fare no better."""
+    """A photo server is down, too slow or misconfigured; its other photos may fail too."""
 
 
 class BadParameterError(ImageSearchError):
-    """A parameter of a query has an impossible value."""
+    """A query parameter is invalid."""
 
     code = "bad_parameter"
 
 
 class BadFilterError(BadParameterError):
-    """A condition on attributes cannot be read, or names an attribute that no product has."""
+    """A condition on attributes is malformed, or names an attribute that no product has."""
 
     code = "bad_filter"
 
 
 class FeedError(ImageSearchError):
-    """A feed cannot be read at all; a bad row is a `Rejection`, not an error."""
+    """A feed cannot be read; for an invalid row see `indexer.feeds.Rejection`."""
 
     code = "bad_feed"
 
 
 class FeaturesError(ImageSearchError):
-    """Files of vectors and names cannot be read, or do not fit together."""
+    """Files of vectors and names cannot be read, or do not match each other."""
 
     code = "bad_features"
 
 
 class WeightsError(ImageSearchError):
-    """Weights cannot be found, fetched, verified or fitted to the network."""
+    """Weights cannot be found, downloaded or verified, or do not fit the model."""
 
     code = "bad_weights"
 
 
 class UnsupportedPrecisionError(ImageSearchError):
-    """The processor cannot compute in the precision that was asked for."""
+    """The processor does not support the requested precision."""
 
     code = "unsupported_precision"
 
 
 class EngineUnavailableError(ImageSearchError):
-    """The runtime that the settings ask for or need is not installed, or ruled out by them."""
+    """The required runtime is not installed, or the settings exclude it."""
 
     code = "engine_unavailable"
 
 
 class FingerprintMismatchError(ImageSearchError):
-    """Embeddings of two kinds would meet in one ranking."""
+    """Embeddings of different fingerprints would be compared."""
 
     code = "fingerprint_mismatch"
 
@@ -131,37 +130,37 @@ class CatalogError(ImageSearchError):
 
 
 class StorageError(CatalogError):
-    """The disk does not let the catalogue be read or written now. What is stored is whole."""
+    """The disk refuses reads or writes at the moment. Stored data is intact."""
 
     code = "storage_unavailable"
 
 
 class DiskFullError(StorageError):
-    """There is no room for what is to be written."""
+    """The disk is full."""
 
     code = "disk_full"
 
 
 class ReadOnlyError(StorageError):
-    """The disk can be read only."""
+    """The disk is read-only."""
 
     code = "read_only"
 
 
 class CatalogMissingError(StorageError):
-    """There is no catalogue at the configured place, or no longer the one that was opened."""
+    """The catalogue does not exist, or was replaced after it was opened."""
 
     code = "catalog_missing"
 
 
 class UnknownCollectionError(ImageSearchError):
-    """No collection of this name is configured."""
+    """No collection with this name is configured."""
 
     code = "unknown_collection"
 
 
 class UnknownProductError(ImageSearchError):
-    """The catalogue has no product of this id."""
+    """The catalogue has no product with this id."""
 
     code = "unknown_product"
 
@@ -178,6 +177,6 @@ class LockedError(ImageSearchError):
 
 
 class MassRemovalError(ImageSearchError):
-    """A feed would remove more products than is plausible."""
+    """A feed would remove suspiciously many products."""
 
     code = "mass_removal"

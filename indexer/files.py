@@ -1,4 +1,4 @@
-"""Files that are written whole and survive a power cut, and why a disk refuses to store them."""
+"""Atomic, durable writing of files, and errors of the storage."""
 
 import errno
 import os
@@ -19,17 +19,18 @@ _KINDS: dict[int, type[CatalogError]] = {
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `path` at the end.
+    """Opens a file that replaces `path` atomically when the block ends.
 
-    At `path` is the old file, or all of the new one. If the block raises, the old file stays.
+    `path` holds either the old file or the complete new one. If the block raises, the old file
+    remains.
 
     Args:
-        path: in a folder that exists.
-        mode: permissions of the file.
-        durable: whether the new file is on the disk when the block has ended.
+        path: target, in an existing folder.
+        mode: permissions of the new file.
+        durable: flush the new file to disk before returning.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -49,16 +50,16 @@ def replacing(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterato
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
-    """As `replacing`, with all bytes at once."""
+    """Writes `data` to a file that replaces `path` atomically; see `replacing`."""
     with replacing(path, mode=mode, durable=durable) as file:
         file.write(data)
 
 
 def sync(path: Path) -> None:
-    """Flushes a file, or the names in a folder, to the disk.
+    """Flushes a file, or the entries of a folder, to disk.
 
     Raises:
-        OSError: it cannot be; what was written may be lost.
+        OSError: flushing failed; what was written may be lost.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -70,10 +71,12 @@ def sync(path: Path) -> None:
 def storage_error(
     what: str, error: OSError, other: type[CatalogError] = StorageError
 ) -> CatalogError:
-    """The error that says what the system does not let be read or written, and why.
+    """Converts an operating system error to an error of the catalogue.
 
     Args:
-        other: its class where the disk is neither full nor read-only.
+        what: what failed, as the start of the text.
+        error: the cause.
+        other: class of the result if the disk is neither full nor read-only.
     """
     kind = _KINDS.get(error.errno or 0, other)
     return kind(f"{what}: {error.strerror or error}")

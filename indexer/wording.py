@@ -1,4 +1,4 @@
-"""What is wrong with a value, in words; pydantic's own texts speak of Python and of patterns."""
+"""Validation errors in plain words; pydantic's texts mention Python types and patterns."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-_LONGEST = 200  # characters of what was received
+_MAX_SHOWN = 200  # characters of a received value
 _INTEGER, _NUMBER, _OBJECT = "must be an integer", "must be a number", "must be an object"
 _BOOLEAN = "must be true or false"
 _REASONS = {
@@ -42,7 +42,7 @@ class Matching:
 
     Args:
         pattern: what the text must match.
-        expected: what the error names instead of the pattern.
+        expected: description of the pattern in the error.
     """
 
     pattern: str
@@ -57,7 +57,7 @@ class Matching:
 
 
 def path_of(location: tuple[int | str, ...], within: str = "") -> str:
-    """The name of a value in a document: `events[3].action`."""
+    """Returns the path of a value in a document: `events[3].action`."""
     name = within
     for part in location:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
@@ -87,7 +87,7 @@ def explained(model: type[BaseModel], invalid: ValidationError, where: str = "")
 
 
 def reason(error: ErrorDetails) -> str:
-    """What a value must be, or what else is wrong with it."""
+    """Returns the reason of an error: what the value must be, or what is wrong with it."""
     text = _REASONS.get(error["type"])
     if text is None:
         return error["msg"][:1].lower() + error["msg"][1:]
@@ -95,7 +95,7 @@ def reason(error: ErrorDetails) -> str:
 
 
 def shown(value: object) -> str:
-    """What was received, short enough for an error: strings in quotes, all else as JSON."""
+    """Formats a received value for an error text: strings quoted, others as JSON, truncated."""
     if isinstance(value, str):
-        return f"{value!r:.{_LONGEST}}"
-    return json.dumps(value, ensure_ascii=False, default=repr)[:_LONGEST]
+        return f"{value!r:.{_MAX_SHOWN}}"
+    return json.dumps(value, ensure_ascii=False, default=repr)[:_MAX_SHOWN]

@@ -1,7 +1,7 @@
-"""A photo becomes a vector of length 1 in which similar products are close.
+"""Photos to unit vectors: similar products have vectors that are close.
 
-Importing this package loads no runtime: specs and fingerprints are there at once,
-OpenVINO or TensorFlow comes with the first `load_embedder`.
+Importing this package is cheap. OpenVINO or TensorFlow is imported by the first call of
+`load_embedder`.
 """
 
 from indexer.config import EmbeddingSettings
@@ -13,18 +13,20 @@ __all__ = ["Embedder", "EmbeddingSpec", "available_cores", "load_embedder", "res
 
 
 def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Embedder:
-    """The embedder that the settings describe, warm: its first photo is as fast as the next.
+    """Loads the configured embedder and runs it once, so that the first photo is not slower.
 
-    Takes seconds, most of them the runtime's import. Load after a fork, never before.
+    Takes seconds, mostly for importing the runtime. Call it after forking: the runtimes do not
+    survive a fork.
 
     Args:
-        threads: cores to compute on; None takes all that this process may use. TensorFlow has
-            one number for all embedders of a process, fixed by the first photo.
+        settings: model, weights, input size, resizing, engine and precision.
+        threads: cores to compute on; None uses all cores available to this process. TensorFlow
+            has one thread count per process, fixed by its first inference.
 
     Raises:
         EngineUnavailableError: the engine is not installed, or cannot run these weights.
-        WeightsError: the weights cannot be found, fetched, verified or fitted to the network.
-        UnsupportedPrecisionError: the processor does not compute in the precision asked for.
+        WeightsError: the weights cannot be found, downloaded or verified, or do not fit the model.
+        UnsupportedPrecisionError: the processor does not support the requested precision.
     """
     from indexer.embedding.engine import resolve_engine
     from indexer.embedding.precision import check_int8, resolve_precision
@@ -40,7 +42,7 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
         weights, input_max = load_quantised(spec)
     else:
         weights = load_weights(spec)
-    # Last, because the import takes longest: a wrong setting is reported at once.
+    # The slow imports come last, so that an invalid setting is reported at once.
     if engine == "openvino":
         from indexer.embedding.openvino_engine import OpenVinoEmbedder
 

@@ -1,9 +1,9 @@
-"""Where two photos agree: the part that each place of a photo has in their similarity.
+"""Attribution: how much each position of a photo contributes to its similarity with another.
 
-An embedding is a mean over places, scaled to length 1, so its inner product with another is a
-sum over places: Zhou et al., arXiv 1512.04150; for two photos, Stylianou et al., "Visualizing
-Deep Similarity Networks", arXiv 1901.00536. Before the mean, the network takes of each two by
-two places the larger value, channel by channel; that value is counted where it comes from.
+An embedding is a mean over positions, scaled to length 1, so its inner product with another
+embedding is a sum over positions: Zhou et al., arXiv 1512.04150; for two photos, Stylianou et
+al., "Visualizing Deep Similarity Networks", arXiv 1901.00536. The model max-pools 2 x 2
+positions before the mean; each pooled value is attributed to the position it came from.
 """
 
 import numpy as np
@@ -15,43 +15,43 @@ from indexer.embedding import Embedder
 from indexer.embedding.base import CELL, Maps
 from indexer.embedding.resize import resize
 
-# At its usual size a photo of the fashion weights has 4 x 4 places that count. The more it is
-# enlarged, the less the network sees what it sees in a search: cosines of 79 pairs correlate
-# with those of the search by 0.99 at 1.2 times the size, 0.93 at 1.6 and 0.83 at 2.
-_ENLARGED = 1.6
-# What two grids cost, in passes of the network over one photo.
+# At the input size of the fashion weights a grid has only 4 x 4 positions. Enlarging the photo
+# makes the grid finer but the cosines less faithful: over 79 pairs their correlation with the
+# cosines of a search is 0.99 at a scale of 1.2, 0.93 at 1.6 and 0.83 at 2.
+_SCALE = 1.6
+# The cost of two grids, in forward passes over one photo.
 PASSES = 6
 
 Grid = NDArray[np.float64]  # (height, width)
 
 
 def explain(photo: Image.Image, other: Vector, embedder: Embedder) -> Grid:
-    """Where an RGB photo of any size agrees with another one, given by its vector.
+    """Returns the contributions of each position of an RGB photo to its cosine with `other`.
 
-    The grid covers the whole photo and sums up to the cosine of the photo, enlarged, with `other`.
+    The grid, float64 (height, width), covers the whole photo. It sums to the cosine between the
+    enlarged photo and `other`.
     """
-    # Even, because an odd last place is not looked at.
-    cells = 2 * max(1, round(_ENLARGED * embedder.spec.input_size / CELL / 2))
+    # An even number, because pooling ignores an odd last position.
+    cells = 2 * max(1, round(_SCALE * embedder.spec.input_size / CELL / 2))
     pixels = resize(photo, cells * CELL, "bilinear")
     return contributions(embedder.activations(pixels[None])[0], other)
 
 
 def contributions(maps: Maps, other: Vector) -> Grid:
-    """What each place of a photo, given by its last maps, adds to its cosine with `other`.
+    """Returns the contribution of each position of the last feature maps to the cosine.
 
-    All are 0 for a photo that excites nothing in the network.
+    All are 0 if the photo activates no channel of the model.
     """
-    placed = _placed(maps)
+    placed = _unpooled(maps)
     length = np.linalg.norm(placed.sum(axis=(0, 1)))
     grid: Grid = placed @ other.astype(np.float64)
     return grid / (length or 1)
 
 
-def _placed(maps: Maps) -> NDArray[np.float64]:
-    """The maps (height, width, channels) as the mean sees them: the largest of each two by two.
+def _unpooled(maps: Maps) -> NDArray[np.float64]:
+    """Returns the maps (height, width, channels) with only the maximum of each 2 x 2 block kept.
 
-    The others are 0, as is an odd last row or column, which the network does not look at.
-    Equal largest values share.
+    Ties are shared equally. An odd last row or column is 0, because pooling ignores it.
     """
     height, width, channels = (maps.shape[0] // 2, maps.shape[1] // 2, maps.shape[2])
     seen = maps[: 2 * height, : 2 * width].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What every engine promises."""
+"""The interface of an embedding engine."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
 Maps = NDArray[np.float32]  # (n, height / 16, width / 16, 512)
 
-# What ImageNet VGG16 was trained with: mean of blue, green and red.
+# Means of blue, green and red that VGG16 was trained with.
 MEAN_BGR = (103.939, 116.779, 123.68)
-CELL = 16  # pixels per value of the last maps, in either direction
+CELL = 16  # input pixels per position of the last feature maps, in either direction
 
 
 class Embedder(ABC):
-    """Turns photos into vectors of length 1. Safe to call from several threads at once.
+    """Turns photos into vectors of length 1. Thread-safe.
 
     Attributes:
-        spec: what decides the vectors; those of equal fingerprints may be compared.
-        runs_on: the engine and its number format, for people.
+        spec: everything that determines the vectors; vectors of equal fingerprints are comparable.
+        runs_on: the engine and its number format, as shown to users.
     """
 
     spec: EmbeddingSpec
@@ -34,7 +34,7 @@ class Embedder(ABC):
 
     @property
     def dimension(self) -> int:
-        """Values per vector."""
+        """Length of a vector."""
         return self.spec.dimension
 
     @abstractmethod
@@ -42,37 +42,37 @@ class Embedder(ABC):
         """Embeds prepared photos.
 
         Args:
-            images: uint8 (n, side, side, 3), RGB, side as in `spec.input_size`; n may be 0.
+            images: uint8 (n, side, side, 3), RGB, with `spec.input_size` as side; n may be 0.
 
         Returns:
-            float32 (n, dimension), row i of length 1 and belonging to `images[i]`.
+            float32 (n, dimension); row i is the unit vector of `images[i]`.
 
         Raises:
-            ValueError: another dtype or shape.
-            WeightsError: the network answers with values that are not finite.
+            ValueError: `images` has another dtype or shape.
+            WeightsError: the model outputs values that are not finite.
         """
 
     @abstractmethod
     def activations(self, images: Photos) -> Maps:
-        """The last convolution's maps, before they are pooled: what is where in a photo.
+        """Computes the feature maps of the last convolution, before pooling.
 
         Args:
-            images: uint8 (n, height, width, 3), RGB, n at least 1; height and width are any
-                multiples of 16, whatever `spec.input_size` is.
+            images: uint8 (n, height, width, 3), RGB, n at least 1; height and width are
+                multiples of 16 and independent of `spec.input_size`.
 
         Returns:
-            float32 (n, height / 16, width / 16, channels), 0 or more in a real network.
+            float32 (n, height / 16, width / 16, channels); a real model gives no negative values.
 
         Raises:
-            ValueError: another dtype or shape.
+            ValueError: `images` has another dtype or shape.
         """
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
-        """An RGB photo of any size as uint8 (side, side, 3), resized as `spec` says."""
+        """Resizes an RGB photo of any size to uint8 (side, side, 3), as `spec` says."""
         return resize(image, self.spec.input_size, self.spec.resize)
 
     def embed(self, images: Sequence[Image.Image]) -> Vectors:
-        """Embeds RGB photos of any sizes in one batch: float32 (n, dimension)."""
+        """Embeds RGB photos of any size as one batch: float32 (n, dimension)."""
         side = self.spec.input_size
         prepared = np.empty((len(images), side, side, 3), np.uint8)
         for row, image in zip(prepared, images, strict=True):
@@ -84,7 +84,7 @@ class Embedder(ABC):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
             raise ValueError(
                 f"expected uint8 of shape (n, {side}, {side}, 3), received {images.dtype} of shape"
-                f" {images.shape}; `prepare` makes the right one"
+                f" {images.shape}; use `prepare`"
             )
 
     def _check_sides(self, images: Photos) -> None:
@@ -104,20 +104,20 @@ class Embedder(ABC):
 
 
 def unit_rows(features: NDArray[np.floating]) -> Vectors:
-    """Features (n, d) scaled to length 1.
+    """Scales the rows of features (n, d) to length 1.
 
-    A photo that excites nothing in the network gives zeros, which have no direction and so
-    no cosine to anything. Such a row becomes the even vector 1/sqrt(d), of which nothing can
-    be read either: the photo can be stored and searched with, is equal to its like, and is
-    near to other photos only as far as they excite everything alike.
+    A photo that activates no channel of the model gives a row of zeros, for which no cosine is
+    defined. It becomes the uniform vector 1/sqrt(d), so that the photo can be stored and
+    searched for. It equals other such photos and is close to a photo that activates all channels
+    alike.
 
     Raises:
         WeightsError: a value is not finite, which only damaged weights produce.
     """
     if not np.isfinite(features).all():
         raise WeightsError(
-            "the network answers with values that are not finite; its weights are damaged or"
-            " diverged in training: use others (setting embedding.weights)"
+            "the model outputs values that are not finite: its weights are damaged, or training"
+            " diverged; set embedding.weights to other weights"
         )
     silent = ~features.any(axis=1, keepdims=True)
     return normalised(np.where(silent, np.ones_like(features), features))

@@ -1,4 +1,4 @@
-"""An int8 model of the configured network, and how far it can be trusted."""
+"""Calibration: an int8 version of the configured model, and a measurement of its accuracy."""
 
 from dataclasses import dataclass
 
@@ -20,12 +20,13 @@ NEAREST = 10
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two ways of embedding the same photos rank them.
+    """How well two sets of vectors of the same photos agree on the ranking.
 
     Attributes:
-        overlap: share of each photo's ten nearest others that both find.
-        max_error: largest difference of a score; `mean_error` likewise.
-        cosine: lowest of one photo's two vectors.
+        overlap: share of each photo's ten nearest neighbours that both sets find.
+        max_error: largest absolute difference of a score.
+        mean_error: mean absolute difference of a score.
+        cosine: lowest cosine between the two vectors of one photo.
     """
 
     overlap: float
@@ -35,7 +36,7 @@ class Agreement:
 
 
 def agreement(vectors: Vectors, reference: Vectors) -> Agreement:
-    """How `vectors` agree with those of `reference`; there are more than ten."""
+    """Compares `vectors` with `reference`, both of the same photos; more than ten are required."""
     scores, expected = (each @ each.T for each in (vectors, reference))
     errors = np.abs(scores - expected)
     for each in (scores, expected):
@@ -51,21 +52,25 @@ def agreement(vectors: Vectors, reference: Vectors) -> Agreement:
 
 
 def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, bytes]:
-    """An int8 model and what it is worth: made from one half of `photos`, measured on the other.
+    """Calibrates an int8 model on one half of `photos` and measures it on the other half.
 
     Args:
-        photos: as `Embedder.prepare` makes them, in random order.
+        settings: the model to convert.
+        photos: as `Embedder.prepare` returns them, in random order.
+
+    Returns:
+        The manifest with the measurements, and the record of weights.
 
     Raises:
         EngineUnavailableError: OpenVINO is not installed.
-        UnsupportedPrecisionError: the processor does not compute in 8 bits.
+        UnsupportedPrecisionError: the processor has no 8-bit arithmetic.
         WeightsError: the weights are an int8 model already, or cannot be loaded.
     """
     spec = resolve_spec(settings)
     if spec.numeric_class == "int8":
         raise WeightsError(
             f"embedding.weights: received {spec.weights}, which is an int8 model already; set it"
-            " to the float weights to calibrate"
+            " to float weights"
         )
     resolve_engine("openvino", spec)
     check_int8()
@@ -74,7 +79,7 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
 
     half = len(photos) // 2
     float32 = OpenVinoEmbedder(spec, weights, "float32")
-    # One by one: maps of many photos at once would fill the memory.
+    # One photo at a time: the feature maps of many would fill the memory.
     seen = [float32.input_max(photo[None]) for photo in photos[:half]]
     record = quantise(weights, {layer: max(each[layer] for each in seen) for layer in seen[0]})
     rounded, input_max = unpack(record)

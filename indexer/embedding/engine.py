@@ -1,4 +1,4 @@
-"""Which runtime computes the network, and on how many cores."""
+"""Chooses the runtime of the model and counts the available cores."""
 
 import os
 from importlib.util import find_spec
@@ -16,13 +16,16 @@ def resolve_engine(
     spec: EmbeddingSpec,
     installed: bool | None = None,
 ) -> Engine:
-    """The engine to compute `spec` with; `auto` takes OpenVINO, the faster one, if it is there.
+    """Returns the engine for `spec`; `auto` prefers OpenVINO, which is faster, if installed.
 
     Args:
-        installed: whether OpenVINO is; None looks, without importing it.
+        requested: the setting `embedding.engine`.
+        spec: the model; an int8 model needs OpenVINO.
+        installed: whether OpenVINO is installed; None checks without importing it.
 
     Raises:
-        EngineUnavailableError: OpenVINO is asked for or needed, and not there or ruled out.
+        EngineUnavailableError: OpenVINO is required but not installed, or TensorFlow is
+            requested for an int8 model.
     """
     int8 = spec.numeric_class == "int8"
     if int8 and requested == "tensorflow":
@@ -30,8 +33,9 @@ def resolve_engine(
             f"embedding.engine: received tensorflow, but {spec.weights} is an int8 model, which"
             " runs on openvino only; set embedding.engine to auto"
         )
-    there = find_spec("openvino") is not None if installed is None else installed
-    if there:
+    if installed is None:
+        installed = find_spec("openvino") is not None
+    if installed:
         return "tensorflow" if requested == "tensorflow" else "openvino"
     if requested == "openvino" or int8:
         what = f"the int8 model {spec.weights}" if int8 else "embedding.engine: openvino"
@@ -40,7 +44,7 @@ def resolve_engine(
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Returns the number of cores available to this process."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -10,18 +10,18 @@ from indexer.embedding.spec import IMAGENET_SHA256, file_sha256
 from indexer.errors import WeightsError
 from indexer.files import replacing
 
-# As in keras.applications.vgg16, so that Keras and this product share one cached file.
+# The name that keras.applications.vgg16 uses, so that Keras and this product share the file.
 FILE_NAME = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{FILE_NAME}"
 _TIMEOUT_S = 60.0  # between two packets
-_PIECE = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 def fetch_imagenet() -> Path:
-    """The weights file in Keras's cache; downloads it (59 MB) if it is absent or damaged.
+    """Returns the weights file in Keras's cache; downloads it (59 MB) if missing or damaged.
 
     Raises:
-        WeightsError: it cannot be downloaded; the text names the ways to do without.
+        WeightsError: the download failed; the text names alternatives.
     """
     cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     cached = cache / "models" / FILE_NAME
@@ -32,9 +32,9 @@ def fetch_imagenet() -> Path:
         _download(cached)
     except (OSError, HTTPException) as error:
         raise WeightsError(
-            f"cannot download the ImageNet weights: tried {URL}, received: {error}; either fetch"
-            f" that file on another machine and put it at {cached}, or set"
-            " embedding.weights to its path, or to fashion, which is bundled"
+            f"cannot download the ImageNet weights from {URL}: {error}; download the file on"
+            f" another machine and copy it to {cached}, or set embedding.weights to its path or"
+            " to the bundled fashion weights"
         ) from error
     return cached
 
@@ -42,8 +42,8 @@ def fetch_imagenet() -> Path:
 def _download(path: Path) -> None:
     digest = sha256()
     with urlopen(URL, timeout=_TIMEOUT_S) as response, replacing(path) as file:
-        while piece := response.read(_PIECE):
-            digest.update(piece)
-            file.write(piece)
+        while chunk := response.read(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
         if (received := digest.hexdigest()) != IMAGENET_SHA256:
-            raise OSError(f"a file with SHA-256 {received}, expected {IMAGENET_SHA256}")
+            raise OSError(f"received SHA-256 {received}, expected {IMAGENET_SHA256}")

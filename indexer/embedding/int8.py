@@ -1,7 +1,7 @@
 """The file of a calibrated int8 model: a zip with a manifest and one record of weights.
 
-Read as data: sizes are known beforehand and checked before anything is unpacked, and nothing in
-it is interpreted beyond numbers. `quantised` knows what the record means.
+The file is read as plain data: sizes are checked before anything is unpacked, and nothing in it
+is executed. `quantised` defines the layout of the record.
 """
 
 import zipfile
@@ -16,18 +16,20 @@ from indexer.files import replacing
 
 SUFFIX = ".int8"
 _MANIFEST, _RECORD = "manifest.json", "weights.bin"
-_LARGEST_MANIFEST = 64 * 1024
+_MAX_MANIFEST = 64 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
 
 
 class Manifest(BaseModel):
-    """Where an int8 model comes from, and how it did on photos that it was not calibrated on.
+    """Origin of an int8 model, and its accuracy on photos that were not used to calibrate it.
 
     Attributes:
-        source_sha256: of the float weights.
-        overlap: share of the ten nearest photos that float32 finds too.
-        max_error: largest difference of a score from float32's; `mean_error` likewise.
-        photos: that it was calibrated on and measured on, together.
+        source: preset or path of the float weights.
+        source_sha256: SHA-256 of the float weights.
+        overlap: share of the ten nearest neighbours that float32 finds too.
+        max_error: largest absolute difference of a score from float32.
+        mean_error: mean absolute difference of a score from float32.
+        photos: number of photos for calibration and measurement together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,13 +46,13 @@ class Manifest(BaseModel):
 
 
 def write_int8(path: Path, manifest: Manifest, record: bytes) -> None:
-    """Writes the file in one step: at `path` is the old file, or all of the new one.
+    """Writes the file atomically: `path` holds either the old file or the complete new one.
 
     Raises:
-        WeightsError: it cannot be written.
+        WeightsError: the file cannot be written.
     """
     try:
-        # Weights hardly compress.
+        # Stored uncompressed, because weights hardly compress.
         with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
             archive.writestr(_MANIFEST, manifest.model_dump_json(indent=2))
             archive.writestr(_RECORD, record)
@@ -59,12 +61,12 @@ def write_int8(path: Path, manifest: Manifest, record: bytes) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the file says of itself.
+    """Reads the manifest of an int8 model.
 
     Raises:
-        WeightsError: it cannot be read, or is no int8 model.
+        WeightsError: the file cannot be read or is not an int8 model.
     """
-    data = _member(path, _MANIFEST, 2, _LARGEST_MANIFEST)
+    data = _member(path, _MANIFEST, 2, _MAX_MANIFEST)
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
@@ -74,10 +76,10 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_record(path: Path, size: int) -> bytes:
-    """The record of weights, which has `size` bytes.
+    """Reads the record of weights, which must have `size` bytes.
 
     Raises:
-        WeightsError: it cannot be read, is damaged or has another size.
+        WeightsError: the record cannot be read, is damaged or has another size.
     """
     return _member(path, _RECORD, size, size)
 
@@ -87,19 +89,19 @@ def _member(path: Path, name: str, smallest: int, largest: int) -> bytes:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(name).file_size
             if not smallest <= size <= largest:
-                raise _unreadable(path, f"{name} has {size} bytes, expected {largest} at most")
-            with archive.open(name) as file:  # checks the sum at the end
+                raise _unreadable(path, f"{name} has {size} bytes, expected at most {largest}")
+            with archive.open(name) as file:  # reading to the end verifies the CRC
                 data = file.read(largest) + file.read(1)
-    # RuntimeError: encrypted; its subclass NotImplementedError: a compression nobody uses.
+    # RuntimeError: encrypted; its subclass NotImplementedError: unknown compression.
     except (OSError, *_DAMAGE, RuntimeError) as error:
         raise _unreadable(path, error) from error
     if len(data) != size:
-        raise _unreadable(path, f"{name} has {len(data)} bytes, but claims {size}")
+        raise _unreadable(path, f"{name} has {len(data)} bytes, expected {size}")
     return data
 
 
 def _unreadable(path: Path, why: object) -> WeightsError:
     return WeightsError(
-        f"cannot read {path} as an int8 model: {' '.join(str(why).split())}; make it again with"
+        f"cannot read {path} as an int8 model: {' '.join(str(why).split())}; create it again with"
         " `python -m indexer calibrate`"
     )

@@ -1,4 +1,4 @@
-"""Which embedding settings made the vectors of a catalogue, and how the configured ones differ."""
+"""Compares the embedding settings that made the vectors of a catalogue with the configured ones."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,20 +10,21 @@ from indexer.embedding.resize import ResizeMethod
 from indexer.embedding.spec import PRESET_SHA256, SIDES, EmbeddingSpec
 from indexer.errors import FingerprintMismatchError
 
-# Vectors of an unknown model: they can be compared with each other and with nothing else.
+# Fingerprint of imported vectors of an unknown model; they are comparable only with each other.
 IMPORTED = "imported"
-WAY_OUT = "put the old settings back, or embed every photo again with `rebuild --re-embed`"
+WAY_OUT = "restore the old settings, or embed every photo again with `rebuild --re-embed`"
 
 Fields = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of the settings that made vectors.
+    """The recorded settings that made vectors.
 
     Attributes:
-        weights: the preset's name or the path of its file, as it was then.
-        fields: of the spec; None if it was not recorded.
+        fingerprint: of the spec, or `IMPORTED`.
+        weights: name of the preset or path of the file at that time.
+        fields: fields of the spec; None if they were not recorded.
     """
 
     fingerprint: str
@@ -32,30 +33,36 @@ class Kind:
 
 
 class Recorded(Protocol):
-    """What a reader of a collection tells of its vectors."""
+    """The part of a reader that describes the vectors of a collection."""
 
     @property
-    def fingerprint(self) -> str | None: ...
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the vectors; None before the first."""
 
     @property
-    def weights(self) -> str | None: ...
+    def weights(self) -> str | None:
+        """Name or path of the weights; None before the first vector."""
 
     @property
-    def embedding_fields(self) -> Fields | None: ...
+    def embedding_fields(self) -> Fields | None:
+        """Fields of the spec; None if they were not recorded."""
 
-    def counts(self) -> tuple[int, int]: ...
+    def counts(self) -> tuple[int, int]:
+        """Returns the number of products and of images."""
+        ...
 
 
 class Binding(Protocol):
-    """What a writer of a collection can fix of its vectors."""
+    """The part of a writer that records the settings of a collection's vectors."""
 
     def bind(
         self, *, fingerprint: str, weights: str, dimension: int, fields: Fields | None = None
-    ) -> None: ...
+    ) -> None:
+        """Records the settings of the vectors."""
 
 
 def kind_of(reader: Recorded) -> Kind | None:
-    """The kind of the vectors of a collection; None before the first."""
+    """Returns the kind of a collection's vectors; None before the first."""
     fingerprint = reader.fingerprint
     if fingerprint is None:
         return None
@@ -63,10 +70,10 @@ def kind_of(reader: Recorded) -> Kind | None:
 
 
 def bind(reader: Recorded, writer: Binding, spec: EmbeddingSpec) -> None:
-    """Fixes what the collection's vectors are made with; what is there already must agree.
+    """Records `spec` as the settings of the collection's vectors, after checking those it has.
 
     Raises:
-        FingerprintMismatchError: it has vectors that were made with other settings.
+        FingerprintMismatchError: the collection has vectors that were made with other settings.
     """
     require(reader, spec)
     writer.bind(
@@ -78,9 +85,10 @@ def bind(reader: Recorded, writer: Binding, spec: EmbeddingSpec) -> None:
 
 
 def require(reader: Recorded, spec: EmbeddingSpec) -> None:
-    """
+    """Checks that the collection's vectors were made with `spec`.
+
     Raises:
-        FingerprintMismatchError: the catalogue has vectors that were made with other settings.
+        FingerprintMismatchError: the collection has vectors that were made with other settings.
     """
     found = kind_of(reader)
     if found and found.fingerprint != spec.fingerprint and reader.counts() != (0, 0):
@@ -93,9 +101,9 @@ def require(reader: Recorded, spec: EmbeddingSpec) -> None:
 
 
 def difference(found: Kind, spec: EmbeddingSpec) -> str:
-    """How the settings that made vectors differ from those of `spec`, which are configured."""
+    """Describes how the settings that made vectors differ from the configured `spec`."""
     if found.fingerprint == IMPORTED:
-        return "the vectors of the catalogue were imported, and what made them is not known"
+        return "the vectors of the catalogue were imported from an unknown model"
     fields = found.fields or _recovered(found.fingerprint, spec)
     if fields is None:
         now = ", ".join(f"embedding.{name} {value}" for name, value in _settings(spec))
@@ -115,7 +123,7 @@ def _settings(spec: EmbeddingSpec) -> list[tuple[str, str | int]]:
 
 
 def _differing(weights: str, before: Fields, spec: EmbeddingSpec) -> Iterator[tuple[str, str, str]]:
-    """Setting, its value when the vectors were made, and now."""
+    """Yields each setting that differs, its value when the vectors were made, and its value now."""
     now = spec.fields
     if any(before[key] != now[key] for key in ("weights_sha256", "numeric_class")):
         then, configured = weights, spec.weights
@@ -130,9 +138,9 @@ def _differing(weights: str, before: Fields, spec: EmbeddingSpec) -> Iterator[tu
 
 @lru_cache(maxsize=64)
 def _recovered(fingerprint: str, spec: EmbeddingSpec) -> Fields | None:
-    """The fields behind a fingerprint, for catalogues that did not record them.
+    """Returns the fields that give a fingerprint, for catalogues that did not record them.
 
-    Finds them for the presets and for the configured weights, by trying every size and resizing.
+    Tries every input size and resizing of the presets and of the configured weights.
     """
     weights = {spec.weights_sha256: spec.numeric_class}
     weights |= dict.fromkeys(PRESET_SHA256.values(), "float")

@@ -1,4 +1,4 @@
-"""VGG16 on OpenVINO, built from the arrays of the weights: no file is converted or parsed."""
+"""VGG16 on OpenVINO, built directly from the weight arrays, without a model file."""
 
 from threading import Lock
 from typing import Any, Literal
@@ -16,23 +16,26 @@ from indexer.embedding.quantised import FIRST, QUANTISED, STEPS, InputMax
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import BLOCKS, ConvWeights
 
-# What is compiled: for one photo, for any number, for the last maps of photos of any size, and
-# for the largest input of each convolution but the first, which calibration asks for.
+# Variants to compile: one photo; a batch; the last feature maps at any size; and, for
+# calibration, the largest input of each convolution except the first.
 Use = Literal["one", "many", "maps", "input_max"]
 
 
 class OpenVinoEmbedder(Embedder):
-    """VGG16's convolutions, global average pooling, length 1: 512 values.
+    """VGG16 convolutions, global average pooling, normalised to length 1: 512 values.
 
-    Building it compiles the network for one photo and runs it once; what else is asked for is
-    compiled when it first is.
+    The constructor compiles the model for one photo and runs it once; other variants are
+    compiled on first use.
 
     Args:
-        threads: cores to compute on; None takes all that this process may use.
-        input_max: of an int8 model; None computes in `precision` throughout.
+        spec: the model.
+        weights: its convolutions.
+        precision: number format of float convolutions.
+        threads: cores to compute on; None uses all cores available to this process.
+        input_max: input ranges of an int8 model; None computes everything in `precision`.
 
     Raises:
-        WeightsError: these weights give values that are not finite.
+        WeightsError: the model outputs values that are not finite.
     """
 
     def __init__(
@@ -46,16 +49,16 @@ class OpenVinoEmbedder(Embedder):
         self.spec = spec
         self.precision = precision
         self.runs_on = f"openvino {'int8' if input_max else precision}"
-        self._network = _Network(weights, input_max or {}, precision)
+        self._graph = _Graph(weights, input_max or {}, precision)
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
             "INFERENCE_NUM_THREADS": threads or available_cores(),
-            # Pinned, the processes of a service would all take the first cores.
+            # With pinning, all worker processes would run on the first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        # A pass uses every core; two at once would take turns and hold twice the memory.
-        self._one_at_a_time = Lock()
+        # One inference uses every core: two at once are no faster and take twice the memory.
+        self._lock = Lock()
         self._requests: dict[Use, ov.InferRequest] = {}
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
@@ -71,39 +74,39 @@ class OpenVinoEmbedder(Embedder):
         return maps
 
     def input_max(self, images: Photos) -> InputMax:
-        """The largest value that goes into each convolution but the first."""
+        """Returns the largest input value of each convolution except the first."""
         self._check(images)
         found = zip(QUANTISED, self._run("input_max", images), strict=True)
         return {layer: float(largest) for layer, largest in found}
 
     def _run(self, use: Use, images: Photos) -> list[NDArray[np.float32]]:
-        with self._one_at_a_time:
+        with self._lock:
             if use not in self._requests:
                 self._requests[use] = self._compile(use)
-            # In and out by copies: the arrays are the caller's, the tensors the request's.
+            # Inputs and outputs are copied: the next inference overwrites the tensors.
             results = self._requests[use].infer([np.ascontiguousarray(images)])
             return [results[number] for number in range(len(results))]
 
     def _compile(self, use: Use) -> ov.InferRequest:
         side = -1 if use == "maps" else self.spec.input_size
-        # Sizes that are known beforehand make one photo 5 % faster.
-        model = self._network.model(use, [1 if use == "one" else -1, side, side, 3])
+        # A static batch size makes a single photo 5 % faster.
+        model = self._graph.model(use, [1 if use == "one" else -1, side, side, 3])
         return ov.Core().compile_model(model, "CPU", self._options).create_infer_request()
 
 
-class _Network:
-    """The graph, from uint8 photos to whatever a use asks for."""
+class _Graph:
+    """Builds the computation graph, from uint8 photos to the outputs of each variant."""
 
     def __init__(self, weights: ConvWeights, input_max: InputMax, precision: Precision) -> None:
         self._weights = dict(weights)
         self._input_max = input_max
         mean = np.array(MEAN_BGR[::-1], np.float32)
-        # Pixels less whole numbers are exact in bfloat16, which loses most where it rounds the
-        # pixels. The rest of the mean goes into the bias: exact but for the padding, which is
-        # then up to 0.4 of 255 steps off.
+        # bfloat16 loses most precision by rounding the pixels; pixels minus an integer are exact.
+        # The fractional part of the mean goes into the bias, which is exact except at the
+        # padding: there the error is at most 0.4 of 255 levels.
         self._offset = np.round(mean) if precision == "bfloat16" else mean
         kernel, bias = weights[FIRST]
-        kernel = kernel[:, :, ::-1]  # the weights take blue first
+        kernel = kernel[:, :, ::-1]  # BGR to RGB
         rest = np.einsum("hwio,i->o", kernel, mean - self._offset)
         self._weights[FIRST] = kernel, bias - rest
 
@@ -119,7 +122,7 @@ class _Network:
         return ov.Model(results, [images])
 
     def _maps(self, images: Any) -> tuple[Any, list[Any]]:
-        """The last convolution's maps, and what goes into each convolution."""
+        """Returns the feature maps of the last convolution, and the input of each convolution."""
         centred = op.subtract(op.convert(images, "f32"), self._offset)
         maps = op.transpose(centred, [0, 3, 1, 2])
         inputs: list[Any] = []
@@ -128,7 +131,7 @@ class _Network:
             for layer in block:
                 inputs.append(maps)
                 maps = op.relu(self._convolved(layer, maps))
-                # Before the pooling, which then moves 8 bits, too.
+                # Quantised before the pooling, so that pooling works on 8 bits too.
                 following = _NEXT.get(layer, "")
                 if following in self._input_max:
                     maps = _steps(maps, 0, self._input_max[following], 2 * STEPS + 2)
@@ -153,6 +156,6 @@ def _pooled(maps: Any) -> Any:
 
 
 def _steps(values: Any, low: Any, high: Any, levels: int) -> Any:
-    """Values rounded to one of `levels`, which tells OpenVINO to compute in 8 bits."""
+    """Rounds values to one of `levels`, from which OpenVINO infers 8-bit computation."""
     low, high = np.float32(low), np.float32(high)
     return op.fake_quantize(values, low, high, low, high, levels)

@@ -121,20 +121,20 @@ def prepare(
         ImageError: the photo cannot be used.
         BadParameterError: invalid box.
     """
-    return _square(decode(data, limits, _enough(spec, box)), spec, box)
+    return _square(decode(data, limits, _min_side(spec, box)), spec, box)
 
 
 def fitted(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
     """Returns what `prepare` would, of a photo that was decoded for another purpose."""
-    return _square(reduced(image, _enough(spec, box)), spec, box)
+    return _square(reduced(image, _min_side(spec, box)), spec, box)
 
 
 def _square(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
     return resize(image if box is None else crop(image, box), spec.input_size, spec.resize)
 
 
-def _enough(spec: EmbeddingSpec, box: Box | None) -> int | None:
-    """How long the shorter side of a photo has to stay; None if it has to stay as it is."""
+def _min_side(spec: EmbeddingSpec, box: Box | None) -> int | None:
+    """Returns how far the shorter side may be reduced, in pixels; None for not at all."""
     part = 1.0 if box is None else min(box[2] - box[0], box[3] - box[1])
     if spec.resize == "nearest" or not 0 < part <= 1:  # takes single pixels; is refused later
         return None

@@ -1,4 +1,4 @@
-"""Which number format the processor computes convolutions in."""
+"""Number formats that the processor supports for convolutions."""
 
 from collections.abc import Set
 from pathlib import Path
@@ -8,15 +8,15 @@ from indexer.errors import UnsupportedPrecisionError
 
 Precision = Literal["float32", "bfloat16"]
 
-# Where bfloat16 was measured to pay. ARM has it too, but TensorFlow's way to it there is untried.
+# Where bfloat16 was measured to be faster. Untested on ARM, which has it too.
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
-# Without these, sums of 8-bit products overflow 16 bits, and the answers are wrong.
+# Without these, sums of 8-bit products overflow 16 bits, and the vectors are wrong.
 INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The processor's features as Linux names them; none where it does not say (macOS)."""
+    """Returns the processor's features as Linux names them; an empty set on other systems."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -28,13 +28,14 @@ def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
 def resolve_precision(
     requested: Literal["auto", "float32", "bfloat16"], flags: Set[str] | None = None
 ) -> Precision:
-    """The precision to compute in; `auto` takes the fastest that the processor has.
+    """Returns the precision to compute in; `auto` chooses the fastest that is supported.
 
     Args:
-        flags: the processor's features; None asks the processor.
+        requested: the setting `embedding.precision`.
+        flags: features of the processor; None detects them.
 
     Raises:
-        UnsupportedPrecisionError: bfloat16 was asked for on a processor that would emulate it.
+        UnsupportedPrecisionError: bfloat16 is requested, but the processor would emulate it.
     """
     able = bool(BFLOAT16_FLAGS & (cpu_flags() if flags is None else flags))
     if requested == "bfloat16" and not able:
@@ -48,17 +49,17 @@ def resolve_precision(
 
 
 def check_int8(flags: Set[str] | None = None) -> None:
-    """Whether the processor computes in 8 bits without loss.
+    """Checks that the processor computes 8-bit products without overflow.
 
     Args:
-        flags: the processor's features; None asks the processor.
+        flags: features of the processor; None detects them.
 
     Raises:
-        UnsupportedPrecisionError: it does not.
+        UnsupportedPrecisionError: the processor lacks the required instructions.
     """
     if not INT8_FLAGS & (cpu_flags() if flags is None else flags):
         raise UnsupportedPrecisionError(
             "embedding.weights: an int8 model needs a processor with one of"
             f" {', '.join(sorted(INT8_FLAGS))}; set it to the float weights that the model was"
-            " made from and run `rebuild --re-embed`"
+            " calibrated from and run `rebuild --re-embed`"
         )

@@ -1,7 +1,8 @@
-"""VGG16's convolutions in 8 bits: kernels to the nearest of 255 steps per output channel, what
-goes into a convolution to one of 256 steps from 0 to the largest value seen in calibration.
+"""VGG16 convolutions in 8 bits.
 
-The first convolution stays in float: it is 1 % of the arithmetic, and its input is the pixels.
+Kernels are rounded to 255 levels per output channel; inputs of a convolution to 256 levels
+between 0 and the largest value seen in calibration. The first convolution stays in float: it
+takes the raw pixels and is 1 % of the arithmetic.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from indexer.embedding.weights import KERNEL_SHAPES, LAYERS, ConvWeights
 from indexer.errors import WeightsError
 
 FIRST, *QUANTISED = LAYERS
-STEPS = 127  # on either side of zero
+STEPS = 127  # levels on either side of zero
 
 InputMax = dict[str, float]  # quantised layer -> its largest input
 
@@ -33,7 +34,7 @@ RECORD: Any = np.dtype([(layer, _fields(layer)) for layer in LAYERS])
 
 
 def quantise(weights: ConvWeights, input_max: InputMax) -> bytes:
-    """The record of `weights` in 8 bits."""
+    """Packs `weights` in 8 bits, with the input ranges, into a record."""
     record: NDArray[Any] = np.zeros((), RECORD)
     for layer, (kernel, bias) in weights.items():
         fields = record[layer]
@@ -42,7 +43,7 @@ def quantise(weights: ConvWeights, input_max: InputMax) -> bytes:
             fields["kernel"] = kernel
             continue
         largest = np.abs(kernel).max(axis=(0, 1, 2))
-        # A channel of zeros, or an input that no photo excites, takes any scale.
+        # An all-zero channel, or an input that is always zero, may have any scale.
         fields["scale"] = np.where(largest > 0, largest, 1) / STEPS
         fields["kernel"] = np.round(kernel / fields["scale"]).clip(-STEPS, STEPS)
         fields["input_max"] = input_max[layer] or 1
@@ -50,7 +51,7 @@ def quantise(weights: ConvWeights, input_max: InputMax) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[ConvWeights, InputMax]:
-    """The weights of a record as float32 values that 8 bits hold, and the ranges of inputs."""
+    """Returns the weights of a record, dequantised to float32, and the input ranges."""
     record = np.frombuffer(data, RECORD)[0]
     weights = {}
     for layer in LAYERS:
@@ -63,24 +64,24 @@ def unpack(data: bytes) -> tuple[ConvWeights, InputMax]:
 
 
 def load_quantised(spec: EmbeddingSpec) -> tuple[ConvWeights, InputMax]:
-    """The int8 model that `spec` names.
+    """Loads the int8 model that `spec` names.
 
     Raises:
-        WeightsError: the file cannot be read, is not the one of `spec.weights_sha256`, or holds
-            values that no calibration gives.
+        WeightsError: the file cannot be read, does not match `spec.weights_sha256`, or holds
+            values that calibration cannot produce.
     """
     path = Path(spec.weights)
     if (received := file_sha256(path)) != spec.weights_sha256:
         raise WeightsError(
-            f"the int8 model {path} is another one than a moment ago: SHA-256 {received},"
+            f"the int8 model {path} was replaced while it was loaded: SHA-256 {received},"
             f" expected {spec.weights_sha256}; start again"
         )
     weights, input_max = unpack(read_record(path, RECORD.itemsize))
     for layer, (kernel, bias) in weights.items():
-        whole = np.isfinite(kernel).all() and np.isfinite(bias).all()
-        if not whole or not 0 < input_max.get(layer, 1) < np.inf:
+        finite = np.isfinite(kernel).all() and np.isfinite(bias).all()
+        if not finite or not 0 < input_max.get(layer, 1) < np.inf:
             raise WeightsError(
-                f"{path}: layer {layer} has values that are not finite, or no range; calibrate"
-                " again from other weights"
+                f"{path}: layer {layer} has values that are not finite or an invalid input range;"
+                " calibrate again from other weights"
             )
     return weights, input_max

@@ -1,8 +1,7 @@
-"""TensorFlow without its banner.
+"""Imports TensorFlow without its banner.
 
-Its native libraries print several lines on stderr while they are loaded, whatever
-TF_CPP_MIN_LOG_LEVEL says (tensorflow issue 100442); they would stand before the output of
-every command.
+Its native libraries print several lines to stderr on import, regardless of
+TF_CPP_MIN_LOG_LEVEL (tensorflow issue 100442); every command would print them.
 """
 
 import importlib
@@ -19,10 +18,10 @@ BANNER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} [\d:.]+ 
 
 
 def import_tensorflow() -> Any:
-    """The module `tensorflow`; its log is the user's own where TF_CPP_MIN_LOG_LEVEL is set."""
+    """Imports `tensorflow`; leaves its log alone if TF_CPP_MIN_LOG_LEVEL is set."""
     if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
         return importlib.import_module("tensorflow")
-    # 3 hides errors too, such as that there is no GPU; those that matter arrive as exceptions.
+    # 3 hides even errors, such as a missing GPU; those that matter are raised as exceptions.
     os.environ[LOG_LEVEL] = "3"
     with _banner_dropped():
         return importlib.import_module("tensorflow")
@@ -30,7 +29,7 @@ def import_tensorflow() -> Any:
 
 @contextmanager
 def _banner_dropped() -> Iterator[None]:
-    """Holds back what this process prints on stderr, then passes on all but the banner."""
+    """Buffers stderr of this process, then prints all of it except the banner."""
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -1,12 +1,12 @@
-"""Where the product is in a photo: the part that looks most like something in the catalogue.
+"""Finds the product in a photo: the region most similar to something in the catalogue.
 
-Seen at two and three times its usual size, a photo gives last maps whose windows, pooled, are
-nearly what the network would make of the part of the photo below them: thousands of parts for
-the price of two passes. The parts that come nearest to a sample of the catalogue are then
-embedded as they would be searched with, and the best of them has to beat the whole photo.
+The photo is run through the model at two and three times the input size. Pooling a window of
+its last feature maps approximates the embedding of the region under the window, so two forward
+passes score thousands of regions. The regions closest to a sample of the catalogue are then
+embedded as a search would embed them, and the best one is compared with the whole photo.
 
 Fully convolutional windows: Sermanet et al., OverFeat, arXiv 1312.6229. Boxes from the energy
-of the maps alone (SCDA, arXiv 1604.04994) were measured to be far worse.
+of the feature maps alone (SCDA, arXiv 1604.04994) were measured to be far worse.
 """
 
 from collections.abc import Iterator
@@ -22,52 +22,54 @@ from indexer.embedding.base import CELL, Maps
 from indexer.images import Box, crop
 
 AUTO = "auto"
-# Vectors of the catalogue to compare with; with fewer, more photos are cut that should not be.
+# Catalogue vectors to compare with; with fewer, more photos are cropped that should not be.
 SAMPLE = 1024
-# What locating costs, in passes of the network over one photo.
+# The cost of locating a product, in forward passes over one photo.
 PASSES = 18
 
-_ENLARGED = (2, 3)
-_LARGEST = 512  # pixels of the longest side; the first maps of more would fill the memory
-_SIDES = (0.6, 0.8, 1.0, 1.2, 1.4)  # of a window, to the network's input
-_STEPS = 5  # of a window to its neighbour, per side of the network's input
-_TRIED = 4
-_OVERLAP = 0.4  # intersection over union beyond which two windows are of one thing
-_GROWTH = 1.25  # windows are tight, photos of products are not
-# A part must make up for so much of what the whole photo lacks to the score 1. Most photos show
-# little but their product, and lose by being cut.
+_SCALES = (2, 3)
+_MAX_SIDE = 512  # pixels of the longest side; the first feature maps of more would fill the memory
+_SIDES = (0.6, 0.8, 1.0, 1.2, 1.4)  # of a window, relative to the model's input
+_STEPS = 5  # window positions per side of the model's input
+_MAX_CANDIDATES = 4
+_MAX_IOU = 0.4  # two windows that overlap more show the same thing
+_GROWTH = 1.25  # windows are tight, product photos are not
+# A crop must halve the distance of the whole photo to score 1: most photos show little besides
+# their product, and cropping them makes the search worse.
 _GAIN = 0.5
-_LEAST_GAIN = 0.02  # beyond what rounding does to a score that is nearly 1
+_MIN_GAIN = 0.02  # more than rounding changes a score close to 1
 
 Boxes = NDArray[np.float64]  # (n, 4): x1, y1, x2, y2 as fractions of a picture's sides
 
 
 def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | None:
-    """The part of `image` that shows a product; None if the whole does so better.
+    """Returns the box of the product in `image`; None if the whole photo matches better.
 
     Args:
-        products: (n, dimension), vectors of what counts as one.
+        image: an RGB photo of any size.
+        embedder: the model that made `products`.
+        products: float32 (n, dimension), a sample of the catalogue's vectors.
     """
     if not len(products):
         return None
     usual = embedder.spec.input_size
     found = [
-        _windows(_maps(image, embedder, min(times * usual, _LARGEST)), usual, products)
-        for times in _ENLARGED
+        _windows(_maps(image, embedder, min(scale * usual, _MAX_SIDE)), usual, products)
+        for scale in _SCALES
     ]
     boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    tried = [_grown(box) for box in _apart(boxes, scores)]
+    tried = [_grown(box) for box in _distinct(boxes, scores)]
     vectors = embedder.embed([image, *(crop(image, box) for box in tried)])
     whole, *parts = (vectors @ products.T).max(axis=1).tolist()
     best = int(np.argmax(parts))
-    needed = max(_GAIN * (1 - whole), _LEAST_GAIN)
+    needed = max(_GAIN * (1 - whole), _MIN_GAIN)
     return tried[best] if parts[best] - whole > needed else None
 
 
 def _maps(image: Image.Image, embedder: Embedder, longest: int) -> Maps:
-    """The last maps (height, width, channels) of the photo, its proportions kept."""
+    """Computes the last feature maps (height, width, channels), keeping the aspect ratio."""
     scale = longest / max(image.size)
-    # Two cells at least, because the pooling takes two by two.
+    # At least two cells, because pooling takes 2 x 2.
     width, height = (max(2, round(side * scale / CELL)) * CELL for side in image.size)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     maps: Maps = embedder.activations(pixels[None])[0]
@@ -75,7 +77,7 @@ def _maps(image: Image.Image, embedder: Embedder, longest: int) -> Maps:
 
 
 def _windows(maps: Maps, usual: int, products: Vectors) -> tuple[Boxes, Scores]:
-    """Parts of the photo about as large as the usual input, and how near each is to a product."""
+    """Returns windows about the size of the model's input, and their best score to a product."""
     pooled = np.maximum(maps[:-1], maps[1:])
     pooled = np.maximum(pooled[:, :-1], pooled[:, 1:])
     height, width, channels = pooled.shape
@@ -84,15 +86,15 @@ def _windows(maps: Maps, usual: int, products: Vectors) -> tuple[Boxes, Scores]:
     rows = np.array(list(_places(height, width, usual // CELL)))
     y1, x1, y2, x2 = rows.T
     sums = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
-    sums[~sums.any(axis=1)] = 1  # nothing excites the network there
+    sums[~sums.any(axis=1)] = 1  # a window that activates no channel
     scores = (normalised(sums) @ products.T).max(axis=1).astype(np.float64)
-    # A pooled value stands for two cells.
+    # A pooled value covers two cells.
     sides = np.array([width + 1, height + 1] * 2)
     return np.stack([x1, y1, x2 + 1, y2 + 1], axis=1) / sides, scores
 
 
 def _places(height: int, width: int, cells: int) -> Iterator[tuple[int, int, int, int]]:
-    """Windows of several sides over pooled maps: y1, x1, y2, x2."""
+    """Yields windows of several sizes over pooled maps: y1, x1, y2, x2."""
     step = max(1, cells // _STEPS)
     sides = sorted({max(1, round(cells * side) - 1) for side in _SIDES})
     for down, across in product(sides, repeat=2):
@@ -101,19 +103,19 @@ def _places(height: int, width: int, cells: int) -> Iterator[tuple[int, int, int
             yield y, x, y + down, x + across
 
 
-def _apart(boxes: Boxes, scores: Scores) -> Iterator[Boxes]:
-    """The best boxes that are not of the same thing, best first."""
-    for _ in range(_TRIED):
+def _distinct(boxes: Boxes, scores: Scores) -> Iterator[Boxes]:
+    """Yields the best boxes that do not overlap much (non-maximum suppression), best first."""
+    for _ in range(_MAX_CANDIDATES):
         if not len(boxes):
             return
         best = boxes[scores.argmax()]
         yield best
-        other = iou(best, boxes) <= _OVERLAP
+        other = iou(best, boxes) <= _MAX_IOU
         boxes, scores = boxes[other], scores[other]
 
 
 def iou(box: NDArray[np.float64], boxes: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of a box with each of several."""
+    """Computes the intersection over union of a box with each of `boxes`: float64 (n,)."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)

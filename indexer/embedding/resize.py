@@ -1,4 +1,4 @@
-"""From a photo of any shape to the square that a network takes."""
+"""Resizes a photo of any shape to the square input of a model."""
 
 from typing import Literal
 
@@ -10,11 +10,11 @@ ResizeMethod = Literal["nearest", "bilinear", "letterbox"]
 
 
 def resize(image: Image.Image, side: int, method: ResizeMethod) -> NDArray[np.uint8]:
-    """The RGB `image` as a C-contiguous uint8 array (side, side, 3).
+    """Resizes an RGB image to a C-contiguous uint8 array (side, side, 3).
 
-    nearest: what Keras's `load_img(target_size=...)` does, and so the vectors of the
-    proof of concept; the aspect ratio is lost. bilinear: the same, antialiased.
-    letterbox: antialiased, the aspect ratio kept, centred on white as product photos are.
+    `nearest` is what Keras's `load_img(target_size=...)` does; it ignores the aspect ratio.
+    `bilinear` does the same with antialiasing. `letterbox` keeps the aspect ratio, antialiased
+    and centred on white, like product photos.
     """
     match method:
         case "nearest":

@@ -1,4 +1,4 @@
-"""What decides an embedding, known without loading a network."""
+"""Everything that determines an embedding, without loading a model."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
 
 FASHION_SHA256 = "860371dcd1a1821ced4b9df58e12e690833b0e21f2e4b1d01c10d3c0a76b5ba4"
-# Of the file that Keras itself pins by MD5 for VGG16 without top.
+# The file that Keras pins by MD5 for VGG16 without its classifier.
 IMAGENET_SHA256 = "bfe5187d0a272bed55ba430631598124cff8e880b98d38c9e56c8d66032abdc1"
 UNTRAINED_SEED = 0
-# There is no file to hash: the recipe stands for it.
+# There is no file: the recipe is hashed instead.
 UNTRAINED_SHA256 = hashlib.sha256(
     f"he-normal, numpy.random.RandomState({UNTRAINED_SEED})".encode()
 ).hexdigest()
@@ -26,23 +26,26 @@ PRESET_SHA256 = {
     "imagenet": IMAGENET_SHA256,
     "untrained": UNTRAINED_SHA256,
 }
-OWN_SIDE = {FASHION_SHA256: 80}
+TRAINED_SIDE = {FASHION_SHA256: 80}
 DEFAULT_SIDE = 224
-SIDES = range(32, 513)  # as the settings allow
+SIDES = range(32, 513)  # the range of the setting
 WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz", INT8_SUFFIX)
 
 
 @dataclass(frozen=True)
 class EmbeddingSpec:
-    """What decides an embedding.
+    """Everything that determines an embedding.
 
     Attributes:
-        weights: preset name or path, for people; the same bytes elsewhere are the same weights.
-        weights_sha256: of the weights file; of the recipe where there is none.
-        input_size: side of the network's square input in pixels.
-        resize: how a photo gets to that size.
-        numeric_class: `float` holds float32 and bfloat16, whose vectors agree to about 0.99999;
-            an `int8` model agrees with itself only.
+        model: architecture, `vgg16`.
+        weights: name of the preset or path of the file, as shown to users; not part of the
+            fingerprint.
+        weights_sha256: SHA-256 of the weights file, or of the recipe if there is no file.
+        input_size: side of the model's square input in pixels.
+        resize: how a photo is resized to that side.
+        numeric_class: `float` covers float32 and bfloat16, whose vectors have a cosine of about
+            0.99999; each `int8` model is its own class.
+        dimension: length of a vector.
     """
 
     model: str
@@ -55,13 +58,13 @@ class EmbeddingSpec:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of `fields`; vectors meet only where it is equal."""
+        """SHA-256 of `fields` in hex; only vectors of equal fingerprints are comparable."""
         canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
     def fields(self) -> dict[str, str | int]:
-        """All fields that decide a vector: of the others, `weights` is a name for people."""
+        """The fields that the fingerprint covers."""
         return {
             "model": self.model,
             "weights_sha256": self.weights_sha256,
@@ -72,26 +75,26 @@ class EmbeddingSpec:
 
     @property
     def trained(self) -> bool:
-        """False for the seeded random weights, whose rankings mean little."""
+        """False for the seeded random weights, whose rankings are meaningless."""
         return self.weights_sha256 != UNTRAINED_SHA256
 
 
 def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
-    """The spec of the settings; reads a weights file of one's own once, downloads nothing.
+    """Returns the spec of the settings. Hashes a custom weights file; downloads nothing.
 
     Raises:
-        WeightsError: `weights` is neither a preset nor a readable file of a known format, or an
-            int8 model made for other settings.
+        WeightsError: `weights` is neither a preset nor a readable file of a known format, or is
+            an int8 model that was calibrated for other settings.
     """
     if Path(settings.weights).suffix == INT8_SUFFIX:
         return _int8_spec(settings, Path(settings.weights))
-    sha256 = PRESET_SHA256.get(settings.weights) or _own_sha256(Path(settings.weights))
+    sha256 = PRESET_SHA256.get(settings.weights) or _custom_sha256(Path(settings.weights))
     side = settings.input_size
     return EmbeddingSpec(
         model=settings.model,
         weights=settings.weights,
         weights_sha256=sha256,
-        input_size=OWN_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
+        input_size=TRAINED_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
         resize=settings.resize,
     )
 
@@ -121,22 +124,22 @@ def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex.
+    """Returns the SHA-256 of a weights file in hex.
 
     Raises:
-        WeightsError: it cannot be read.
+        WeightsError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(
-            f"cannot read the weights file {path}: {error.strerror}; embedding.weights is a path"
-            f" or one of {', '.join(PRESET_SHA256)}"
+            f"cannot read the weights file {path}: {error.strerror}; embedding.weights must be a"
+            f" path or one of {', '.join(PRESET_SHA256)}"
         ) from error
 
 
-def _own_sha256(path: Path) -> str:
+def _custom_sha256(path: Path) -> str:
     if path.suffix not in WEIGHTS_SUFFIXES:
         raise WeightsError(
             f"embedding.weights: received {str(path)!r}; allowed: {', '.join(PRESET_SHA256)}, or a"

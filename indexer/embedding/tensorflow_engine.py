@@ -17,16 +17,19 @@ tf = import_tensorflow()
 
 
 class TensorFlowEmbedder(Embedder):
-    """VGG16's convolutions, global average pooling, length 1: 512 values.
+    """VGG16 convolutions, global average pooling, normalised to length 1: 512 values.
 
-    Building it compiles the network and runs it once.
+    The constructor compiles the model and runs it once.
 
     Args:
-        threads: cores to compute on; None takes all that this process may use.
+        spec: the model.
+        weights: its convolutions.
+        precision: number format of the convolutions.
+        threads: cores to compute on; None uses all cores available to this process.
 
     Raises:
-        RuntimeError: TensorFlow computes on another number of threads already.
-        WeightsError: these weights give values that are not finite.
+        RuntimeError: TensorFlow already runs with another number of threads.
+        WeightsError: the model outputs values that are not finite.
     """
 
     def __init__(
@@ -40,8 +43,8 @@ class TensorFlowEmbedder(Embedder):
         self.precision = precision
         self.runs_on = f"tensorflow {precision}"
         _limit_threads(threads)
-        # A pass uses every core; two at once would take turns and hold twice the memory.
-        self._one_at_a_time = Lock()
+        # One inference uses every core: two at once are no faster and take twice the memory.
+        self._lock = Lock()
         self._features, self._maps = _functions(weights, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
@@ -49,13 +52,13 @@ class TensorFlowEmbedder(Embedder):
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        with self._one_at_a_time:
+        with self._lock:
             features = self._features(tf.constant(images)).numpy()
         return unit_rows(features)
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
-        with self._one_at_a_time:
+        with self._lock:
             maps: Maps = self._maps(tf.constant(images)).numpy()
         return maps
 
@@ -64,23 +67,23 @@ def _limit_threads(threads: int | None) -> None:
     threading = tf.config.threading
     if threads is not None and threading.get_intra_op_parallelism_threads() != threads:
         threading.set_intra_op_parallelism_threads(threads)
-        threading.set_inter_op_parallelism_threads(1)  # the network is a chain
+        threading.set_inter_op_parallelism_threads(1)  # the layers of the model run in sequence
 
 
 def _functions(
     weights: ConvWeights, side: int, precision: Precision
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Graphs from uint8 photos to float32 features (n, 512), and to the last maps.
+    """Returns graphs from uint8 photos to float32 features (n, 512) and to the last feature maps.
 
-    The first is for any n, the second for any size, too; each is compiled when first called.
-    The weights are constants of the graph in the precision of the convolutions: as variables,
-    or cast within the graph, they would be converted again for each photo.
+    Both take any n, the second also any size; each is compiled on its first call. The weights
+    are constants in the precision of the convolutions: variables, or a cast in the graph, would
+    convert them again for each photo.
     """
     dtype = tf.as_dtype(precision)
 
     def last_maps(images: Any) -> Any:
-        # In float32 up to the first convolution: most of what bfloat16 loses, it loses on the
-        # pixels, and this layer is 1 % of the arithmetic.
+        # The first convolution runs in float32: bfloat16 loses most precision on the pixels, and
+        # this layer is 1 % of the arithmetic.
         maps = tf.cast(images[..., ::-1], tf.float32) - tf.constant(MEAN_BGR)
         for block in BLOCKS:
             maps = maps if block is BLOCKS[0] else tf.nn.max_pool2d(maps, 2, 2, "VALID")

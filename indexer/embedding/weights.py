@@ -1,7 +1,7 @@
-"""VGG16's convolutions as arrays, from any file that Keras writes.
+"""Reads the convolutions of VGG16 from any weights file that Keras writes.
 
-The files are read as data, by layer name: no Keras model is built, nothing in them is
-executed, and any engine can use the result.
+Arrays are read by layer name. No Keras model is built, nothing in the file is executed, and the
+result is independent of the engine.
 """
 
 import re
@@ -40,18 +40,18 @@ ConvWeights = dict[str, tuple[Array, Array]]  # layer -> kernel (3, 3, in, out),
 
 
 def load_weights(spec: EmbeddingSpec) -> ConvWeights:
-    """The 13 convolutions that `spec` names, float32, in the network's order.
+    """Loads the 13 convolutions that `spec` names, float32, in the order of the model.
 
     Raises:
-        WeightsError: the file cannot be fetched or read, is not the one of
-            `spec.weights_sha256`, or its layers are not those of VGG16.
+        WeightsError: the file cannot be downloaded or read, does not match
+            `spec.weights_sha256`, or has other layers than VGG16.
     """
     if not spec.trained:
         return _he_normal(UNTRAINED_SEED)
     path = _file_of(spec.weights)
     if (received := file_sha256(path)) != spec.weights_sha256:
         raise WeightsError(
-            f"the weights file {path} is damaged or another one: SHA-256 {received}, expected"
+            f"the weights file {path} is damaged or was replaced: SHA-256 {received}, expected"
             f" {spec.weights_sha256}; restore it"
         )
     with _opened(path) as arrays:
@@ -69,7 +69,7 @@ def _file_of(weights: str) -> Path:
 
 
 def _he_normal(seed: int) -> ConvWeights:
-    # RandomState, because NumPy promises its stream for ever; that of Generator may change.
+    # NumPy guarantees the stream of RandomState; that of Generator may change.
     random = np.random.RandomState(seed)
     weights = {}
     for layer, shape in KERNEL_SHAPES.items():
@@ -81,7 +81,7 @@ def _he_normal(seed: int) -> ConvWeights:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The arrays of a file by their path in it, read when asked for."""
+    """Opens a weights file: its arrays by their path in the file, read on access."""
     try:
         if path.suffix == ".npz":
             with path.open("rb") as raw, NpzFile(raw, allow_pickle=False) as arrays:
@@ -99,7 +99,7 @@ def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise WeightsError(
             f"cannot read {path} as {path.suffix} weights: {' '.join(str(error).split())};"
-            " save them again, or use one of the presets"
+            " save the weights again, or use a preset"
         ) from error
 
 
@@ -107,7 +107,7 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     found = {}
 
     def visit(path: str, item: object) -> None:
-        # A compiled model's optimiser keeps arrays under the layers' names, too.
+        # The optimiser of a compiled model has arrays under the same layer names.
         if isinstance(item, h5py.Dataset) and not path.startswith("optimizer"):
             found[path] = item
 
@@ -123,11 +123,11 @@ def _fitted(arrays: Mapping[str, Any], path: Path) -> ConvWeights:
             continue
         array = np.asarray(arrays[name], np.float32)
         if (layer, array.ndim) in found:
-            raise WeightsError(f"{path}: more than one array for layer {layer}, at last {name}")
+            raise WeightsError(f"{path}: duplicate array for layer {layer}: {name}")
         found[layer, array.ndim] = array
-    strange = sorted({layer for layer, _ in found} - set(LAYERS))
-    if strange:
-        raise WeightsError(f"{path} is not VGG16: it has layers {', '.join(strange)}")
+    unknown = sorted({layer for layer, _ in found} - set(LAYERS))
+    if unknown:
+        raise WeightsError(f"{path} is not VGG16: it has layers {', '.join(unknown)}")
     return {
         layer: (
             _array(found, layer, "kernel", KERNEL_SHAPES[layer], path),
@@ -138,10 +138,10 @@ def _fitted(arrays: Mapping[str, Any], path: Path) -> ConvWeights:
 
 
 def _layer_of(name: str) -> str | None:
-    """The convolution to which an array belongs, from its path in the file.
+    """Returns the layer of an array from its path in the file; None for other arrays.
 
-    Keras up to 2 and its legacy format write the layers' own names; `.weights.h5` and `.keras`
-    number them by class in the order of the model: conv2d, conv2d_1, ...
+    Keras 2 and its legacy format write the layer names; `.weights.h5` and `.keras` number the
+    layers of a class in the order of the model: conv2d, conv2d_1, ...
     """
     for part in name.split("/"):
         if re.fullmatch(r"block\d+_conv\d+", part):

@@ -1,4 +1,4 @@
-"""Bytes to RGB images, safely: the same code for the catalog and for shoppers' uploads."""
+"""Decodes photos to RGB within limits, for catalogue photos and shoppers' uploads alike."""
 
 from indexer.images.decoding import FULL_PIXELS, Box, ImageLimits, crop, decode, read_photo
 

@@ -1,7 +1,7 @@
-"""The memory that an AVIF takes: its frames may be larger than its boxes say.
+"""Estimates the memory for decoding an AVIF: its frames may be larger than its boxes say.
 
-The decoder believes the frames, and 1 KiB can hold one of 16384x16384 pixels. So
-the AV1 sequence headers are read here (ISO 14496-12, 8.11; AV1, 5.3 and 5.5.1).
+The decoder allocates by the frame size, and 1 KiB can declare a frame of 16384x16384 pixels.
+This module therefore reads the AV1 sequence headers (ISO 14496-12, 8.11; AV1, 5.3 and 5.5.1).
 """
 
 import os
@@ -15,14 +15,19 @@ _MAX_PARTS = 10_000  # real files have a few per tile
 _PICTURE = re.compile(rb"(?s)infe(?=[\2\3]...(..|....)..av01)")
 _LOCATIONS = re.compile(rb"(?s)iloc([\0-\2])...(.)(.)")
 _SEQUENCE_HEADER = 1
-# Profile, whether it is a plain still picture, and how many bits its width and height have.
+# Profile, reduced still picture header, and the numbers of bits of width and height.
 _SEQUENCE = re.compile(r"(...).(?:(1).{5}|0{8}.{12}(?:00...|(?!00)......))(.{4})(.{4})")
 
 
 def avif_memory(data: bytes, pixels: int) -> int:
-    """Bytes that decoding `data` takes at most, where its boxes say it has `pixels` pixels.
+    """Returns an upper bound of the bytes that decoding `data` takes.
 
-    Raises UnsupportedFormatError if it is stored in a way that no usual encoder has.
+    Args:
+        data: the AVIF file.
+        pixels: width x height as its boxes say.
+
+    Raises:
+        UnsupportedFormatError: the file has a structure that common encoders do not write.
     """
     bytes_per_pixel = 16
     for header in _sequence_headers(data):
@@ -31,11 +36,11 @@ def avif_memory(data: bytes, pixels: int) -> int:
             raise _rare()
         x, y = int(found[3], 2) + 1, int(found[4], 2) + 1
         width, height = (bits[found.end() :][part] for part in (slice(x), slice(x, x + y)))
-        # Only a plain still picture cannot override its size frame by frame, up to these bits.
+        # Any other picture can override its size frame by frame, up to these numbers of bits.
         still = (int(width, 2) + 1) * (int(height, 2) + 1)
         pixels = max(pixels, still if found[2] else 1 << x + y)
-        # Planes of colour and alpha, the decoder's RGBA, the copy handed to Python and
-        # Pillow's. Profile 0 is 4:2:0.
+        # Colour and alpha planes, the decoder's RGBA, the copy passed to Python, and Pillow's
+        # copy. Profile 0 is 4:2:0.
         bytes_per_pixel = max(bytes_per_pixel, 16 if found[1] == "000" else 24)
     return bytes_per_pixel * pixels
 
@@ -65,7 +70,7 @@ def _sequence_headers(data: bytes) -> Iterator[bytes]:
 
 
 def _pictures(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where in the file each AV1 picture (colour, alpha, thumbnail, tile) starts and ends."""
+    """Yields start and end of each AV1 picture (colour, alpha, thumbnail, tile) in the file."""
     items = {int.from_bytes(item) for item in _PICTURE.findall(data)}
     tables = list(_LOCATIONS.finditer(data))
     if len(tables) != 1:

@@ -1,4 +1,4 @@
-"""Bytes to RGB images on white, upright and no larger than needed."""
+"""Decodes photos to upright RGB images on white, reduced where full size is not needed."""
 
 import math
 import re
@@ -26,70 +26,77 @@ from indexer.images.avif import avif_memory
 from indexer.images.memory import MEMORY, MIB, gate
 from indexer.images.recognition import recognise
 
-# Pictures up to this size are decoded exactly; larger ones come out reduced to at most
-# this size, which is still more than ten times the network's input.
+# Photos up to this size are decoded in full; larger ones are reduced to at most this size,
+# which is still more than ten times the model's input.
 FULL_PIXELS = 2**22
 
-# Pillow warns of damaged metadata, of which nothing is used but the orientation.
+# Pillow warns about damaged metadata; only the orientation is used.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-# Our own limits are checked once a file is open. Opening a GIF may fill a frame, a byte per
-# pixel, of twice this; opening a WebP allocates two canvases. The others take nothing.
+# `ImageLimits` is checked once a file is open. Opening a GIF may allocate a frame of twice this
+# size at a byte per pixel; opening a WebP allocates two canvases; other formats allocate nothing.
 Image.MAX_IMAGE_PIXELS = MEMORY // 2
 _TO_OPEN = {"GIF": MEMORY, "WEBP": MEMORY // 2}
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * MIB  # in characters of up to four bytes
 
 _MAX_SIDE = 65_535  # pixels; a JPEG or GIF cannot have more
 _MAX_SCANNED_PIXELS = 1_000_000_000  # scans x pixels of a progressive JPEG: about 3 seconds
-_MAX_JPEG_SEGMENTS = 20_000  # Pillow keeps them all: 600 MiB of a file of 20 MiB
+_MAX_JPEG_SEGMENTS = 20_000  # Pillow keeps them all: up to 600 MiB for a file of 20 MiB
 _STRIP_PIXELS = 2**18
 
 _SEGMENT = re.compile(rb"\xff[\xe0-\xff]")
 
-# What a decoder holds of the whole picture. WebP: two canvases, the decoder's own, the copy
-# handed to Python and Pillow's: 17.3 measured.
+# Memory of a decoder for the whole picture. WebP: two canvases, the decoder's buffer, the copy
+# passed to Python, and Pillow's copy; 17.3 measured.
 _BYTES_PER_PIXEL = {"PNG": 4, "GIF": 3, "BMP": 4, "WEBP": 17}
 
-# A file that fails without this in its last bytes was cut.
+# A file that fails to decode and lacks this marker near its end is truncated.
 _END = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\0;"}
 
-
-# x1, y1, x2, y2 as fractions of a picture's sides.
-Box = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 as fractions of a picture's sides
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What a photo may have at most; 52 million pixels let through a phone's "50 MP"."""
+    """Maximum size of a photo. 52 million pixels admit a phone's "50 MP" photos."""
 
     max_bytes: int = 20 * MIB
     max_pixels: int = 52_000_000
 
 
 def decode(
-    data: bytes, limits: ImageLimits = ImageLimits(), enough: int | None = None
+    data: bytes, limits: ImageLimits = ImageLimits(), min_side: int | None = None
 ) -> Image.Image:
-    """The photo in `data` as an upright RGB image on white, without metadata.
+    """Decodes a photo to an upright RGB image on white, without metadata.
 
-    Of an animation the first frame. Photos of more than `FULL_PIXELS` pixels come
-    out smaller by a whole factor; others too, if no side is shorter than `enough` pixels then,
-    which is faster. Waits while other threads' decodes fill `MEMORY`.
+    Uses the first frame of an animation. Reduces photos of more than `FULL_PIXELS` pixels by an
+    integer factor. Blocks while the decodes of other threads fill `MEMORY`.
 
-    Raises EmptyImageError, UnsupportedFormatError, TruncatedImageError,
-    CorruptImageError or ImageTooLargeError, and nothing else.
+    Args:
+        data: the bytes of the file.
+        limits: maximum size of the photo.
+        min_side: allows a reduction that leaves both sides at least this long, in pixels, which
+            is faster; None keeps photos of up to `FULL_PIXELS` pixels in full size.
+
+    Raises:
+        EmptyImageError: `data` is empty.
+        UnsupportedFormatError: `data` is not an image in a supported format.
+        TruncatedImageError: the file ends early.
+        CorruptImageError: the file is damaged.
+        ImageTooLargeError: the photo exceeds `limits`, or decoding it takes too much memory.
     """
     if len(data) > limits.max_bytes:
         raise _too_many_bytes(len(data), limits)
     form = recognise(data)
-    if form == "AVIF":  # an animation is read as the still picture that it also has
+    if form == "AVIF":  # an animation is read as the still picture it contains
         data = data[:8] + b"avif" + data[12:]
     try:
         with gate.hold(_TO_OPEN.get(form, 0)):
             needed = _memory_needed(form, data, limits)
         with gate.hold(needed):
-            return _render(form, data, enough)
+            return _render(form, data, min_side)
     except ImageError:
         raise
-    except Image.DecompressionBombError:  # before it could be asked for its size
+    except Image.DecompressionBombError:  # raised on opening, before the size is known
         raise ImageTooLargeError(
             f"the {form} photo is too large; at most {limits.max_pixels:,} pixels are accepted:"
             " send a smaller one"
@@ -106,40 +113,44 @@ def decode(
         raise CorruptImageError(f"the {form} photo is damaged; save it again") from error
 
 
-def reduced(image: Image.Image, enough: int | None) -> Image.Image:
-    """Makes a decoded photo smaller by a whole factor, as `decode` does for this `enough`."""
-    factor = _reduction(image, enough)
+def reduced(image: Image.Image, min_side: int | None) -> Image.Image:
+    """Reduces a decoded photo by an integer factor, as `decode` does for this `min_side`."""
+    factor = _reduction(image, min_side)
     return image.reduce(factor) if factor > 1 else image
 
 
 def read_photo(path: Path, limits: ImageLimits) -> bytes:
-    """The bytes of the photo at `path`, whose size is checked before they are read.
+    """Reads the photo at `path`, after checking its size.
 
-    Errors do not name the path: a reader knows the photo by what the feed calls it.
+    Errors do not contain the path, because users know the photo by its name in the feed.
 
-    Raises ImageError if there is no readable file, EmptyImageError, ImageTooLargeError.
+    Raises:
+        EmptyImageError: the file is empty.
+        ImageTooLargeError: the file is larger than `limits.max_bytes`.
+        ImageError: there is no readable file.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("not a file; name a photo")
+            raise ImageError("not a regular file; use the path of a photo")
         if status.st_size > limits.max_bytes:
             raise _too_many_bytes(status.st_size, limits)
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImageError(
-            f"cannot be read: {reason}; check that the file exists and may be read"
+            f"cannot be read: {reason}; check that the file exists and is readable"
         ) from error
     if not data:
-        raise EmptyImageError("the file is empty; put the photo there again")
+        raise EmptyImageError("the file is empty; replace it")
     return data
 
 
 def crop(image: Image.Image, box: Box) -> Image.Image:
-    """The part of `image` inside `box`.
+    """Returns the part of `image` inside `box`, at least one pixel.
 
-    At least one pixel. Raises BadParameterError unless 0 <= x1 < x2 <= 1, y likewise.
+    Raises:
+        BadParameterError: not 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1.
     """
     x1, y1, x2, y2 = box
     if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
@@ -167,7 +178,12 @@ def _was_cut(form: str, data: bytes, error: Exception) -> bool:
 
 
 def _memory_needed(form: str, data: bytes, limits: ImageLimits) -> int:
-    """Bytes that decoding will take. Raises ImageTooLargeError or UnsupportedFormatError."""
+    """Returns the bytes that decoding takes.
+
+    Raises:
+        ImageTooLargeError: the photo exceeds the limits, or needs too much memory.
+        UnsupportedFormatError: the file has a variant of the format that is not supported.
+    """
     if form == "JPEG" and any(islice(_SEGMENT.finditer(data), _MAX_JPEG_SEGMENTS, None)):
         raise CorruptImageError(f"the JPEG has over {_MAX_JPEG_SEGMENTS:,} segments; save it again")
     stream = BytesIO(data)
@@ -198,7 +214,7 @@ def _memory_needed(form: str, data: bytes, limits: ImageLimits) -> int:
 
 
 def _jpeg_memory(image: JpegImageFile, scans: int) -> int:
-    """Bytes of the 16-bit coefficients that libjpeg keeps if there are several scans."""
+    """Returns the bytes of the 16-bit coefficients that libjpeg keeps for several scans."""
     if scans == 1 and "progressive" not in image.info:
         return 0
     pixels = image.width * image.height
@@ -211,33 +227,33 @@ def _jpeg_memory(image: JpegImageFile, scans: int) -> int:
     return 2 * pixels * sum(across * down for across, down in sampling) // whole
 
 
-def _render(form: str, data: bytes, enough: int | None) -> Image.Image:
+def _render(form: str, data: bytes, min_side: int | None) -> Image.Image:
     with Image.open(BytesIO(data), formats=[form]) as image:
-        factor = _reduction(image, enough)
+        factor = _reduction(image, min_side)
         if factor > 1:
             image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
         image.load()
-        result = _flattened(image, _reduction(image, enough))
+        result = _flattened(image, _reduction(image, min_side))
         try:
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-        except Exception:  # damaged metadata does not spoil the picture
+        except Exception:  # the picture is usable without its metadata
             return result
     result.getexif()[ExifTags.Base.Orientation] = turn
     ImageOps.exif_transpose(result, in_place=True)
     return result
 
 
-def _reduction(image: Image.Image, enough: int | None) -> int:
+def _reduction(image: Image.Image, min_side: int | None) -> int:
     factor = 1
     while -(-image.width // factor) * -(-image.height // factor) > FULL_PIXELS:
         factor *= 2
-    while enough is not None and min(image.size) >= 2 * factor * enough:
+    while min_side is not None and min(image.size) >= 2 * factor * min_side:
         factor *= 2
     return factor
 
 
 def _flattened(image: Image.Image, factor: int) -> Image.Image:
-    """`image` as RGB on white, `factor` times smaller; by strips, so that memory stays small."""
+    """Converts `image` to RGB on white, reduced by `factor`, in strips to save memory."""
     if factor == 1 and image.mode == "RGB" and not image.has_transparency_data:
         result = image.copy()
         result.info = {}

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and never by its name."""
+"""Recognises the format of a file by its first bytes, regardless of its name."""
 
 import re
 
@@ -38,10 +38,12 @@ _ACCEPTED = "send JPEG, PNG, WebP, AVIF, GIF or BMP"
 
 
 def recognise(data: bytes) -> str:
-    """Pillow's name of the format of `data`, one of the six accepted.
+    """Returns Pillow's name of the format of `data`, one of the six that are supported.
 
-    Raises EmptyImageError, UnsupportedFormatError, or TruncatedImageError if
-    there are too few bytes to tell.
+    Raises:
+        EmptyImageError: `data` is empty.
+        TruncatedImageError: `data` is too short to recognise.
+        UnsupportedFormatError: `data` is in another format.
     """
     if not data:
         raise EmptyImageError("the photo is empty (0 bytes)")
@@ -53,5 +55,5 @@ def recognise(data: bytes) -> str:
     for name, signature in _REFUSED.items():
         if signature.match(data):
             raise UnsupportedFormatError(f"this is {name}; {_ACCEPTED}")
-    # Without the bytes: a feed may name any file of the machine, and its sender reads this.
+    # The text does not quote the bytes: a feed may name any file of the machine.
     raise UnsupportedFormatError(f"not an image in a known format; {_ACCEPTED}")

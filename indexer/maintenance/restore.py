@@ -98,7 +98,7 @@ def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) 
         return
     told = difference(Kind(found, str(manifest.weights)), spec)
     raise FingerprintMismatchError(
-        f"snapshot {manifest.name}: {told}; put the old settings back, or pass"
+        f"snapshot {manifest.name}: {told}; restore the old settings, or pass"
         f" --allow-fingerprint {found[:12]}"
     )
 

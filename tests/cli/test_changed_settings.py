@@ -73,7 +73,7 @@ def test_a_command_names_the_changed_setting_both_values_and_the_way_out(
     else:
         assert (ran.code, ran.json["error"]["code"]) == (1, "fingerprint_mismatch")
         told = ran.json["error"]["detail"]
-    for text in (*expected, "rebuild --re-embed", "put the old settings back"):
+    for text in (*expected, "rebuild --re-embed", "restore the old settings"):
         assert text in told
 
 

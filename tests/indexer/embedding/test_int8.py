@@ -119,11 +119,14 @@ def _rewritten(path: Path, name: str, content: bytes, method: int = zipfile.ZIP_
     ("spoil", "message"),
     [
         (lambda p: p.write_bytes(b""), "not a zip"),
-        (lambda p: _rewritten(p, "manifest.json", b" " * 70_000), "70000 bytes, expected 65536"),
+        (
+            lambda p: _rewritten(p, "manifest.json", b" " * 70_000),
+            "70000 bytes, expected at most 65536",
+        ),
         (lambda p: _rewritten(p, "manifest.json", b"{}"), "manifest.json: model: Field required"),
         (lambda p: _rewritten(p, "weights.bin", bytes(2**26)), "67108864 bytes, expected"),
         (lambda p: _rewritten(p, "weights.bin", b"short"), "has 5 bytes"),
-        (lambda p: _rewritten(p, "weights.bin", bytes(RECORD.itemsize)), "no range"),
+        (lambda p: _rewritten(p, "weights.bin", bytes(RECORD.itemsize)), "invalid input range"),
     ],
     ids=["empty", "huge manifest", "another manifest", "bomb", "short", "zeros"],
 )

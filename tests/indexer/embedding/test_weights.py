@@ -149,7 +149,7 @@ class TestWeightFiles:
         (tmp_path / "own.npz").write_bytes(b"one")
         spec = spec_of(tmp_path / "own.npz")
         (tmp_path / "own.npz").write_bytes(b"other")
-        with pytest.raises(WeightsError, match=r"own\.npz is damaged or another one"):
+        with pytest.raises(WeightsError, match=r"own\.npz is damaged or was replaced"):
             load_weights(spec)
 
 

@@ -265,15 +265,15 @@ def test_a_photo_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),
-    enough=st.integers(1, 400),
+    min_side=st.integers(1, 400),
     form=st.sampled_from(["JPEG", "PNG", "WEBP"]),
 )
-def test_a_photo_is_made_smaller_by_halves_as_long_as_enough_is_left(
-    width: int, height: int, enough: int, form: str
+def test_a_photo_is_halved_while_the_shorter_side_stays_long_enough(
+    width: int, height: int, min_side: int, form: str
 ) -> None:
-    received = decode(saved(photo(size=(width, height)), form), enough=enough).size
+    received = decode(saved(photo(size=(width, height)), form), min_side=min_side).size
     factor = 1
-    while min(width, height) // (2 * factor) >= enough:
+    while min(width, height) // (2 * factor) >= min_side:
         factor *= 2
     assert received == (-(-width // factor), -(-height // factor))
 
@@ -281,7 +281,7 @@ def test_a_photo_is_made_smaller_by_halves_as_long_as_enough_is_left(
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_photo_made_smaller_looks_the_same(form: str) -> None:
     data = saved(photo(size=(640, 480)), form)
-    small, whole = decode(data, enough=100), decode(data)
+    small, whole = decode(data, min_side=100), decode(data)
     assert small.size == (160, 120)
     difference = pixels(whole.reduce(4)).astype(int) - pixels(small)
     assert np.abs(difference).mean() < 2
