@@ -1,8 +1,8 @@
 """Settings: one table drives validation, `config.yaml`, `--help` and the documentation.
 
-A value comes from the default in `settings`, then from the YAML file, then from the
-environment variable `IMAGE_SEARCH_<SECTION>_<KEY>`. Relative paths in the file are
-relative to the file; those in the environment, to the working directory.
+The environment variable `IMAGE_SEARCH_<SECTION>_<KEY>` overrides the YAML file, which overrides
+the default in `settings`. Paths in the file are relative to the file, paths in the environment
+to the working directory.
 """
 
 from indexer.config.loading import Setting, load_settings, table

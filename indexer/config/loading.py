@@ -1,4 +1,4 @@
-"""Reading settings, and saying what is wrong with them in one line."""
+"""Loads settings, and reports an invalid one in one line."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,13 +23,13 @@ from indexer.errors import ConfigError
 from indexer.wording import reason, shown
 
 PREFIX = "IMAGE_SEARCH_"
-# Variables of the prefix that are no settings: where the settings are, and the tests' data.
+# Other variables with the prefix: the path of the settings file, and the folder of test data.
 OTHER_VARIABLES = {"IMAGE_SEARCH_CONFIG", "IMAGE_SEARCH_TEST_DATA"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table: what documentation, help and error messages say of a setting."""
+    """One row of the table of settings, for documentation, help and error messages."""
 
     section: str
     key: str
@@ -39,12 +39,12 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable that overrides it."""
+        """The environment variable that overrides the setting."""
         return f"{PREFIX}{self.section}_{self.key}".upper()
 
 
 def table() -> list[Setting]:
-    """Every scalar setting, in the order of the classes above."""
+    """Returns every scalar setting, in the order of `settings`."""
     return [
         Setting(section, key, inner.default, _allowed(group, key), inner.description or "")
         for section, group in _sections().items()
@@ -53,12 +53,15 @@ def table() -> list[Setting]:
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from a YAML file and the environment.
+    """Loads settings from a YAML file and the environment.
 
-    `path` None takes `config.yaml` of the working directory if it is there.
+    Args:
+        path: of the file; None uses `config.yaml` in the working directory if it exists.
+        environ: environment variables.
 
     Raises:
-        ConfigError: one line that names the key, what was received and what is allowed.
+        ConfigError: a setting is unknown or invalid; the text names the key, the received value
+            and the allowed values in one line.
     """
     if path is None and (default := Path("config.yaml")).is_file():
         path = default
@@ -67,8 +70,8 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         document.setdefault(setting.section, {})[setting.key] = value
     settings = _validated(Settings, document)
     for name in settings.collections:
-        own = settings.collections[name].embedding
-        merged = {**settings.embedding.model_dump(), **own}
+        overrides = settings.collections[name].embedding
+        merged = {**settings.embedding.model_dump(), **overrides}
         _validated(EmbeddingSettings, merged, ("collections", name, "embedding"))
     return settings
 
@@ -95,12 +98,14 @@ def _in_words(schema: dict[str, Any]) -> str:
     if schema.get("type") == "boolean":
         return "true or false"
     if schema.get("type") == "integer":
-        high = schema.get("maximum")
-        return f"an integer from {schema['minimum']} {'up' if high is None else f'to {high}'}"
+        low, high = schema["minimum"], schema.get("maximum")
+        return (
+            f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+        )
     if schema.get("type") == "number":
         return f"a number above {schema['exclusiveMinimum']}, up to {schema['maximum']}"
     if schema.get("type") == "array":
-        return f"a list of {_in_words(schema['items'])}, or commas between them"
+        return f"a list or comma-separated {_in_words(schema['items'])}"
     if "examples" in schema:
         return "text such as " + " or ".join(schema["examples"])
     return "a path" if schema.get("format") == "path" else "text"
@@ -129,7 +134,7 @@ def _mappings(value: object) -> list[dict[str, Any]]:
 
 
 def _anchor(section: object, key: str, base: Path) -> None:
-    """Makes the path in `section[key]` independent of the working directory."""
+    """Makes the relative path in `section[key]` absolute, starting at `base`."""
     if isinstance(section, dict) and isinstance(value := section.get(key), str):
         section[key] = value if value in (*WEIGHTS_PRESETS, "auto") else str(base / value)
 

@@ -1,8 +1,8 @@
-"""Product feeds -> rows, streamed; and rows -> a feed that reads back the same.
+"""Reads product feeds as a stream of rows, and writes rows as a feed that reads back the same.
 
-`read_feed` takes a folder of photos, a photo, CSV/TSV, JSON Lines, Parquet or
-Google Merchant XML. Columns follow the Google Merchant product data
-specification (`indexer.feeds.merchant` says what becomes of each).
+`read_feed` accepts a folder of photos, a photo, CSV/TSV, JSON Lines, Parquet and Google
+Merchant XML. Columns follow the Google Merchant product data specification;
+`indexer.feeds.merchant` documents how each is used.
 """
 
 from indexer.feeds.documents import (

@@ -1,7 +1,7 @@
 """CSV and TSV feeds.
 
-Cells are text. A header `c:NAME:number` or `c:NAME:boolean` gives the label
-NAME a type; `indexer.feeds.writer` writes such headers.
+Cells are text. A header `c:NAME:number` or `c:NAME:boolean` sets the type of the label NAME;
+`indexer.feeds.writer` writes such headers.
 """
 
 import csv
@@ -16,10 +16,10 @@ from indexer.feeds.rows import BadRecord, Record, RowError
 from indexer.feeds.suspects import Suspects, looks_like_a_photo
 from indexer.feeds.values import boolean, number
 
-# In front of the rows that `indexer.feeds.rejected` writes; left out when they are read back.
+# The first columns of the files that `indexer.feeds.rejected` writes; ignored when read back.
 REPORT_COLUMNS = ("source", "line", "reason")
-_DELIMITERS = {".tsv": "\t,;|", ".csv": ",;\t|", ".txt": "\t,;|"}  # the likeliest first
-_FAMILIAR = {
+_DELIMITERS = {".tsv": "\t,;|", ".csv": ",;\t|", ".txt": "\t,;|"}  # most likely first
+_KNOWN = {
     "id",
     "title",
     "description",
@@ -41,15 +41,15 @@ Column = tuple[str, Callable[[str, str], object] | None]  # name, conversion of 
 
 
 def typed_header(name: str, kind: str) -> str:
-    """The header of a label whose cells are of `kind`, "number" or "boolean"."""
+    """Returns the header of a label with cells of type `kind`, "number" or "boolean"."""
     return f"c:{name}:{kind}"
 
 
 def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
-    """Rows of a CSV or TSV file; the delimiter is the one that makes the header familiar.
+    """Reads a CSV or TSV file; the delimiter is the one that gives most known columns.
 
     Raises:
-        FeedError: there is no header, or it lacks the columns every product needs.
+        FeedError: the header is missing, or lacks required columns.
     """
     with open_text(path) as stream:
         lines = Lines(stream)
@@ -61,16 +61,16 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
             try:
                 cells = next(rows, None)
                 if cells and suspects.swallowed(lines.row):
-                    raise RowError("a quote is opened and only closed in a row behind")
+                    raise RowError("a quote is opened here and closed in a later row")
             except (csv.Error, RowError) as error:
-                lines.retry_after_first()  # a stray quote costs its own row, not all behind it
-                reason = f"quoting or length of the row is wrong: {error}"
+                lines.retry_after_first()  # a stray quote must cost only its own row
+                reason = f"invalid quoting or row too long: {error}"
                 yield suspects.broken(line, reason, lines.row[0])
                 continue
             if cells is None:
                 return
             if not any(cell.strip() for cell in cells):
-                continue  # spreadsheets end in rows of nothing but delimiters
+                continue  # spreadsheets append rows of delimiters only
             if len(cells) == len(columns):
                 yield _record(line, columns, cells, suspects.inside(cells, lines.row))
             else:
@@ -86,24 +86,28 @@ def _read_header(path: Path, lines: Lines) -> tuple[str, list[Column]]:
         }
     except (csv.Error, RowError) as error:
         raise FeedError(f"{path}: the header cannot be read: {error}") from error
-    delimiter = max(candidates, key=lambda key: _familiarity(candidates[key]))
+    delimiter = max(candidates, key=lambda key: _known_columns(candidates[key]))
     columns = [_column(header) for header in candidates[delimiter]]
     if tuple(candidates[delimiter][: len(REPORT_COLUMNS)]) == REPORT_COLUMNS:
         columns[: len(REPORT_COLUMNS)] = [("", None)] * len(REPORT_COLUMNS)
     require_columns(path, [name for name, _ in columns])
     if any(map(looks_like_a_photo, candidates[delimiter])):
-        raise FeedError(f"{path}: the header holds cells of a row; is a line break missing there?")
+        raise FeedError(f"{path}: the header contains cells of a row; is a line break missing?")
     if not header.endswith(("\n", "\r")):
-        raise FeedError(f"{path}: the feed ends in its header; write it again")
+        raise FeedError(f"{path}: the feed ends in its header; export it again")
     return delimiter, columns
 
 
-def _familiarity(headers: list[str]) -> int:
-    return len({column_name(header) for header in headers} & _FAMILIAR)
+def _known_columns(headers: list[str]) -> int:
+    return len({column_name(header) for header in headers} & _KNOWN)
 
 
 def require_columns(path: Path, headers: list[str]) -> None:
-    """Raise `FeedError` unless there are columns for the product id and its photo."""
+    """Checks that the header has the columns that every product needs.
+
+    Raises:
+        FeedError: the column of the id or of the main photo is missing.
+    """
     missing = {"id", MAIN_IMAGE} - {column_name(header) for header in headers}
     if missing:
         raise FeedError(

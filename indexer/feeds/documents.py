@@ -1,4 +1,4 @@
-"""One product that does not come from a file: the same columns, the same cleaning."""
+"""Attributes of a single product sent over HTTP, read by the same rules as a feed."""
 
 import datetime
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _NOT_ATTRIBUTES = {"id", merchant.MAIN_IMAGE, merchant.MORE_IMAGES}
 
 
 def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
-    """The attributes that these columns of a feed would give; an empty one gives none.
+    """Returns the attributes that a feed with these columns would give; skips empty values.
 
     Raises:
-        BadParameterError: a value cannot be read, a column is no attribute, or there is too much.
+        BadParameterError: a value is invalid, a column is not an attribute, or a limit is exceeded.
     """
     if odd := sorted(_NOT_ATTRIBUTES.intersection(map(merchant.column_name, columns))):
         place = (
@@ -29,10 +29,10 @@ def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
 
 
 def read_changes(columns: Mapping[str, object]) -> dict[str, AttributeValue | None]:
-    """As `read_attributes`; None stays None, and stands for an attribute to remove.
+    """Returns attributes as `read_attributes` does, with None for attributes to remove.
 
     Raises:
-        BadParameterError: as `read_attributes`.
+        BadParameterError: see `read_attributes`.
     """
     changed = read_attributes(columns)
     removed = [merchant.column_name(name) for name, value in columns.items() if value is None]
@@ -40,9 +40,10 @@ def read_changes(columns: Mapping[str, object]) -> dict[str, AttributeValue | No
 
 
 def require_few_attributes(attributes: Mapping[str, AttributeValue]) -> None:
-    """
+    """Checks the limits on the attributes of one product.
+
     Raises:
-        BadParameterError: no product of a feed could have so many attributes, or so long ones.
+        BadParameterError: there are too many attributes, or one is too long.
     """
     try:
         limits.require_few(attributes)
@@ -51,9 +52,10 @@ def require_few_attributes(attributes: Mapping[str, AttributeValue]) -> None:
 
 
 def require_product_id(text: str) -> None:
-    """
+    """Checks a product id.
+
     Raises:
-        BadParameterError: no product of a feed could have this id.
+        BadParameterError: the id is not valid in a feed, or has leading or trailing white space.
     """
     try:
         clean = values.product_id(text)

@@ -1,4 +1,4 @@
-"""Photos without a feed file: a folder of them, or a single one."""
+"""Reads a folder of photos, or a single photo, as a feed."""
 
 import os
 from collections.abc import Iterator
@@ -10,23 +10,22 @@ from indexer.feeds.rows import FeedRow, ImageRef, Rejection, RowError
 from indexer.feeds.values import clean, product_id
 
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp"}
-_MEANT_AS_PHOTOS = {".heic", ".heif", ".tif", ".tiff"}
+_UNSUPPORTED = {".heic", ".heif", ".tif", ".tiff"}
 
 
 def read_photo(path: Path) -> Iterator[FeedRow | Rejection]:
-    """One product of one photo: its id is the file name without extension."""
+    """Yields one product; its id is the file name without extension."""
     yield _row(path, PurePosixPath(path.name), str(path))
 
 
 def read_folder(path: Path) -> Iterator[FeedRow | Rejection]:
-    """Every photo below `path` as a product, in the order of the folders and names.
+    """Yields every photo below `path` as a product, in the order of folders and names.
 
-    Hidden files and folders, links to folders and files that are no photos are
-    passed over.
+    Skips hidden files and folders, links to folders, and files that are not photos.
 
     Raises:
-        FeedError: a folder cannot be listed (passing it over would look like
-            the removal of its products).
+        FeedError: a folder cannot be listed; skipping it would look like the removal of its
+            products.
     """
     for folder, folders, files in os.walk(path, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -34,14 +33,14 @@ def read_folder(path: Path) -> Iterator[FeedRow | Rejection]:
         for name in sorted(name for name in files if not name.startswith(".")):
             suffix = PurePosixPath(name).suffix.lower()
             below = PurePosixPath(Path(folder, name).relative_to(path))
-            if suffix in _MEANT_AS_PHOTOS:
-                yield _rejection(path, below, f"{suffix} photos are not read; save it as JPEG")
+            if suffix in _UNSUPPORTED:
+                yield _rejection(path, below, f"{suffix} is not supported; save the photo as JPEG")
             elif suffix in PHOTOS:
                 first = taken.setdefault(below.stem, name)
                 if first == name:
                     yield _row(Path(folder, name), below, str(path))
                 else:
-                    reason = f"same product id as {first!r} beside it; rename one of them"
+                    reason = f"same product id as {first!r} in this folder; rename one of them"
                     yield _rejection(path, below, reason)
 
 

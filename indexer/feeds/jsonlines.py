@@ -10,14 +10,14 @@ from indexer.feeds.merchant import column_name
 from indexer.feeds.rows import BadRecord, Record, RowError
 from indexer.feeds.values import product_id
 
-# A whole member of an object, in text that need not be JSON: something must end the value.
+# A complete member of an object in possibly malformed JSON: a delimiter must follow the value.
 _MEMBER = re.compile(
     r'"((?:[^"\\]|\\.){1,100})"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20})\s*(?=[,}])'
 )
 
 
 def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
-    """Rows of a JSON Lines file; a line that is no JSON object is a `BadRecord`."""
+    """Reads a JSON Lines file; a line that is not a JSON object gives a `BadRecord`."""
     with open_text(path) as stream:
         lines = Lines(stream)
         while True:
@@ -34,7 +34,7 @@ def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
 
 
 class _Members(dict[str, object]):
-    """An object of JSON that knows its members as they are written, repeated ones included."""
+    """A JSON object that keeps its members in order, duplicates included."""
 
     def __init__(self, members: list[tuple[str, object]]) -> None:
         super().__init__(members)
@@ -54,13 +54,13 @@ def _record(number: int, line: str) -> Record | BadRecord:
 
 
 def _bad(number: int, line: str, reason: str) -> BadRecord:
-    """The line with the ids in it; it has one for sure if there is one, and no part is missing."""
+    """Returns the record of a malformed line; its id is certain if it is the only one in it."""
     ids = tuple(dict.fromkeys(_ids(line)))
     if not line.endswith(("\n", "\r")):
-        reason, sure = f"{reason}; the feed ends in this line", None
+        reason, certain = f"{reason}; the feed ends in this line", None
     else:
-        sure = ids[0] if len(ids) == 1 else None
-    return BadRecord(number, reason, sure, ids, [("", line.rstrip("\r\n"))])
+        certain = ids[0] if len(ids) == 1 else None
+    return BadRecord(number, reason, certain, ids, [("", line.rstrip("\r\n"))])
 
 
 def _ids(line: str) -> Iterator[str]:
@@ -68,5 +68,5 @@ def _ids(line: str) -> Iterator[str]:
         if column_name(key) == "id":
             try:
                 yield product_id(json.loads(value))
-            except (ValueError, RowError):  # escapes that are none; no id
+            except (ValueError, RowError):  # invalid escapes, or not an id
                 continue

@@ -1,6 +1,6 @@
-"""What the attributes and photos of one product may come to, in feeds and over HTTP alike.
+"""Limits on the attributes and photos of one product, in feeds and over HTTP alike.
 
-Every search reads and sends them, so that a single huge product would slow down all searches.
+Searches read and return attributes, so a single huge product would slow down all of them.
 """
 
 import json
@@ -11,7 +11,7 @@ from indexer.feeds.rows import AttributeValue, RowError
 MAX_ATTRIBUTES = 200
 MAX_NAME = 100  # characters
 MAX_VALUE = 10_000  # characters; the Merchant specification allows 5,000 for a description
-MAX_DEPTH = 8  # lists and objects inside one another
+MAX_DEPTH = 8  # levels of nested lists and objects
 MAX_BYTES = 64 * 1024  # of all names and values as JSON in UTF-8
 MAX_PHOTOS = 100  # of a row of a feed
 MAX_LINK = 4_096  # characters
@@ -24,9 +24,10 @@ SUMMARY = (
 
 
 def require_few(attributes: Mapping[str, AttributeValue]) -> None:
-    """
+    """Checks the limits on the attributes of one product.
+
     Raises:
-        RowError: the attributes of one product are too many or too long.
+        RowError: there are too many attributes, or one is too long.
     """
     if len(attributes) > MAX_ATTRIBUTES:
         raise RowError(
@@ -50,9 +51,10 @@ def require_few(attributes: Mapping[str, AttributeValue]) -> None:
 
 
 def require_shallow(name: str, value: object) -> None:
-    """
+    """Checks the limit on the nesting of a value.
+
     Raises:
-        RowError: the lists and objects of the value are nested too deeply.
+        RowError: lists and objects are nested too deeply.
     """
     level = [value]
     for _ in range(MAX_DEPTH):
@@ -68,9 +70,10 @@ def _inside(value: object) -> Iterable[object]:
 
 
 def require_few_photos(links: Sequence[str]) -> None:
-    """
+    """Checks the limits on the photos of one product.
+
     Raises:
-        RowError: the photos of one product are too many, or a link is too long.
+        RowError: there are too many photos, or a link is too long.
     """
     if len(links) > MAX_PHOTOS:
         raise RowError(f"the product has {len(links):,} photos; at most {MAX_PHOTOS} are accepted")

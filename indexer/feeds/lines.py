@@ -1,4 +1,4 @@
-"""Lines of a text feed, in bounded memory whatever the file holds."""
+"""Reads the lines of a text feed in bounded memory."""
 
 import codecs
 from collections import deque
@@ -8,14 +8,13 @@ from typing import TextIO
 
 from indexer.feeds.rows import RowError
 
-MAX_ROW = 1 << 20  # characters of one row, its line breaks included
+MAX_ROW = 1 << 20  # characters of one row, including line breaks
 
 
 def open_text(path: Path) -> TextIO:
-    """The file as text: UTF-16 if it starts with its mark, else UTF-8.
+    """Opens a file as text: UTF-16 if it starts with a byte order mark of it, else UTF-8.
 
-    Line ends stay as they are. Bytes that do not decode become surrogates, so
-    that only the row that has them is lost.
+    Line ends are kept. Undecodable bytes become surrogates, so that only their row is rejected.
     """
     with path.open("rb") as stream:
         mark = stream.read(2)
@@ -25,33 +24,35 @@ def open_text(path: Path) -> TextIO:
 
 
 class Lines(Iterator[str]):
-    """Iterator over lines that can go back to the second line of the current row.
+    """Iterates over lines, and can return to the second line of the current row.
 
-    `number` is the line last returned, from 1. `__next__` raises `RowError` for
-    a line, or lines since `start_row`, longer than `MAX_ROW`; the next call goes
-    on behind it.
+    `__next__` raises `RowError` if a line, or all lines since `start_row`, exceed `MAX_ROW`
+    characters; the next call continues after that line.
+
+    Attributes:
+        number: number of the line returned last, from 1.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.number = 0
         self._stream = stream
-        self._ahead: deque[str | None] = deque()  # to be read again; None was too long
+        self._ahead: deque[str | None] = deque()  # to read again; None: the line was too long
         self._row: list[str | None] = []
         self._size = 0
 
     def start_row(self) -> int:
-        """Forget the lines so far; returns the number of the next one."""
+        """Starts a row at the next line, and returns the number of that line."""
         self._row.clear()
         self._size = 0
         return self.number + 1
 
     @property
     def row(self) -> list[str]:
-        """The lines since `start_row`, also those that were gone back behind; "" was too long."""
+        """The lines read since `start_row`, including those to read again; "" if too long."""
         return [line or "" for line in self._row]
 
     def retry_after_first(self) -> None:
-        """Go back to just behind the first line of the row."""
+        """Goes back to the second line of the row."""
         again = self._row[1:]
         self._ahead.extendleft(reversed(again))
         self.number -= len(again)
@@ -64,7 +65,7 @@ class Lines(Iterator[str]):
         self._row.append(line)
         self._size += len(line or "")
         if line is None or self._size > MAX_ROW:
-            raise RowError(f"longer than {MAX_ROW} characters; is a quote never closed?")
+            raise RowError(f"longer than {MAX_ROW} characters; is a quote not closed?")
         return line
 
     def _read(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Where photos are: what a merchant writes in a link column, and back."""
+"""Parses the link columns of a feed into photo locations, and formats them back."""
 
 import os
 import re
@@ -11,18 +11,18 @@ from indexer.feeds.rows import ImageRef, RowError
 from indexer.fetch import is_url
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://|(data):", re.IGNORECASE)
-# Image servers have commas in their URLs (.../w_300,h_300/a.jpg), so among URLs only
-# a comma before the next URL separates.
+# Image servers use commas in URLs (.../w_300,h_300/a.jpg), so a comma separates URLs only where
+# another URL follows.
 _NEXT_URL = re.compile(r",\s*(?=(?:https?|file)://)", re.IGNORECASE)
 
 
 def split_links(text: str) -> list[str]:
-    """The links of one cell of a delimited feed, which commas separate."""
+    """Splits the comma-separated links of one cell of a delimited feed."""
     return _NEXT_URL.split(text) if "://" in text else text.split(",")
 
 
 def join_links(locations: Iterable[str]) -> str:
-    """The inverse of `split_links`: photos on disk as file URLs, which hide their commas."""
+    """Joins locations so that `split_links` splits them; paths become file URLs, without commas."""
     return ",".join(
         _NEXT_URL.sub("%2C", location) if _SCHEME.match(location) else Path(location).as_uri()
         for location in locations
@@ -30,13 +30,17 @@ def join_links(locations: Iterable[str]) -> str:
 
 
 def link_of(location: str) -> str:
-    """A location as a cell of its own: a path stays one if a text file can carry it."""
+    """Formats one location as a cell; a path that a text file cannot hold becomes a file URL."""
     plain = location.isprintable() and location == location.strip()
     return location if plain else Path(location).as_uri()
 
 
 def image_refs(links: Iterable[str], base: Path) -> tuple[ImageRef, ...]:
-    """The photos that `links` name, each once; relative paths start at `base`."""
+    """Resolves links to photos, without duplicates; paths are relative to `base`.
+
+    Raises:
+        RowError: a link is neither a path nor an http(s) or file URL.
+    """
     refs: dict[str, ImageRef] = {}
     for link in links:
         location = _locate(link, base)
@@ -47,7 +51,7 @@ def image_refs(links: Iterable[str], base: Path) -> tuple[ImageRef, ...]:
 def _locate(link: str, base: Path) -> str:
     if any(unicodedata.category(character) == "Cc" for character in link):
         raise RowError(f"an image link has a control character: {link!r:.200}")
-    if link.startswith("//"):  # as shop systems write links that work with and without TLS
+    if link.startswith("//"):  # shop systems write protocol-relative links
         link = f"https:{link}"
     match = _SCHEME.match(link)
     scheme = (match[1] or match[2]).lower() if match else ""
@@ -67,20 +71,20 @@ def _path_of(link: str) -> str:
         parts = urlsplit(link)
         path = unquote(parts.path, errors="strict")
     except ValueError as error:
-        raise RowError(f"an image link is no URL; received {link!r:.200}: {error}") from error
+        raise RowError(f"an image link is not a valid URL: {link!r:.200}: {error}") from error
     if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
         raise RowError(
-            f"a file:// image link must name a file of this machine; received {link!r:.200}"
+            f"a file:// image link must name a file on this machine; received {link!r:.200}"
         )
     return resolved(Path("/", path.lstrip("/")))
 
 
 def resolved(path: Path) -> str:
-    """The absolute path of a photo, its symbolic links followed.
+    """Returns the absolute path of a photo with symbolic links resolved.
 
-    The service opens photos without following any: a link that it meets was put there later.
+    The service opens photos without following links, so a link created later has no effect.
     """
     try:
         return os.path.realpath(path)
-    except ValueError:  # no file has such a name, which is for the reading to say
+    except ValueError:  # an impossible file name: reading the photo reports it
         return os.path.normpath(path)

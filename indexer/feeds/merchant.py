@@ -1,20 +1,19 @@
-"""Columns of the Google Merchant product data specification -> one product.
+"""Maps the columns of the Google Merchant product data specification to one product.
 
-Header names may have spaces or underscores, any case and the prefix `g:`. What
-becomes of them:
+Column names may contain spaces or underscores, be in any case, and have the prefix `g:`:
 
 - `id` (or `product_id`) is the product id; `image_link` (or `image`) and
-  `additional_image_link` are its photos, each once.
+  `additional_image_link` are its photos, without duplicates.
 - `price`, `sale_price`, `regular_price`, `currency`: see `indexer.feeds.prices`.
-- `product_type` keeps its text, and its last step is the `category` ("Shoes >
-  Boots" -> "Boots") unless there is a `category` column.
-- `availability` becomes one of in_stock, out_of_stock, preorder, backorder (any
-  other text keeps its words) and gives `in_stock`, unless there is such a column.
-- An availability that is none of these, and a sale that cannot be one, give a warning.
+- `product_type` is kept as text, and its last level becomes the `category` ("Shoes > Boots" ->
+  "Boots") unless there is a `category` column.
+- `availability` is normalised to in_stock, out_of_stock, preorder or backorder and sets
+  `in_stock`, unless there is an `in_stock` column. Any other text is kept, with a warning.
+- A sale price above the price gives a warning.
 - Every other column is a label of the same name. Nested values become JSON text.
 
-A cell that is empty gives no attribute. Of a column that comes twice, the first
-cell with something in it counts, except for photos, where all do.
+An empty cell gives no attribute. If a column occurs twice, the first cell that is not empty
+counts; photos of all occurrences are used.
 """
 
 import datetime
@@ -60,7 +59,7 @@ _AVAILABILITY = {
 
 @dataclass
 class Columns:
-    """The cells of one row under their canonical names; empty ones are left out."""
+    """The non-empty cells of one row by canonical column name, and the links of its photos."""
 
     values: dict[str, object]
     links: list[str]
@@ -68,7 +67,7 @@ class Columns:
 
 @functools.lru_cache(maxsize=4096)
 def column_name(header: str) -> str:
-    """The canonical name of a column: `g:Image Link` -> `image_link`. May be empty."""
+    """Returns the canonical name of a column: `g:Image Link` -> `image_link`. May be empty."""
     name = _bare(header)
     return _ALIASES.get(name, name)
 
@@ -79,34 +78,39 @@ def _bare(header: str) -> str:
 
 
 @dataclass(frozen=True)
-class Understood:
-    """What the columns of a row say of its product."""
+class Parsed:
+    """The attributes of a product, and warnings about its columns."""
 
     attributes: dict[str, AttributeValue]
     warnings: tuple[str, ...]
 
 
 def ids(cells: Iterable[tuple[str, object]]) -> list[str]:
-    """The product ids that a row has: more than one if its column comes again with another.
+    """Returns the distinct product ids of a row: several if the id column is repeated.
 
-    Of `id` and `product_id`, which shops may use for a variant and its product, the first counts.
+    If a row has both `id` and `product_id`, which shops may use for a variant and its product,
+    only the first of the two columns counts.
 
     Raises:
-        RowError: there is none, or it is none.
+        RowError: the id is missing or invalid.
     """
     first, found = "", []
     for header, value in cells:
         if column_name(header) != "id" or _is_empty(value):
             continue
-        own = _bare(header)
-        first = first or own
-        if own == first:
+        name = _bare(header)
+        first = first or name
+        if name == first:
             found.append(product_id(value))
     return list(dict.fromkeys(found)) or [product_id(None)]
 
 
 def collect(cells: Iterable[tuple[str, object]]) -> Columns:
-    """Sort the cells of a row but for its id; the first non-empty one of a name counts."""
+    """Collects the cells of a row except its id; the first non-empty cell of a name counts.
+
+    Raises:
+        RowError: the main photo is missing, or a link is invalid.
+    """
     values: dict[str, object] = {}
     main: list[str] = []
     more: list[str] = []
@@ -145,16 +149,24 @@ def _links(name: str, value: object) -> list[str]:
 
 
 def images(columns: Columns, base: Path) -> tuple[ImageRef, ...]:
-    """The photos of the product, main one first; `base` is the folder of the feed."""
+    """Returns the photos of the product, the main one first.
+
+    Args:
+        columns: of the row.
+        base: the folder of the feed, to which paths are relative.
+
+    Raises:
+        RowError: there are too many photos, or a link is invalid.
+    """
     require_few_photos(columns.links)
     return image_refs(columns.links, base)
 
 
-def attributes(columns: Columns, now: datetime.datetime) -> Understood:
-    """The attributes of the product.
+def attributes(columns: Columns, now: datetime.datetime) -> Parsed:
+    """Returns the attributes of the product; `now` decides whether a dated sale applies.
 
     Raises:
-        RowError: a value cannot be read, or they are too many or too long.
+        RowError: a value is invalid, or a limit on attributes is exceeded.
     """
     cleaned = {}
     for name, value in columns.values.items():
@@ -162,11 +174,11 @@ def attributes(columns: Columns, now: datetime.datetime) -> Understood:
         if attribute is not None:
             cleaned[name] = str(attribute) if name in _TEXTS else attribute
     priced = {name: cleaned.pop(name) for name in prices.COLUMNS if name in cleaned}
-    stock, of_stock = _stock(cleaned)
-    paid, of_prices = prices.price_attributes(priced, now)
-    whole = _category(cleaned) | stock | cleaned | paid
-    require_few(whole)
-    return Understood(whole, (*of_stock, *of_prices))
+    stock, stock_warnings = _stock(cleaned)
+    paid, price_warnings = prices.price_attributes(priced, now)
+    result = _category(cleaned) | stock | cleaned | paid
+    require_few(result)
+    return Parsed(result, (*stock_warnings, *price_warnings))
 
 
 def _category(cleaned: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -175,7 +187,7 @@ def _category(cleaned: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
 
 
 def _stock(cleaned: dict[str, AttributeValue]) -> tuple[dict[str, AttributeValue], list[str]]:
-    """`availability` and `in_stock`, taken out of `cleaned`, and warnings."""
+    """Removes `availability` and `in_stock` from `cleaned`; returns them, and warnings."""
     stock: dict[str, AttributeValue] = {}
     warnings = []
     if "availability" in cleaned:
@@ -186,8 +198,8 @@ def _stock(cleaned: dict[str, AttributeValue]) -> tuple[dict[str, AttributeValue
             stock["availability"], stock["in_stock"] = known
         else:
             warnings.append(
-                f"availability {written!r:.80} is none of in_stock, out_of_stock, preorder,"
-                " backorder: it does not say whether the product is in stock"
+                f"unknown availability {written!r:.80}; expected in_stock, out_of_stock, preorder"
+                " or backorder: in_stock is not set"
             )
             if words := re.sub(r"\W+", "_", text).strip("_"):
                 stock["availability"] = words

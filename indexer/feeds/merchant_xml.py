@@ -1,8 +1,8 @@
 """Google Merchant XML feeds: RSS 2.0 and Atom.
 
-Read with expat directly: it streams, knows line numbers, and lets a document
-type declaration be refused before any entity exists, which is what every
-entity attack needs (billion laughs, external files).
+Uses expat directly: it streams, reports line numbers, and allows a document type declaration
+to be rejected before it defines entities, which entity attacks (billion laughs, external files)
+depend on.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from indexer.feeds.lines import MAX_ROW
 from indexer.feeds.rows import BadRecord, Record, RowError
 
 _CHUNK = 1 << 16  # bytes
-_LONGEST_TAG = 1 << 20  # bytes; expat holds a tag with its attributes in memory
+_MAX_TAG = 1 << 20  # bytes; expat holds a tag with its attributes in memory
 _ROOTS = {"rss", "feed", "RDF"}
 _ITEMS = {"item", "entry"}
-_RANK = {"g": 0, "": 1}  # beside <title>, <g:title> is the one meant for shopping
+_RANK = {"g": 0, "": 1}  # <g:title>, written for shopping, takes precedence over <title>
 
 
 class _Items:
-    """Handlers of expat; `done` fills with the products as they end.
+    """Handlers of expat that append each product to `done` at its end tag.
 
-    A child of an item is a cell, repeated ones included. A child that has
-    children (g:shipping, g:tax) is a group and no cell.
+    Each child of an item is a cell, repeated ones included. A child with children (g:shipping,
+    g:tax) is a group and is skipped.
     """
 
     def __init__(self, path: Path, parser: expat.XMLParserType) -> None:
@@ -54,16 +54,16 @@ class _Items:
         if self._depth == 1 and name not in _ROOTS:
             raise FeedError(f"{self._path}: expected an RSS or Atom feed; received <{tag:.80}>")
         if name in _ITEMS:
-            if self._item_depth:  # its end is missing, the one inside may be whole
-                self._reject(f"another <{tag:.20}> begins inside of the item")
+            if self._item_depth:  # the outer one lacks its end tag; the inner one may be complete
+                self._reject(f"another <{tag:.20}> begins inside the item")
             self._begin()
         elif not self._item_depth:
-            if tag == "g:id":  # of an item whose own tag is wrong
-                reason = "a <g:id> stands outside of any <item> or <entry>"
+            if tag == "g:id":  # of an item whose start tag is misspelled
+                reason = "<g:id> outside of any <item> or <entry>"
                 self.done.append(BadRecord(self._parser.CurrentLineNumber, reason))
         elif self._depth == self._item_depth + 1:
             self._text = []
-            self._link = attributes.get("href", "")  # how Atom writes <link>
+            self._link = attributes.get("href", "")  # Atom: <link href="...">
         else:
             self._text = None
 
@@ -115,18 +115,18 @@ def _ids(cells: list[tuple[str, str]]) -> tuple[str, ...]:
 def _with_best_id(
     ranked: list[tuple[int, str, str]], cells: list[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    """The cells without the ids of lower rank: Atom's own <id> beside <g:id>."""
+    """Returns the cells without ids of lower rank, such as Atom's <id> next to <g:id>."""
     best = min((rank for rank, name, text in ranked if name == "id" and text.strip()), default=0)
     worse = {(name, text) for rank, name, text in ranked if name == "id" and rank > best}
     return [cell for cell in cells if cell not in worse]
 
 
 def read_merchant_xml(path: Path) -> Iterator[Record | BadRecord]:
-    """Items of an RSS or entries of an Atom feed.
+    """Reads the items of an RSS feed or the entries of an Atom feed.
 
     Raises:
-        FeedError: the file is no such feed, is not well-formed (also after some
-            items have been read) or has a document type declaration.
+        FeedError: the file is neither, is not well-formed (possibly found only after some items
+            were read), or has a document type declaration.
     """
     parser = expat.ParserCreate()
     items = _Items(path, parser)
@@ -143,5 +143,5 @@ def read_merchant_xml(path: Path) -> Iterator[Record | BadRecord]:
                 raise FeedError(f"{path}: not well-formed XML: {error}") from error
             yield from items.done
             items.done.clear()
-            if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
-                raise FeedError(f"{path}: a tag is longer than {_LONGEST_TAG} bytes")
+            if fed - max(parser.CurrentByteIndex, 0) > _MAX_TAG:
+                raise FeedError(f"{path}: a tag is longer than {_MAX_TAG} bytes")

@@ -1,4 +1,4 @@
-"""Parquet feeds. The only module of the package that needs pyarrow."""
+"""Parquet feeds. Only this module imports pyarrow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +11,10 @@ _BATCH = 512  # rows in memory at a time
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
-    """Rows of a Parquet file, numbered from 1.
+    """Reads the rows of a Parquet file, numbered from 1.
 
     Raises:
-        FeedError: pyarrow is missing, the file is damaged, or it lacks the
-            columns every product needs.
+        FeedError: pyarrow is not installed, the file is damaged, or lacks required columns.
     """
     try:
         import pyarrow as pa

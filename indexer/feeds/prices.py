@@ -1,8 +1,8 @@
-"""Prices as shops write them -> what the shopper pays.
+"""Parses prices in the notations of shops, and computes what the shopper pays.
 
-Attributes: `price` is what the shopper pays now, the sale price during a sale;
-`regular_price` is there only during a sale and is higher; `currency` if known.
-So `price<=50` means what it says, and `regular_price>0` finds what is on sale.
+Attributes: `price` is what the shopper pays now, that is the sale price during a sale;
+`regular_price` is set only during a sale and is higher; `currency` is set if known. The filter
+`price<=50` therefore compares what is paid, and `regular_price>0` finds products on sale.
 """
 
 import datetime
@@ -14,12 +14,12 @@ from indexer.feeds.rows import AttributeValue, RowError
 CURRENCY = re.compile("[A-Z]{3}")
 COLUMNS = ("price", "sale_price", "regular_price", "currency", "sale_price_effective_date")
 
-_TOO_MUCH = 1e12  # a price beyond this is a barcode in the wrong column
+_MAX_PRICE = 1e12  # a larger number is a barcode in the wrong column
 _SPACES = re.compile(r"[\s'’]+")  # 1 234.50 and 1'234.50
 _PRICE = re.compile(
     r"(?P<before>[A-Z]{3}|[$€£¥])?(?P<number>[0-9][0-9.,]*)(?P<after>[A-Z]{3}|[$€£¥])?"
 )
-# 1.299 EUR: one shop's 1299, another's 1.30. These currencies do have thousandths.
+# 1.299 EUR means 1299 in some countries and 1.30 in others; currencies with thousandths are exempt.
 _AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
 _THOUSANDTHS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 _POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
@@ -28,11 +28,14 @@ _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countri
 
 
 def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
-    """Amount and currency, of `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0.
+    """Parses `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0: amount and currency.
 
-    A single comma before exactly three digits groups thousands. A single point is the decimal
-    point, as the Merchant specification has it, but not before exactly three digits: in many
-    countries it groups thousands there, so that such a price is refused.
+    A single comma before exactly three digits separates thousands. A single point is the decimal
+    point, as in the Merchant specification. Before exactly three digits it is ambiguous, because
+    many countries use it for thousands, and the price is rejected.
+
+    Raises:
+        RowError: the price is malformed, ambiguous or out of range.
     """
     currency: str | None = None
     if isinstance(value, str):
@@ -41,8 +44,8 @@ def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
         raise _unreadable(name, value)
     else:
         amount = value
-    if not 0 <= amount < _TOO_MUCH:
-        raise RowError(f"{name} must be from 0 to {_TOO_MUCH:.0e}; received {value!r:.80}")
+    if not 0 <= amount < _MAX_PRICE:
+        raise RowError(f"{name} must be from 0 to {_MAX_PRICE:.0e}; received {value!r:.80}")
     return float(amount), currency
 
 
@@ -75,7 +78,15 @@ def _unreadable(name: str, value: object) -> RowError:
 def price_attributes(
     columns: dict[str, AttributeValue], now: datetime.datetime
 ) -> tuple[dict[str, AttributeValue], list[str]]:
-    """The attributes of the columns `COLUMNS`, as of `now` (for a dated sale), and warnings."""
+    """Returns the attributes for the columns `COLUMNS`, and warnings.
+
+    Args:
+        columns: cleaned values by column.
+        now: decides whether a dated sale applies.
+
+    Raises:
+        RowError: a price is invalid, or the prices have several currencies.
+    """
     amounts, attributes = _amounts(columns)
     warnings = []
     if "sale_price_effective_date" in columns:
@@ -84,21 +95,21 @@ def price_attributes(
         within = _is_within(window, now)
         if within is None:
             warnings.append(
-                f"sale_price_effective_date {window!r:.80} cannot be read and bounds no sale;"
-                " expected START/END as ISO 8601"
+                f"sale_price_effective_date {window!r:.80} is invalid and ignored;"
+                " expected START/END in ISO 8601"
             )
         elif not within:
             amounts.pop("sale_price", None)
     sale, price = amounts.get("sale_price", 0.0), amounts.get("price", math.inf)
     if sale > price:
-        warnings.append(f"sale_price {sale:.2f} is above price {price:.2f} and is not used")
+        warnings.append(f"sale_price {sale:.2f} is above price {price:.2f} and ignored")
     return attributes | _what_is_paid(amounts), warnings
 
 
 def _amounts(
     columns: dict[str, AttributeValue],
 ) -> tuple[dict[str, float], dict[str, AttributeValue]]:
-    """The amounts by column, and the currency, if any, as an attribute."""
+    """Returns the amounts by column, and the attribute `currency` if known."""
     amounts: dict[str, float] = {}
     currencies: set[str] = set()
     for name in ("price", "sale_price", "regular_price"):
@@ -119,7 +130,7 @@ def _what_is_paid(amounts: dict[str, float]) -> dict[str, AttributeValue]:
         return {}
     sale = amounts.get("sale_price", 0.0)
     price = amounts.get("price", amounts.get("regular_price", sale))
-    paid = sale if 0 < sale < price else price  # shops write 0 where there is no sale
+    paid = sale if 0 < sale < price else price  # shops write 0 for no sale
     regular = max(price, amounts.get("regular_price", 0.0))
     return {"price": paid, "regular_price": regular} if regular > paid > 0 else {"price": paid}
 
@@ -129,7 +140,7 @@ def _currency(text: str) -> str:
 
 
 def _is_within(window: str, now: datetime.datetime) -> bool | None:
-    """Whether `now` lies in `start/end` (ISO 8601); None if that is not what is written."""
+    """Returns whether `now` is within `start/end` in ISO 8601; None if `window` is malformed."""
     start, _, end = window.partition("/")
     try:
         return _moment(start) <= now <= _moment(end)

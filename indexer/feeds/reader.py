@@ -1,4 +1,4 @@
-"""Chooses the parser by the kind of feed, and makes rows of what it finds."""
+"""Chooses the parser by the format of a feed, and converts its records to rows."""
 
 import datetime
 import hashlib
@@ -31,27 +31,26 @@ _ACCEPTED = (
 
 
 def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
-    """Products of a feed and the rows that cannot be used, in the order of the feed.
+    """Yields the products and the rejected rows of a feed, in order.
 
-    Streams: memory grows by about 100 bytes per product (a digest of its id), no more.
-    Photos on disk are not opened, URLs not fetched. Product ids are unique among
-    the rows; a row whose id was accepted before is a `Rejection`.
+    Streams: memory grows by about 100 bytes per product, for a digest of its id. Photos are
+    neither opened nor downloaded. Product ids of the rows are unique; a row with the id of an
+    earlier row is a `Rejection`.
 
     Raises:
-        FeedError: there is no such feed, its kind is unknown, or it cannot be
-            read. While iterating too (a cut XML or Parquet file): what was
-            yielded before is then not the whole feed, and must not be taken for
-            it when products are removed.
+        FeedError: the feed does not exist, its format is unknown, or it cannot be read. May be
+            raised while iterating, for a truncated XML or Parquet file: the rows yielded so far
+            are then incomplete and must not be used to remove products.
     """
     if path.is_dir():
         return _unique(_numbered(read_folder(path)))
     if not path.is_file():
-        raise FeedError(f"{path}: no such file or folder; accepted is {_ACCEPTED}")
+        raise FeedError(f"{path}: no such file or folder; accepted: {_ACCEPTED}")
     suffix = path.suffix.lower()
     if suffix in PHOTOS:
         return read_photo(path)
     if suffix not in _FORMATS:
-        raise FeedError(f"{path}: the extension {suffix!r} is unknown; accepted is {_ACCEPTED}")
+        raise FeedError(f"{path}: unknown extension {suffix!r}; accepted: {_ACCEPTED}")
     return _unique(_read_file(path))
 
 
@@ -60,17 +59,17 @@ def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     now = datetime.datetime.now(datetime.UTC)
     for number, record in enumerate(read_records(path), 1):
         if isinstance(record, BadRecord):
-            own = (record.line, record.product_id, record.reason, record.may_name)
-            yield Rejection(str(path), *own, number=number)
+            fields = (record.line, record.product_id, record.reason, record.may_name)
+            yield Rejection(str(path), *fields, number=number)
         else:
             yield _row(number, record, str(path), base, now)
 
 
 def read_records(path: Path) -> Iterator[Record | BadRecord]:
-    """The rows of a feed file as they are; none for photos.
+    """Yields the unparsed records of a feed file; nothing for photos and folders.
 
     Raises:
-        FeedError: as `read_feed`.
+        FeedError: see `read_feed`.
     """
     if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
         try:
@@ -84,7 +83,7 @@ def _row(
 ) -> FeedRow | Rejection:
     name, others = None, record.may_name
     try:
-        # The id first: whatever else is wrong with the row, its product must not be removed.
+        # The id first: a product must not be removed because its row is invalid otherwise.
         name, *more = merchant.ids(record.cells)
         others += tuple(more)
         if more:
@@ -93,11 +92,11 @@ def _row(
             raise RowError(record.fault)
         columns = merchant.collect(record.cells)
         images = merchant.images(columns, base)
-        understood = merchant.attributes(columns, now)
+        parsed = merchant.attributes(columns, now)
     except RowError as error:
         return Rejection(source, record.line, name, str(error), others, number=number)
-    own = (name, understood.attributes, images, record.line, source, others, understood.warnings)
-    return FeedRow(*own, number)
+    fields = (name, parsed.attributes, images, record.line, source, others, parsed.warnings)
+    return FeedRow(*fields, number)
 
 
 def _numbered(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
@@ -106,7 +105,7 @@ def _numbered(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejecti
 
 
 def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:
-    seen: set[bytes] = set()  # digests, as ids may be long
+    seen: set[bytes] = set()  # digests, because ids may be long
     for row in rows:
         if isinstance(row, FeedRow):
             digest = hashlib.blake2b(row.product_id.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Rejected rows: one for each row of the feed, and written out to be corrected and added again."""
+"""Merges the rejections of each row, and writes rejected rows to a file for correction."""
 
 import csv
 import json
@@ -12,11 +12,11 @@ from indexer.feeds.reader import read_records
 from indexer.feeds.rows import Rejection
 
 _Cells = Sequence[tuple[str, object]]
-_Column = tuple[str, int]  # name, and which one of that name
+_Column = tuple[str, int]  # name, and index among the columns of that name
 
 
 def by_row(rejections: Iterable[Rejection]) -> list[Rejection]:
-    """One rejection for each row, with all its reasons, in the order of the feed."""
+    """Merges rejections to one per row, with all its reasons, in the order of the feed."""
     rows: dict[tuple[str, int, int | None, str | None], Rejection] = {}
     for each in rejections:
         key = (each.source, each.number, each.line, each.product_id)
@@ -33,43 +33,43 @@ def _cause(rejection: Rejection) -> str:
 
 
 def write_rejected(file: Path, rejections: Sequence[Rejection]) -> None:
-    """Writes a CSV file with the columns source, line and reason, and those of the feed.
+    """Writes a CSV file with the columns source, line and reason, and the columns of the feed.
 
-    The feed is read again for it, twice. `read_feed` reads the file, and passes over the first
-    three columns. Values that a text cell cannot hold are written as JSON.
+    Reads the feed again, twice. `read_feed` accepts the file and ignores its first three columns.
+    Values that a text cell cannot hold are written as JSON.
     """
     columns: dict[_Column, None] = {}
     for _, cells in _with_cells(rejections):
         columns |= dict.fromkeys(column for column, _ in _numbered(cells) if column[0])
-    # Bytes that are no text go out as they came in.
+    # surrogateescape writes undecodable bytes unchanged.
     with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([*REPORT_COLUMNS, *(name for name, _ in columns)])
         for rejection, cells in _with_cells(rejections):
-            own = dict(_numbered(cells))
-            beyond = [_text(value) for (name, _), value in own.items() if not name]
+            values = dict(_numbered(cells))
+            unnamed = [_text(value) for (name, _), value in values.items() if not name]
             line = "" if rejection.line is None else rejection.line
             writer.writerow(
                 [
                     *(_text(rejection.source), line, _text(rejection.reason)),
-                    *(_text(own.get(column)) for column in columns),
-                    *beyond,
+                    *(_text(values.get(column)) for column in columns),
+                    *unnamed,
                 ]
             )
 
 
 def _with_cells(rejections: Sequence[Rejection]) -> Iterator[tuple[Rejection, _Cells]]:
-    """Each rejection with the cells of its row; all that is known of a photo is its id."""
+    """Yields each rejection with the cells of its row; for a photo, only its id."""
     by_source: dict[str, list[Rejection]] = {}
     for each in rejections:
         by_source.setdefault(each.source, []).append(each)
-    for source, own in by_source.items():
-        numbers = {each.number: each for each in own if each.line is not None}
+    for source, of_source in by_source.items():
+        numbers = {each.number: each for each in of_source if each.line is not None}
         if numbers:
             for number, record in enumerate(read_records(Path(source)), 1):
                 if rejection := numbers.get(number):
                     yield rejection, record.cells
-        for each in own:
+        for each in of_source:
             if each.line is None:
                 yield each, [("id", each.product_id)]
 
@@ -85,12 +85,12 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ",".join(value)  # as links are read
+        return ",".join(value)  # the format of links
     if isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     text = "" if value is None else str(value)
     try:
         text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, which JSON can spell
+    except UnicodeEncodeError:  # an unpaired surrogate, which JSON can contain
         return text.encode("utf-8", "replace").decode()
     return text

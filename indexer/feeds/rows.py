@@ -1,9 +1,9 @@
-"""What a feed is made of: before columns are understood, and after."""
+"""The parts of a feed: records as read from a file, and rows as parsed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# int beside float, so that JSON's 42 is matched by the filter `size:42`, not by `size:42.0`.
+# int and float are distinct, so that the filter `size:42` matches the number 42 of JSON.
 AttributeValue = str | int | float | bool
 
 
@@ -17,13 +17,19 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class FeedRow:
-    """One product. `images` has at least one entry, the main photo first.
+    """One product.
 
-    `line` is the line of the file where the row starts (Parquet: the row's
-    number, from 1); None for photos. `source` is the feed as it was given.
-    `number` counts the rows of the feed from 1, as several may be on one line.
-    `may_name` has ids of other products whose rows may have ended up inside this one, behind a
-    stray quote. `warnings` say what was probably meant in another way than it was taken.
+    Attributes:
+        product_id: the merchant's id.
+        attributes: by name.
+        images: at least one; the main photo first.
+        line: line of the file where the row starts (Parquet: number of the row, from 1); None
+            for photos.
+        source: the feed as the user named it.
+        may_name: ids of other products whose rows may be part of this one because of a stray
+            quote.
+        warnings: columns that were used or ignored differently than the merchant may expect.
+        number: number of the row in the feed, from 1; several rows may be on one line.
     """
 
     product_id: str
@@ -36,18 +42,24 @@ class FeedRow:
     number: int = field(default=0, compare=False)
 
     def rejected(self, reason: str, cause: str = "") -> "Rejection":
-        """The rejection of this row."""
-        own = (self.source, self.line, self.product_id, reason, self.may_name, cause)
-        return Rejection(*own, number=self.number)
+        """Returns the rejection of this row."""
+        fields = (self.source, self.line, self.product_id, reason, self.may_name, cause)
+        return Rejection(*fields, number=self.number)
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One row, or some photos of it, that cannot be used.
+    """A row, or photos of a row, that cannot be used.
 
-    `product_id` is None unless the row surely has it. `may_name` are ids that the row may have
-    beside that: their products must not be taken for removed. `cause` is the reason without what is
-    of this row alone, such as the name of its photo. For `number` see `FeedRow`.
+    Attributes:
+        source: the feed as the user named it.
+        line: see `FeedRow`.
+        product_id: id of the row; None if it is not certain.
+        reason: what is wrong, for the merchant.
+        may_name: further ids that the row may contain; their products must not be removed.
+        cause: the reason without details of this row, such as the name of its photo, so that
+            equal causes can be counted.
+        number: see `FeedRow`.
     """
 
     source: str
@@ -61,7 +73,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class RowWarning:
-    """A row that was used, and what its merchant should look at."""
+    """A row that was used, with something that its merchant should check."""
 
     source: str
     line: int | None
@@ -70,14 +82,18 @@ class RowWarning:
 
 
 class RowError(Exception):
-    """Why a row cannot be used. Never leaves the package: it becomes a `Rejection`."""
+    """Why a row cannot be used. Internal to the package: converted to a `Rejection`."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A row as its file has it: (column, value) pairs, in order, repetitions kept.
+    """A row as read from its file.
 
-    For `may_name` see `FeedRow`. `fault` says which value cannot be read, if one cannot.
+    Attributes:
+        line: see `FeedRow`.
+        cells: (column, value) pairs in order, repeated columns included.
+        may_name: see `FeedRow`.
+        fault: the value that is invalid, and why; empty if all are valid.
     """
 
     line: int
@@ -88,9 +104,14 @@ class Record:
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A row that its file format cannot make sense of; see `Rejection` for the ids.
+    """A row that is malformed in its file format.
 
-    `cells` are what it has all the same; without a name where its column is not known.
+    Attributes:
+        line: see `FeedRow`.
+        reason: what is wrong.
+        product_id: see `Rejection`.
+        may_name: see `Rejection`.
+        cells: the (column, value) pairs that could be read; the column is empty if unknown.
     """
 
     line: int

@@ -1,7 +1,7 @@
-"""Ids in rows of delimited text whose quotes or delimiters are wrong.
+"""Finds product ids in malformed rows of delimited text.
 
-A product must not be taken for removed because the row that names it is broken. So every id that
-such a row may have counts; and a row counts as one that names its id only where that is sure.
+A product must not be removed because its row has wrong quotes or delimiters. Every id that such
+a row may contain is therefore reported; the row's own id only if it is certain.
 """
 
 import csv
@@ -13,17 +13,17 @@ from indexer.feeds.merchant import MAIN_IMAGE, column_name
 from indexer.feeds.rows import BadRecord, RowError
 from indexer.feeds.values import product_id
 
-_MOST_CELLS = 1_000  # of a line that is looked into
-_WHOLE = re.compile(r'\s*("[^"]*"|[^"]*)\s*')  # a cell whose quotes are right
+_MAX_CELLS = 1_000  # longer lines are not searched
+_WELL_QUOTED = re.compile(r'\s*("[^"]*"|[^"]*)\s*')  # a whole cell with matching quotes
 _PHOTO = re.compile(r"://|\.(jpe?g|png|webp|avif|gif|bmp)\b", re.IGNORECASE)
 
 
 class Suspects:
-    """Looks into the lines of a feed.
+    """Searches malformed rows of a feed for product ids.
 
     Args:
-        delimiter: of its cells.
-        names: of its columns, as the header has them.
+        delimiter: of the cells.
+        names: of the columns, as in the header.
     """
 
     def __init__(self, delimiter: str, names: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ class Suspects:
         self._photo = columns.index(MAIN_IMAGE)
 
     def swallowed(self, lines: Sequence[str]) -> bool:
-        """Whether a line behind the first of a row is a row itself: a quote is not closed."""
+        """Returns whether a later line of a row is a row itself, because a quote is not closed."""
         return any(
             len(cells) == self._width
             and _as_id(cells[self._id]) is not None
@@ -45,60 +45,59 @@ class Suspects:
         )
 
     def inside(self, cells: Sequence[str], lines: Sequence[str]) -> tuple[str, ...]:
-        """Ids that a row may have beside its own.
+        """Returns ids that a row may contain in addition to its own.
 
-        Its own without the quotes around it, or what is before or behind a quote in it, any of
-        which may be left over; and those that the lines behind the first would have if they were
-        rows.
+        These are its own id without stray quotes, the parts of it between quotes, and the ids of
+        its further lines if they were rows.
         """
-        own = cells[self._id]
-        found = [_as_id(part) for part in (own, *own.split('"'))] if '"' in own else []
+        name = cells[self._id]
+        found = [_as_id(part) for part in (name, *name.split('"'))] if '"' in name else []
         found += [
             _as_id(split[self._id])
             for line in lines[1:]
             for split in self._splits(line)
             if 1 < len(split) > self._id
         ]
-        return tuple(dict.fromkeys(each for each in found if each and each != own))
+        return tuple(dict.fromkeys(each for each in found if each and each != name))
 
     def broken(self, line: int, reason: str, text: str) -> BadRecord:
-        """The record of a line whose quotes are wrong."""
-        sure = None
+        """Returns the record of a line with wrong quotes."""
+        certain = None
         splits = [cells for cells in self._splits(text) if len(cells) >= self._width]
-        if self._id == 0 and splits and _WHOLE.fullmatch(first := splits[-1][0]):
-            sure = _as_id(first)
-        return self._bad(line, reason, sure, splits[0] if splits else [text], [text])
+        if self._id == 0 and splits and _WELL_QUOTED.fullmatch(first := splits[-1][0]):
+            certain = _as_id(first)
+        return self._bad(line, reason, certain, splits[0] if splits else [text], [text])
 
     def of_wrong_length(self, line: int, cells: Sequence[str], lines: Sequence[str]) -> BadRecord:
-        """The record of a row with too many or too few cells.
+        """Returns the record of a row with too many or too few cells.
 
-        With too few it may be a piece of a row, with very many it may be two. Else its id is sure
-        if it comes before all that can be wrong.
+        With too few cells it may be part of a row, with very many it may be two rows. Otherwise
+        its id is certain if it is the first cell, before anything that can be wrong.
         """
         reason = (
             f"the header has {self._width} columns, this row has {len(cells)} cells;"
-            " is a cell with a delimiter or a line break not in quotes?"
+            " is a cell with a delimiter or a line break not quoted?"
         )
-        some_more = self._width < len(cells) < 2 * self._width - 1
-        sure = _as_id(cells[0]) if some_more and self._id == 0 else None
-        return self._bad(line, reason, sure, cells, lines)
+        slightly_long = self._width < len(cells) < 2 * self._width - 1
+        certain = _as_id(cells[0]) if slightly_long and self._id == 0 else None
+        return self._bad(line, reason, certain, cells, lines)
 
     def _bad(
         self,
         line: int,
         reason: str,
-        sure: str | None,
+        certain: str | None,
         cells: Sequence[str],
         lines: Sequence[str],
     ) -> BadRecord:
         if not lines[-1].endswith(("\n", "\r")):
-            reason, sure = f"{reason}; the feed ends in this row", None
+            reason, certain = f"{reason}; the feed ends in this row", None
         ids = dict.fromkeys(each for text in lines for each in self._ids(text))
         named = zip_longest(self._names, cells, fillvalue="")
-        return BadRecord(line, reason, sure, tuple(ids), list(named))
+        return BadRecord(line, reason, certain, tuple(ids), list(named))
 
     def _ids(self, line: str) -> Iterator[str]:
-        """Every cell, and every two neighbours (an id with a delimiter), as far as it is an id."""
+        """Yields every cell, and every pair of adjacent cells, that is a valid id."""
         for cells in self._splits(line):
             neighbours = map(self._delimiter.join, pairwise(cells))
             for text in (*cells, *neighbours):
@@ -106,8 +105,8 @@ class Suspects:
                     yield name
 
     def _splits(self, line: str) -> Iterator[list[str]]:
-        """The cells of a line, with its quotes heeded and not."""
-        if line.count(self._delimiter) >= _MOST_CELLS:
+        """Yields the cells of a line twice: with quotes interpreted, and ignored."""
+        if line.count(self._delimiter) >= _MAX_CELLS:
             return
         text = line.rstrip("\r\n")
         try:
@@ -118,12 +117,12 @@ class Suspects:
 
 
 def looks_like_a_photo(cell: str) -> bool:
-    """Whether a cell is the address or file name of a photo."""
+    """Returns whether a cell is the URL or file name of a photo."""
     return _PHOTO.search(cell) is not None
 
 
 def _as_id(cell: str) -> str | None:
-    """The id in a cell; quotes around it are not part of it."""
+    """Returns the id in a cell, without surrounding quotes; None if it is not an id."""
     try:
         return product_id(cell.strip().strip('"').replace('""', '"'))
     except RowError:

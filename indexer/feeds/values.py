@@ -1,4 +1,4 @@
-"""One value of one column: made clean, or refused with `RowError`."""
+"""Cleans and validates single values; invalid ones raise `RowError`."""
 
 import datetime
 import json
@@ -12,27 +12,30 @@ from indexer.feeds.rows import AttributeValue, RowError
 
 MAX_ID_LENGTH = 512  # characters
 
-_LARGEST_EXACT_INT = 2**53  # beyond it, JSON readers that use doubles change the digits
-# White space that no editor shows: byte order marks of joined files, zero-width spaces.
+_MAX_EXACT_INT = 2**53  # JSON parsers that use doubles change the digits of larger integers
+# Invisible characters: byte order marks of concatenated files, zero-width spaces.
 _INVISIBLE = "\ufeff\u200b\u2060"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def clean(name: str, value: object) -> AttributeValue | None:
-    """The value as an attribute; None if the cell is empty (NaN is how pandas says empty).
+    """Converts a value to an attribute; None if the cell is empty (NaN in pandas).
 
-    Text loses outer white space; dates become ISO 8601, nested values JSON text,
-    integers too large for a double text.
+    Text is stripped. Dates become ISO 8601, nested values JSON text, and integers too large for
+    a double text.
+
+    Raises:
+        RowError: the value is invalid.
     """
-    if isinstance(value, bytes):  # undecodable bytes turn into surrogates, refused below
+    if isinstance(value, bytes):  # undecodable bytes become surrogates, rejected below
         value = value.decode("utf-8", "surrogateescape")
     if isinstance(value, str):
         return _clean_text(name, value)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _LARGEST_EXACT_INT else _digits(name, value)
+        return value if abs(value) <= _MAX_EXACT_INT else _digits(name, value)
     if isinstance(value, float | Decimal):
         return _clean_number(name, float(value))
     return _clean_object(name, value)
@@ -41,8 +44,8 @@ def clean(name: str, value: object) -> AttributeValue | None:
 def _digits(name: str, value: int) -> str:
     try:
         return str(value)
-    except ValueError as error:  # Python refuses to print more than some thousand digits
-        raise RowError(f"{name} is a number of too many digits") from error
+    except ValueError as error:  # Python limits the number of digits
+        raise RowError(f"{name} is a number with too many digits") from error
 
 
 def _clean_text(name: str, value: str) -> str | None:
@@ -72,7 +75,11 @@ def _clean_object(name: str, value: object) -> str | None:
 
 
 def number(name: str, value: str) -> int | float:
-    """The number that `value` spells: `42` an int, `42.0` a float."""
+    """Parses a number: `42` is an int, `42.0` a float.
+
+    Raises:
+        RowError: the value is not a number.
+    """
     for kind in (int, float):
         try:
             return kind(value)
@@ -82,7 +89,11 @@ def number(name: str, value: str) -> int | float:
 
 
 def boolean(name: str, value: object) -> bool:
-    """True or false, however a shop writes it: true/false, yes/no, 1/0."""
+    """Parses true/false, yes/no or 1/0.
+
+    Raises:
+        RowError: the value is none of these.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     flag = _BOOLEANS.get(str(value).strip().lower())
@@ -92,7 +103,11 @@ def boolean(name: str, value: object) -> bool:
 
 
 def product_id(value: object) -> str:
-    """The merchant's id as text: 1 to 512 characters, none of them a control character."""
+    """Returns the merchant's id as text of 1 to 512 characters.
+
+    Raises:
+        RowError: the id is missing, too long, or has a control character.
+    """
     if isinstance(value, float) and value.is_integer():  # pandas turns 7 into 7.0
         value = int(value)
     if isinstance(value, bool | float | list | dict):

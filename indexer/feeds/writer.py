@@ -1,4 +1,4 @@
-"""Products -> a CSV with Merchant columns, which `read_feed` reads back."""
+"""Writes products as a CSV with Merchant columns, which `read_feed` reads back."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -29,12 +29,15 @@ _COLUMNS = [
 
 
 def write_products_csv(path: Path, rows: Callable[[], Iterable[FeedRow]]) -> None:
-    """Write the products that `rows()` gives; it is called twice, to learn the labels first.
+    """Writes products as CSV.
 
-    Rows as `read_feed` yields them come back with the same ids, attributes
-    (values and types) and image locations. What does not survive: `line`,
-    `source`, `ImageRef.uri` (the location stands in for it), and a comma before
-    `http://` inside the URL of an additional image, which becomes %2C.
+    Rows from `read_feed` read back with the same ids, attributes (values and types) and photo
+    locations. Not kept: `line`, `source`, `ImageRef.uri` (replaced by the location), and a comma
+    before `http://` in the URL of an additional photo, which becomes %2C.
+
+    Args:
+        path: of the file.
+        rows: returns the products; called twice, first to collect the labels.
     """
     labels = {header for row in rows() for header in _label_cells(row)}
     columns = _COLUMNS + sorted(labels - set(_COLUMNS))
@@ -75,7 +78,7 @@ def _text(value: AttributeValue) -> str:
 
 
 def _price_cells(attributes: dict[str, AttributeValue]) -> dict[str, str]:
-    """Merchant's price is the regular one, ours what the shopper pays: see `prices`."""
+    """Returns the price columns of Merchant, whose `price` is the regular price; see `prices`."""
     price = attributes.get("price")
     regular = attributes.get("regular_price")
     currency = str(attributes.get("currency", ""))
@@ -90,6 +93,6 @@ def _price_cells(attributes: dict[str, AttributeValue]) -> dict[str, str]:
 
 
 def _plain(amount: AttributeValue) -> str:
-    """The amount in digits; with three behind the point it gets a fourth, or it were ambiguous."""
+    """Formats an amount; three decimals get a fourth, because `parse_price` rejects three."""
     digits = f"{Decimal(_text(amount)):f}"
     return f"{digits}0" if len(digits.partition(".")[2]) == 3 else digits

@@ -1,4 +1,4 @@
-"""Photos by location: read from disk, or downloaded without reaching into private networks."""
+"""Reads photos from disk and downloads them from the web, without access to private networks."""
 
 from indexer.fetch.addresses import Resolve
 from indexer.fetch.source import PhotoSource

@@ -1,7 +1,7 @@
-"""Which servers photos may come from: those of the public internet, and the hosts allowed by name.
+"""Checks which servers photos may come from: public ones, and hosts allowed in the settings.
 
-Whoever writes a feed or a request chooses the URL, and could name what only this machine can
-reach: its own services, the neighbours in its network, the cloud's metadata server.
+The author of a feed or request chooses the URL, and could otherwise reach services that only
+this machine can reach: its own ports, its private network, the metadata server of the cloud.
 """
 
 import socket
@@ -14,20 +14,20 @@ from urllib3.util import parse_url
 
 from indexer.errors import FetchError
 
-# Addresses of a host, as `socket.getaddrinfo` gives them. Raises OSError or UnicodeError.
+# (host, port) -> addresses, as from `socket.getaddrinfo`. Raises OSError or UnicodeError.
 Resolve = Callable[[str, int], list[str]]
 
 _PORTS = {"http": 80, "https": 443}
-# All that is routed of IPv6. Outside are loopback, private, link-local and multicast addresses
-# and most forms that carry an IPv4 address: mapped, compatible, translated, NAT64.
+# The routed part of IPv6. It excludes loopback, private, link-local and multicast addresses and
+# most forms that embed an IPv4 address: mapped, compatible, translated, NAT64.
 _ROUTED_V6 = ip_network("2000::/3")
-# Not public, though some versions of `ipaddress` call them global: special IPv4 assignments,
-# 6to4 relays, special IPv6 assignments with Teredo, 6to4, documentation.
+# Not public, although some versions of `ipaddress` call them global: special IPv4 assignments,
+# 6to4 relays, special IPv6 assignments including Teredo, 6to4, documentation.
 _SPECIAL = [
     ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
 ]
-# What an allowed host may have besides. Never link-local: that is where metadata servers are.
+# Also permitted for allowed hosts. Link-local is excluded: metadata servers are there.
 _INTERNAL = [
     *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
     *map(ip_network, ("127.0.0.0/8", "::1/128", "fc00::/7")),
@@ -36,7 +36,7 @@ _INTERNAL = [
 
 @dataclass(frozen=True)
 class Target:
-    """A URL taken apart, with the addresses that were checked: connect to these only."""
+    """The parts of a URL, with its checked addresses: connect only to these."""
 
     scheme: str
     host: str
@@ -46,17 +46,23 @@ class Target:
 
     @property
     def host_header(self) -> str:
+        """Value of the header `Host`."""
         return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The addresses of `host`, best first, by the system's resolver."""
+    """Resolves `host` with the system's resolver; returns its addresses, best first.
+
+    Raises:
+        OSError: the name cannot be resolved.
+        UnicodeError: the name is malformed.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether `address` is one of the public internet's, for a single receiver."""
+    """Returns whether `address` is a public unicast address."""
     if address.version == 6 and address not in _ROUTED_V6:
         return False
     special = address.is_multicast or any(address in network for network in _SPECIAL)
@@ -67,10 +73,9 @@ class Guard:
     """Decides which URLs may be fetched.
 
     Args:
-        allowed_hosts: `host` may have addresses of internal networks, `host:port` may also be
-            asked on that port.
-        resolve: gives the addresses of a host.
-        only: hosts, written alike, which alone may be asked; None for any.
+        allowed_hosts: `host` may have private addresses; `host:port` may also use that port.
+        resolve: resolves host names.
+        only: the only permitted hosts, in the same form; None permits any.
     """
 
     def __init__(
@@ -81,11 +86,11 @@ class Guard:
         self._resolve = resolve
 
     def check(self, url: str) -> Target:
-        """`url` with its addresses, all of which may be connected to.
+        """Parses and checks `url`; connecting to any address of the result is permitted.
 
         Raises:
-            FetchError: the URL is none or not allowed.
-            OSError: the host's name cannot be resolved now.
+            FetchError: the URL is invalid or not permitted.
+            OSError: the host name cannot be resolved at the moment.
         """
         try:
             parts = parse_url(url)
@@ -116,7 +121,7 @@ class Guard:
         for address in map(ip_address, found):
             inside = any(address in network for network in _INTERNAL)
             if not is_public(address) and not (internal and inside):
-                # The address stays out of the text: callers of the service must not learn it.
+                # The text omits the address, which clients of the service must not learn.
                 raise FetchError(
                     f"{host} is not on the public internet",
                     "if it is your own photo server, add it to fetch.allowed_hosts",

@@ -1,4 +1,4 @@
-"""Downloaded photos on disk, so that an unchanged feed is asked about and not downloaded again."""
+"""Cache of downloaded photos on disk, so that unchanged photos are only revalidated."""
 
 import json
 import os
@@ -17,16 +17,16 @@ _DIGEST = 32
 
 
 class PhotoCache:
-    """Photos by URL, a file each. Thread-safe; several processes may share the folder.
+    """Photos by URL, one file each. Thread-safe; several processes may share the folder.
 
-    Nothing in it is needed: it may be deleted at any time, a damaged file counts as absent,
-    and a full disk only leaves a photo out. A photo that no run has used for 30 days goes.
-    When the cache is full, further photos are left out: feeds are read from front to back, so
-    replacing the oldest photo would drop each shortly before its turn.
+    The cache may be deleted at any time. Damaged files are ignored, and photos that cannot be
+    stored are skipped. Photos unused for 30 days are deleted. When the cache is full, it stores
+    no more photos: feeds are read in order, so evicting the oldest photo would delete each one
+    shortly before it is needed.
 
     Args:
-        folder: of the cache; made when there is something to store.
-        max_bytes: of all files together.
+        folder: created when the first photo is stored.
+        max_bytes: maximum size of all files together.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -36,13 +36,13 @@ class PhotoCache:
         self._total: int | None = None
 
     def load(self, url: str) -> Download | None:
-        """What is stored for `url`, unless it is damaged."""
+        """Returns the photo stored for `url`; None if there is none or it is damaged."""
         file = self._file(url)
         try:
             content = file.read_bytes()
         except OSError:
             return None
-        with suppress(OSError):  # a service may read it without being allowed to write
+        with suppress(OSError):  # the service may have read access only
             os.utime(file)
         digest, rest = content[:_DIGEST], content[_DIGEST:]
         if sha256(rest).digest() != digest:
@@ -51,7 +51,7 @@ class PhotoCache:
         return Download(data=data, **json.loads(head))
 
     def store(self, url: str, photo: Download) -> None:
-        """Keeps `photo` for `url`, if its server can be asked about changes and there is room."""
+        """Stores `photo` for `url` if it has validators and the cache is not full."""
         if not photo.validators:
             return
         file = self._file(url)
@@ -61,7 +61,7 @@ class PhotoCache:
             if not self._reserve(_DIGEST + len(rest)):
                 return
             file.parent.mkdir(parents=True, exist_ok=True)
-            # A file that a power cut leaves damaged does not match its digest.
+            # Not durable: the digest detects a file damaged by a power cut.
             write_atomically(file, sha256(rest).digest() + rest, durable=False)
 
     def _file(self, url: str) -> Path:
@@ -77,7 +77,7 @@ class PhotoCache:
         return fits
 
     def _clean(self) -> int:
-        """Removes what was not used for long; the bytes of the rest."""
+        """Deletes photos that were not used for long; returns the bytes of the others."""
         total, oldest = 0, time.time() - _UNUSED_S
         for file in self._folder.glob("*/*"):
             with suppress(FileNotFoundError):  # another process cleans too

@@ -1,4 +1,4 @@
-"""Connections that end when their time is over, whatever the server still sends."""
+"""Connections with a total time limit, including name lookup and slow responses."""
 
 import os
 import socket
@@ -23,17 +23,17 @@ from indexer.fetch.addresses import Target
 
 _CONNECT_S = 5.0
 _READ_S = 15.0  # between two packets
-_HOSTS = 16  # with connections that are kept for the next photo
+_HOSTS = 16  # with connections kept for the next photo
 
 T = TypeVar("T")
 
 
 class Deadline:
-    """Cuts off this thread's request after `seconds`, or when another thread says so.
+    """Aborts the request of this thread after `seconds`, or when another thread calls `cut`.
 
-    Timeouts of single reads do not: a server that sends a byte now and then keeps them all.
-    On leaving after that time a HostError is raised, whatever came of the request: an answer
-    that was cut off can look complete.
+    Timeouts of single reads are not enough: a server that sends a byte now and then never
+    exceeds them. Leaving the block after the deadline raises HostError even if the request
+    seemed to succeed, because an aborted response can look complete.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -61,16 +61,18 @@ class Deadline:
         _deadline.reset(self._token)
         self._replace_socket(None)
         if self.left <= 0 and isinstance(error, ImageError | None):
-            raise HostError(f"the photo did not come within {self._seconds:g} seconds") from error
+            raise HostError(
+                f"the photo was not received within {self._seconds:g} seconds"
+            ) from error
 
     @property
     def left(self) -> float:
-        """Seconds; 0 or less when it has passed."""
+        """Remaining seconds; 0 or less after the deadline."""
         return self._end - time.monotonic()
 
     def cut(self) -> None:
-        """Ends the request now."""
-        self._end = time.monotonic()  # now for certain, however the clocks are rounded
+        """Aborts the request now."""
+        self._end = time.monotonic()  # so that `left` is 0 whatever the resolution of the clock
         self._over.set()
         with self._lock:
             if self._lookup is not None:
@@ -80,33 +82,42 @@ class Deadline:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def watch(self, connecting: socket.socket) -> None:
-        """Makes `connecting` the one to cut off. Raises TimeoutError where it is too late."""
-        # A descriptor of its own: TLS takes the socket from its object.
+        """Sets the socket that `cut` shuts down.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        # A duplicate of the descriptor, because TLS detaches the socket from its object.
         self._replace_socket(socket.socket(fileno=os.dup(connecting.fileno())))
         self._require_time()
 
     def within(self, work: Callable[[], T]) -> T:
-        """The result of `work`, which goes on unheard if it takes too long: no name lookup ends.
+        """Runs `work` in another thread and returns its result.
 
-        Raises what `work` raises, or TimeoutError.
+        Work that exceeds the deadline continues there and its result is discarded, because a
+        name lookup cannot be aborted.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+            Exception: whatever `work` raises.
         """
-        coming: Future[T] = Future()
+        future: Future[T] = Future()
         with self._lock:
-            self._lookup = coming  # type: ignore[assignment]  # it is only cancelled
-        Thread(target=_settle, args=(coming, work), daemon=True).start()
+            self._lookup = future  # type: ignore[assignment]  # it is only cancelled
+        Thread(target=_settle, args=(future, work), daemon=True).start()
         self._require_time()
         try:
-            return coming.result(self.left)
+            return future.result(self.left)
         except CancelledError:
-            raise TimeoutError("too late") from None
+            raise TimeoutError("deadline exceeded") from None
 
     def pause(self, seconds: float) -> None:
-        """Waits, unless it is over before."""
+        """Waits for `seconds`, or until the request is aborted."""
         self._over.wait(seconds)
 
     def _require_time(self) -> None:
         if self.left <= 0:
-            raise TimeoutError("too late")
+            raise TimeoutError("deadline exceeded")
 
     def _replace_socket(self, new: socket.socket | None) -> None:
         with self._lock:
@@ -115,12 +126,12 @@ class Deadline:
             old.close()
 
 
-def _settle(coming: Future[T], work: Callable[[], T]) -> None:
-    with suppress(InvalidStateError):  # nobody waits any more
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    with suppress(InvalidStateError):  # cancelled meanwhile
         try:
-            coming.set_result(work())
+            future.set_result(work())
         except Exception as error:
-            coming.set_exception(error)
+            future.set_exception(error)
 
 
 _deadline: ContextVar[Deadline] = ContextVar("_deadline")
@@ -128,7 +139,7 @@ _deadline: ContextVar[Deadline] = ContextVar("_deadline")
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        """As urllib3's, of an address; it can be cut off before it is connected."""
+        """Connects to an address, as urllib3 does, but so that `cut` can abort the connecting."""
         new = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         try:
             new.settimeout(self.timeout)
@@ -137,12 +148,12 @@ class _Connection(HTTPConnection):
             new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             new.close()
-            late = isinstance(error, TimeoutError)
-            kind = ConnectTimeoutError if late else NewConnectionError
+            timed_out = isinstance(error, TimeoutError)
+            kind = ConnectTimeoutError if timed_out else NewConnectionError
             raise kind(self, str(error)) from error
         return new
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
         if self.sock is not None:
             _deadline.get().watch(self.sock)
         return super().getresponse()
@@ -161,22 +172,27 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class Connections:
-    """Connections to addresses that were checked, kept for the next request. Thread-safe."""
+    """Keeps connections to checked addresses open for the next request. Thread-safe."""
 
     def __init__(self) -> None:
-        # Not of the environment: a proxy would resolve the name again.
+        # Ignores the proxy settings of the environment: a proxy would resolve the name again.
         self._manager = PoolManager(_HOSTS, maxsize=_HOSTS)
         self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """One for all connections: reading the certificates takes as long as many photos."""
+        """The TLS context shared by all connections, because loading certificates is slow."""
         return ssl.create_default_context()
 
     def get(self, target: Target, headers: dict[str, str], deadline: Deadline) -> BaseHTTPResponse:
-        """The answer, its body unread, of the first address that accepts a connection.
+        """Sends a request to the first address that accepts a connection.
 
-        Raises urllib3's HTTPError, or ValueError where the URL fits no request.
+        Returns:
+            The response, with its body unread.
+
+        Raises:
+            urllib3.exceptions.HTTPError: the request failed.
+            ValueError: the URL cannot be sent in a request.
         """
         *others, last = target.addresses
         for address in others:

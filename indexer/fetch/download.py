@@ -1,4 +1,4 @@
-"""One photo from one URL: redirects, limits, second tries."""
+"""Downloads a photo from a URL, with redirects, limits and retries."""
 
 import math
 import socket
@@ -29,9 +29,9 @@ from indexer.fetch.hosts import Hosts
 from indexer.fetch.urls import host_of
 
 _REDIRECTS = 3
-_PAUSES_S = (0.5, 1.0)  # before the second and the third try
-_CHUNK = 2**18
-_TRY_AGAIN = {429, 500, 502, 503, 504}
+_PAUSES_S = (0.5, 1.0)  # before the first and the second retry
+_CHUNK = 2**18  # bytes
+_RETRYABLE = {429, 500, 502, 503, 504}
 _HEADERS = {
     "User-Agent": f"visual-product-search/{__version__}",
     "Accept": "image/*",
@@ -41,9 +41,13 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Download:
-    """A photo from the web, and what to ask its server with whether it has changed.
+    """A downloaded photo, and the validators for revalidating it.
 
-    `source` is the URL that answered, after redirects; the validators are of that one only.
+    Attributes:
+        data: bytes of the photo.
+        source: the final URL after redirects; the validators are valid only for it.
+        etag: header `ETag` of the response.
+        last_modified: header `Last-Modified` of the response.
     """
 
     data: bytes
@@ -53,13 +57,19 @@ class Download:
 
     @property
     def validators(self) -> dict[str, str]:
-        """Headers of a conditional request; empty where the server gave nothing to ask with."""
+        """Headers of a conditional request; empty if the server sent no validators."""
         known = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {name: value for name, value in known.items() if value}
 
 
 class _TransientError(HostError):
-    """Another try may succeed, `after` seconds or more. `slow` if this one took its full time."""
+    """A failure that a retry may fix.
+
+    Args:
+        reason: what failed.
+        after: seconds to wait before the retry, at least.
+        slow: the attempt ended by a timeout.
+    """
 
     def __init__(self, reason: str, after: float = 0, *, slow: bool = False) -> None:
         super().__init__(f"{reason}; check that the URL opens in a browser, then try again")
@@ -71,10 +81,11 @@ class Downloader:
     """Downloads photos. Thread-safe.
 
     Args:
-        guard: of the URLs and their redirects.
-        max_bytes: of a photo, whatever its compression on the way.
-        seconds: for a photo, with redirects and all tries.
-        patience: failures in a row after which a server is asked no more; None asks for ever.
+        guard: checks URLs and redirects.
+        max_bytes: maximum size of a photo, decompressed.
+        seconds: time limit for a photo, including redirects and retries.
+        patience: consecutive failures after which no more requests are sent to a server; None
+            for no limit.
     """
 
     def __init__(
@@ -90,14 +101,22 @@ class Downloader:
         self._closed = False
 
     def get(self, url: str, known: Download | None) -> Download:
-        """The photo at `url`, which is `known` itself if the server says so.
+        """Downloads the photo at `url`.
 
-        Raises FetchError, EmptyImageError or ImageTooLargeError.
+        Args:
+            url: of the photo.
+            known: an earlier download, returned as it is if the server reports no change.
+
+        Raises:
+            HostError: the server is down, too slow or misconfigured.
+            FetchError: the URL is not permitted or does not return a photo.
+            EmptyImageError: the response has no bytes.
+            ImageTooLargeError: the photo is larger than `max_bytes`.
         """
         host = host_of(url)
         try:
             with self._limited() as deadline:
-                photo = self._persistently(host, url, known, deadline)
+                photo = self._with_retries(host, url, known, deadline)
         except HostError as error:
             self._hosts.failed(host, error)
             raise
@@ -108,7 +127,7 @@ class Downloader:
         return photo
 
     def close(self) -> None:
-        """Cuts off what is under way in other threads; nothing can be downloaded any more."""
+        """Aborts the downloads of other threads and rejects new ones."""
         with self._lock:
             self._closed = True
             running = list(self._running)
@@ -120,7 +139,7 @@ class Downloader:
         with Deadline(self._seconds) as deadline:
             with self._lock:
                 if self._closed:
-                    raise FetchError("photos are not downloaded any more")
+                    raise FetchError("downloads have been stopped")
                 self._running.add(deadline)
             try:
                 yield deadline
@@ -128,7 +147,7 @@ class Downloader:
                 with self._lock:
                     self._running.remove(deadline)
 
-    def _persistently(
+    def _with_retries(
         self, host: str, url: str, known: Download | None, deadline: Deadline
     ) -> Download:
         pauses = iter(_PAUSES_S)
@@ -165,24 +184,24 @@ class Downloader:
         )
 
     def _download(self, response: BaseHTTPResponse, url: str) -> Download:
-        if response.status in _TRY_AGAIN:
+        if response.status in _RETRYABLE:
             after = _retry_after(response.headers.get("Retry-After", "0"))
-            raise _TransientError(f"the photo's server answered {response.status}", after)
+            raise _TransientError(f"the photo server returned {response.status}", after)
         if response.status != 200:
             raise FetchError(
-                f"the photo's server answered {response.status}; check that the URL opens in a"
+                f"the photo server returned {response.status}; check that the URL opens in a"
                 " browser without logging in"
             )
         data = self._body(response)
         if not data:
-            raise EmptyImageError("the photo's server sent an empty file")
+            raise EmptyImageError("the photo server sent an empty file")
         etag, changed = response.headers.get("ETag"), response.headers.get("Last-Modified")
         return Download(data, url, etag, changed)
 
     def _body(self, response: BaseHTTPResponse) -> bytes:
         announced = response.headers.get("Content-Length", "")
         too_large = announced.isdecimal() and int(announced) > self._max_bytes
-        body = BytesIO()  # gives its contents without a copy
+        body = BytesIO()  # `getvalue` does not copy
         while not too_large and (chunk := response.read(_CHUNK)):
             body.write(chunk)
             too_large = body.tell() > self._max_bytes
@@ -194,21 +213,21 @@ class Downloader:
 
 
 def _explained(error: Exception) -> FetchError:
-    """The error to show. What urllib3 says has addresses, which a client must not learn."""
+    """Converts an error to one that is safe to show: urllib3's texts contain addresses."""
     if refused := _certificate_error(error):
         return HostError(
-            f"the certificate of the photo's server is not valid ({refused.verify_message})",
-            "renew it, or name your own authority in SSL_CERT_FILE",
+            f"the certificate of the photo server is not valid ({refused.verify_message})",
+            "renew it, or set SSL_CERT_FILE to the certificate of your own authority",
         )
     if isinstance(error, socket.gaierror | NewConnectionError | ConnectTimeoutError):
-        # urllib3 makes the refusal of a connection a kind of time-out.
+        # In urllib3 a refused connection is a subclass of the timeout.
         slow = isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError)
-        return _TransientError("the photo's server cannot be found or reached", slow=slow)
+        return _TransientError("the photo server cannot be found or reached", slow=slow)
     if isinstance(error, ValueError):
-        return FetchError("the photo's server redirects to an invalid URL")
+        return FetchError("the photo server redirects to an invalid URL")
     if isinstance(error, ReadTimeoutError):
-        return _TransientError("the photo's server stopped answering", slow=True)
-    return _TransientError("the connection to the photo's server broke off")
+        return _TransientError("the photo server stopped responding", slow=True)
+    return _TransientError("the connection to the photo server was lost")
 
 
 def _certificate_error(error: BaseException | None) -> SSLCertVerificationError | None:
@@ -218,7 +237,7 @@ def _certificate_error(error: BaseException | None) -> SSLCertVerificationError 
 
 
 def _retry_after(header: str) -> float:
-    """Seconds from now, which the header gives as a number or as a date."""
+    """Parses `Retry-After`, a number of seconds or a date, to seconds from now."""
     if header.isdecimal():
         return float(header)
     try:

@@ -1,4 +1,4 @@
-"""Photo servers that fail: after a few failures in a row they are asked no more."""
+"""Stops sending requests to photo servers that keep failing (a circuit breaker)."""
 
 from collections import Counter
 from threading import Lock
@@ -7,33 +7,37 @@ from indexer.errors import HostError
 
 
 class Hosts:
-    """What became of the requests to each host. Thread-safe.
+    """Counts consecutive failures of each host. Thread-safe.
 
     Args:
-        patience: failures in a row after which a host is asked no more; None asks for ever.
+        patience: consecutive failures after which a host is blocked; None never blocks.
     """
 
     def __init__(self, patience: int | None) -> None:
         self._patience = patience
         self._lock = Lock()
-        self._failures: Counter[str] = Counter()  # in a row
-        self._left_alone: dict[str, tuple[str, str]] = {}  # and why
+        self._failures: Counter[str] = Counter()  # consecutive, by host
+        self._blocked: dict[str, tuple[str, str]] = {}  # host -> text and hint of its last failure
 
     def require(self, host: str) -> None:
-        """Raises HostError, with the reason of the last failure, if the host is asked no more."""
+        """Checks that the host is not blocked.
+
+        Raises:
+            HostError: it is blocked; the text is that of its last failure.
+        """
         with self._lock:
-            reason = self._left_alone.get(host)
+            reason = self._blocked.get(host)
         if reason is not None:
             raise HostError(*reason)
 
     def failed(self, host: str, error: HostError) -> None:
-        """Counts a failure."""
+        """Counts a failure, and blocks the host if they are too many."""
         with self._lock:
             self._failures[host] += 1
             if self._patience is not None and self._failures[host] >= self._patience:
-                self._left_alone.setdefault(host, (error.text, error.hint))
+                self._blocked.setdefault(host, (error.text, error.hint))
 
     def answered(self, host: str) -> None:
-        """Ends the row of failures: the host is there, whatever it said."""
+        """Resets the count: the host responded, whatever the status."""
         with self._lock:
             self._failures[host] = 0

@@ -1,4 +1,4 @@
-"""One way to every photo that a feed names."""
+"""Reads photos by location: path or URL."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +17,13 @@ class PhotoSource:
     """Reads photos from disk and from the web. Thread-safe.
 
     Args:
-        limits: what a photo may cost; bytes are checked while they come.
+        limits: maximum size of a photo; bytes are counted while downloading.
         settings: of downloads.
-        cache: folder of downloaded photos; None keeps none.
-        resolve: gives the addresses of a host.
-        only_hosts: which alone may be asked, `host` or `host:port`; None for any.
-        patience: failures in a row after which a host is asked no more; None asks for ever.
+        cache: folder of downloaded photos; None disables the cache.
+        resolve: resolves host names.
+        only_hosts: the only permitted hosts, `host` or `host:port`; None permits any.
+        patience: consecutive failures after which no more requests are sent to a host; None for
+            no limit.
     """
 
     def __init__(
@@ -40,13 +41,13 @@ class PhotoSource:
         self._cache = PhotoCache(cache, settings.cache_mib * _MIB) if cache else None
 
     def read(self, location: str) -> bytes:
-        """The bytes of the photo at `location`, a path or an http(s) URL.
+        """Reads the bytes of the photo at `location`, a path or an http(s) URL.
 
         Raises:
-            HostError: the host of the URL is down or too slow, or is asked no more.
-            FetchError: the URL is not allowed or gives no photo.
-            EmptyImageError: there are no bytes.
-            ImageTooLargeError: there are too many.
+            HostError: the host of the URL is down, too slow or blocked after failures.
+            FetchError: the URL is not permitted or does not return a photo.
+            EmptyImageError: the photo has no bytes.
+            ImageTooLargeError: the photo is larger than the limit.
             ImageError: there is no readable file.
         """
         if not is_url(location):
@@ -58,10 +59,10 @@ class PhotoSource:
         return photo.data
 
     def kept(self, url: str) -> bytes | None:
-        """The photo of a URL as a run has kept it; nobody is asked whether it changed."""
+        """Returns the cached photo of a URL without revalidating it; None if not cached."""
         known = self._cache.load(url) if self._cache else None
         return known.data if known else None
 
     def close(self) -> None:
-        """Cuts off the downloads of other threads; later ones are refused."""
+        """Aborts the downloads of other threads and rejects new ones."""
         self._downloader.close()

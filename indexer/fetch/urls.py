@@ -1,15 +1,15 @@
-"""Which locations are addresses on the web, and of which host."""
+"""Distinguishes URLs from paths, and extracts hosts."""
 
 from urllib.parse import urlsplit
 
 
 def is_url(location: str) -> bool:
-    """Whether a photo is at an http(s) URL; otherwise it is a file."""
+    """Returns whether a location is an http(s) URL; otherwise it is a path."""
     return location[:8].lower().startswith(("http://", "https://"))
 
 
 def host_of(url: str) -> str:
-    """The host of a URL as people name it, `host` or `host:port`; empty where there is none."""
+    """Returns `host` or `host:port` of a URL; empty if it has none."""
     try:
         parts = urlsplit(url)
         port = parts.port

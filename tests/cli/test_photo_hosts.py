@@ -78,7 +78,7 @@ def test_prices_change_while_the_photo_server_is_down(
     }
     (down,) = ran.json["hosts_down"]
     assert down["host"] == f"127.0.0.1:{server.port}"
-    assert "answered 503" in down["reason"]
+    assert "returned 503" in down["reason"]
     assert (down["photos"], down["kept"]) == (PRODUCTS, PRODUCTS)
 
 
