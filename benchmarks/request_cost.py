@@ -17,6 +17,7 @@ from indexer.events import EventStore, Recorder
 from indexer.search import Answer, SearchParameters
 from service.access.guard import Guard
 from service.access.rates import RateLimit
+from service.access.scopes import ScopedBlueprint
 from tests.conftest import Store
 
 _REPEATS = 5_000
@@ -62,10 +63,13 @@ def _check_us(data_dir: Path, *, key: bool = False, limited: bool = False) -> fl
     )
     text = Keys(data_dir).create(["search"], "")[1] if key else ""
     app = Flask(__name__)
-    app.add_url_rule("/v1/search", "search", lambda: "", methods=["POST"])
+    blueprint = ScopedBlueprint("search", __name__)
+    blueprint.add_url_rule("/v1/search", "search", lambda: "", methods=["POST"], scope="search")
+    app.register_blueprint(blueprint)
     guard = Guard(settings)
     headers = {"Authorization": f"Bearer {text}"} if key else {}
-    with app.test_request_context("/v1/search", method="POST", headers=headers):
+    local = {"REMOTE_ADDR": "127.0.0.1"}
+    with app.test_request_context("/v1/search", method="POST", headers=headers, environ_base=local):
         return _median_us(guard.check)
 
 

@@ -3,7 +3,7 @@
 `service/http/problems.py` maps both to HTTP statuses.
 """
 
-from indexer.errors import ImageSearchError
+from indexer.errors import ImageSearchError, LockedError
 
 RETRY_AFTER_S = 2
 
@@ -12,6 +12,12 @@ class NotReadyError(ImageSearchError):
     """The collection's model or view is still being loaded, or could not be."""
 
     code = "not_ready"
+
+
+class WriterBusyError(NotReadyError):
+    """Another process is writing to the collection, and still was after a while."""
+
+    code = LockedError.code
 
 
 class OverloadedError(ImageSearchError):

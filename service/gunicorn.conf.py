@@ -22,7 +22,7 @@ try:
 except ImageSearchError as error:
     sys.exit(f"error: {error}")
 
-# A search is too short to spread over cores, on which the network computes anyway. FAISS's
+# A search is too short to spread over cores, on which the model computes anyway. FAISS's
 # library reads this when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Where the workers write what they count; read when prometheus_client is imported.

@@ -1,1 +1,4 @@
-"""The endpoints: parse, call, answer. One file for each noun."""
+"""The endpoints, one file for each noun: views with their scope, models and description.
+
+Imports every other package of the service.
+"""

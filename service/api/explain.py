@@ -95,7 +95,7 @@ def explain() -> Response:
     service = search_service()
     with service.admission.upload():
         if request.mimetype == "multipart/form-data":
-            (photo,) = uploaded(most=1)
+            (photo,) = uploaded(limit=1)
             asked = validated(ExplainParameters, unrepeated(request.form))
             return _by_photo(photo, asked)
         query = validated(ExplainQuery, json_body())

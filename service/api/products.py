@@ -21,7 +21,7 @@ from service.api.schemas import (
     CollectionQuery,
     collection_in_url,
 )
-from service.errors import BadRequestError, NotReadyError
+from service.errors import BadRequestError, WriterBusyError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description
 from service.http.parsing import LINES, decoded, json_body, validated
@@ -61,12 +61,6 @@ Images = Annotated[
         examples=[["https://shop.example/boot.jpg"]],
     ),
 ]
-
-
-class WriterBusyError(NotReadyError):
-    """Another process is writing to the collection, and still was after a while."""
-
-    code = LockedError.code
 
 
 class ProductBody(BaseModel):
@@ -156,7 +150,17 @@ class BulkResponse(BaseModel):
     results: list[OperationResult]
 
 
-_STORED = (*OF_COLLECTION, WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
+def _change(
+    operation: str, body: type[BaseModel] | None, *raises: type[ImageSearchError]
+) -> Description:
+    stored = (WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
+    return Description(
+        operation,
+        {200: ChangeResponse},
+        query=CollectionQuery,
+        body={JSON: body} if body else {},
+        raises=(*OF_COLLECTION, *stored, *raises),
+    )
 
 
 @blueprint.get(
@@ -185,13 +189,7 @@ def product(product_id: str) -> Response:
 @blueprint.put(
     _RULE,
     scope="admin",
-    description=Description(
-        "putProduct",
-        {200: ChangeResponse},
-        query=CollectionQuery,
-        body={JSON: ProductBody},
-        raises=(*_STORED, *OF_BODY, *OF_PHOTO, errors.FetchError),
-    ),
+    description=_change("putProduct", ProductBody, *OF_BODY, *OF_PHOTO, errors.FetchError),
 )
 def put(product_id: str) -> Response:
     """Add a product, or replace it: durable when answered."""
@@ -202,13 +200,7 @@ def put(product_id: str) -> Response:
 @blueprint.patch(
     _RULE,
     scope="admin",
-    description=Description(
-        "patchProduct",
-        {200: ChangeResponse},
-        query=CollectionQuery,
-        body={JSON: AttributesBody},
-        raises=(*_STORED, *OF_BODY, errors.UnknownProductError),
-    ),
+    description=_change("patchProduct", AttributesBody, *OF_BODY, errors.UnknownProductError),
 )
 def patch(product_id: str) -> Response:
     """Change attributes of a product."""
@@ -218,12 +210,7 @@ def patch(product_id: str) -> Response:
 @blueprint.delete(
     _RULE,
     scope="admin",
-    description=Description(
-        "deleteProduct",
-        {200: ChangeResponse},
-        query=CollectionQuery,
-        raises=(*_STORED, errors.UnknownProductError),
-    ),
+    description=_change("deleteProduct", None, errors.UnknownProductError),
 )
 def delete(product_id: str) -> Response:
     """Remove a product."""
@@ -238,12 +225,7 @@ def delete(product_id: str) -> Response:
         {200: BulkResponse},
         query=CollectionQuery,
         body={
-            JSON: {
-                "type": "array",
-                "items": Operation,
-                "minItems": 1,
-                "maxItems": MAX_OPERATIONS,
-            },
+            JSON: {"type": "array", "items": Operation, "minItems": 1, "maxItems": MAX_OPERATIONS},
             LINES: Operation,
         },
         raises=(*OF_COLLECTION, *OF_BODY),
@@ -272,12 +254,8 @@ def _changed(change: Change) -> Response:
         raise WriterBusyError(detail_of(outcome))
     if isinstance(outcome, ImageSearchError):
         raise outcome
-    return jsonify(
-        product_id=change.product_id,
-        collection=collection,
-        seq=_seq(collection),
-        outcome=outcome,
-    )
+    seq = _seq(collection)
+    return jsonify(product_id=change.product_id, collection=collection, seq=seq, outcome=outcome)
 
 
 def _seq(collection: str) -> int:

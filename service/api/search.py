@@ -80,7 +80,7 @@ class TookMs(BaseModel):
     """Milliseconds per stage."""
 
     decode: float
-    queue: float = Field(description="Waiting for the network.")
+    queue: float = Field(description="Waiting for the model.")
     embed: float
     search: float
 
@@ -216,7 +216,7 @@ def similar(product_id: str) -> Response:
     return jsonify(_noted(answer))
 
 
-def uploaded(most: int) -> list[bytes]:
+def uploaded(limit: int) -> list[bytes]:
     """The photos that were sent as files.
 
     Raises:
@@ -226,9 +226,9 @@ def uploaded(most: int) -> list[bytes]:
     if unknown := set(request.files) - {"image"}:
         raise BadParameterError(f"unknown file {min(unknown)!r}; send photos as `image`")
     photos = [file.read() for file in request.files.getlist("image")]
-    if not 1 <= len(photos) <= most:
+    if not 1 <= len(photos) <= limit:
         raise BadRequestError(
-            f"received {len(photos)} files named `image`; send 1 to {most} photos"
+            f"received {len(photos)} files named `image`; send 1 to {limit} photos"
         )
     return photos
 

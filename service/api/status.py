@@ -34,7 +34,7 @@ class CollectionReadiness(BaseModel):
     seq: int
     weights: str
     trained: bool = Field(description="False: random weights for tests, rankings mean little.")
-    photo_search: bool = Field(description="False: vectors of another network; use product ids.")
+    photo_search: bool = Field(description="False: vectors of another model; use product ids.")
 
 
 class Readiness(BaseModel):

@@ -1,1 +1,4 @@
-"""Answers queries: collections, query embedding, batching, admission. No Flask in here."""
+"""Answers queries: collections, photos to vectors, batching, admission, metrics.
+
+Imports `indexer` and `service.errors`; knows no Flask.
+"""

@@ -95,12 +95,12 @@ def explain_product(
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, result)
-            own_images, own_vectors = _photos_of(reader, product_id)
-        own, best = _nearest(own_vectors, vectors)
+            query_images, query_vectors = _photos_of(reader, product_id)
+        query, best = _nearest(query_vectors, vectors)
         return Explanation(
-            _score(own_vectors[own], vectors[best]),
-            _shown(service, collection, own_images[own], vectors[best]),
-            _shown(service, collection, images[best], own_vectors[own]),
+            _score(query_vectors[query], vectors[best]),
+            _shown(service, collection, query_images[query], vectors[best]),
+            _shown(service, collection, images[best], query_vectors[query]),
         )
 
 

@@ -77,7 +77,7 @@ PRODUCTS = Gauge(
 )
 MODEL = Gauge(
     "image_search_model_info",
-    "The network of a collection; always 1.",
+    "The model of a collection; always 1.",
     ["collection", "fingerprint", "weights", "runs_on"],
     multiprocess_mode="livemax",
 )

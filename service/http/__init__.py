@@ -1,1 +1,4 @@
-"""What every endpoint shares: parsing, problems, headers, logs, metrics, OpenAPI."""
+"""What every endpoint shares: parsing, problems, headers, logs, OpenAPI, routing.
+
+Imports `service.engine` and `service.access`, never `service.api.endpoints`.
+"""
