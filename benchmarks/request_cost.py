@@ -16,7 +16,7 @@ from indexer.config import AccessSettings, EventsSettings, Settings, StorageSett
 from indexer.events import EventStore, Recorder
 from indexer.search import Answer, SearchParameters
 from service.access.guard import Guard
-from service.access.rates import RateLimit
+from service.access.rates import RateLimit, count
 from service.access.scopes import ScopedBlueprint
 from tests.conftest import Store
 
@@ -43,7 +43,7 @@ def main() -> None:
             "check without keys": _check_us(data_dir),
             "check with a key": _check_us(data_dir, key=True),
             "check with a key and both limits": _check_us(data_dir, key=True, limited=True),
-            "one limit": _median_us(lambda: limit.count("client")),
+            "one limit": _median_us(lambda: count([(limit, "client")], 1)),
             "note what 10 results showed": _median_us(lambda: recorder.note(answer)),
         }
         recorder.stop()

@@ -1,11 +1,13 @@
 """Lets a request through, or refuses it."""
 
 import re
+from collections.abc import Sequence
 
 from flask import current_app, request
 
-from indexer.access.keys import Keys, Scope
+from indexer.access.keys import Key, Keys, Scope
 from indexer.config import Settings
+from service.access import rates
 from service.access.hosts import is_loopback
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
@@ -15,6 +17,7 @@ from service.server.lifecycle import ASKED_FOR, BODY
 _CHALLENGE = 'Bearer realm="product search"'
 # What proxies add. Behind one, a request that comes from here was not sent from here.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
+_MOST_COSTS = 10_000
 
 
 class Guard:
@@ -27,6 +30,9 @@ class Guard:
         self._bound_here = is_loopback(settings.service.host)
         self._by_key = RateLimit(access.rate_limit_per_key, processes)
         self._by_address = RateLimit(access.rate_limit_per_address, processes)
+        # What the last request of a client to an endpoint cost: `check` refuses before the body
+        # is read, and `Retry-After` is to be when there is room for the whole request.
+        self._costs: dict[tuple[str, str | None], int] = {}
 
     def check(self) -> None:
         """
@@ -40,12 +46,13 @@ class Guard:
         # The head of a request whose body was asked for has been checked, and counted, before.
         if scope is None or request.environ.get(BODY) == ASKED_FOR:
             return
-        self._by_address.count(client_of(request.remote_addr or ""))
         text = _sent_key()
+        key = None if text is None else self._keys.find(text)
+        clients = self._clients(key)
+        rates.count(clients, 1, expected=self._costs.get(_kind(clients), 1))
         if text is None:
             self._check_without_key(scope)
             return
-        key = self._keys.find(text)
         if key is None:
             raise UnauthorizedError(
                 "the API key is not valid: it may have been revoked; ask the operator of this"
@@ -53,7 +60,6 @@ class Guard:
                 {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'},
                 "`python -m indexer keys list` shows those that are valid",
             )
-        self._by_key.count(key.id)
         if not key.allows(scope):
             raise ForbiddenError(
                 f"the API key {key.id} has scope {', '.join(key.scopes)}; this request needs scope"
@@ -68,10 +74,18 @@ class Guard:
         Raises:
             RateLimitedError: that is more than this client may send.
         """
-        self._by_address.charge(client_of(request.remote_addr or ""), cost)
         text = _sent_key()
-        if text is not None and (key := self._keys.find(text)) is not None:
-            self._by_key.charge(key.id, cost)
+        key = None if text is None else self._keys.find(text)
+        clients = self._clients(key)
+        if len(self._costs) >= _MOST_COSTS:
+            self._costs.clear()
+        self._costs[_kind(clients)] = cost
+        rates.count(clients, max(1, cost), counted=1)
+
+    def _clients(self, key: Key | None) -> list[tuple[RateLimit, str]]:
+        """The limits that the request counts against, and as whose."""
+        by_address = (self._by_address, client_of(request.remote_addr or ""))
+        return [by_address] if key is None else [by_address, (self._by_key, key.id)]
 
     def _check_without_key(self, scope: Scope) -> None:
         shopping = scope in ("search", "events")
@@ -87,6 +101,11 @@ class Guard:
             {"WWW-Authenticate": _CHALLENGE},
             f"`python -m indexer keys create --scope {scope}` makes one",
         )
+
+
+def _kind(clients: Sequence[tuple[RateLimit, str]]) -> tuple[str, str | None]:
+    """Requests that are likely to cost the same: of one client, to one endpoint."""
+    return clients[-1][1], request.endpoint
 
 
 def charge(cost: int) -> None:

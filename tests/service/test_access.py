@@ -1,6 +1,7 @@
 """Who may send what: keys, scopes, limits, other origins."""
 
 import base64
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -307,6 +308,41 @@ def test_a_request_that_costs_more_than_the_limit_takes_all_of_it(serve: Serve, 
     client = serve(rate_limit_per_address="5/hour")
     codes = [client.post("/v1/search", json=LOCATED).status_code for _ in range(2)]
     assert codes == [415, 429]
+
+
+@pytest.mark.parametrize(
+    ("limit", "path", "body"),
+    [
+        ("18/second", "/v1/search", LOCATED),
+        ("3/second", "/v1/search/batch", {"queries": [{"product_id": "red"}] * 3}),
+    ],
+)
+def test_a_client_that_waits_as_long_as_it_is_told_is_served(
+    serve: Serve, keys: Keys, limit: str, path: str, body: dict[str, Any]
+) -> None:
+    assert keys.all() == {}
+    client = serve(rate_limit_per_address=limit)
+    for _ in range(2):
+        while (refused := client.post(path, json=body)).status_code != 429:
+            assert refused.status_code in (200, 415)
+        wait_s = int(refused.headers["Retry-After"])
+        assert wait_s in (1, 2)
+        assert client.post(path, json=body).status_code == 429
+        time.sleep(wait_s)
+        assert client.post(path, json=body).status_code in (200, 415)
+
+
+def test_a_refused_request_counts_for_nothing(serve: Serve, keys: Keys) -> None:
+    mine, other = make(keys, "search"), make(keys, "search")
+    client = serve(rate_limit_per_address="25/hour", rate_limit_per_key="20/hour")
+    codes = [client.post("/v1/search", json=LOCATED, headers=mine).status_code for _ in range(5)]
+    assert codes == [415, 429, 429, 429, 429]
+    assert limited(client, **mine) == [200, 200, 429, 429]
+    # 20 of the address's 25 are used up: the key's refusals did not count for the address.
+    batch = {"queries": [{"product_id": "red"}] * 6}
+    assert client.post("/v1/search/batch", json=batch, headers=other).status_code == 429
+    sent = [client.get(SIMILAR, headers=other).status_code for _ in range(6)]
+    assert sent == [200] * 5 + [429]
 
 
 def test_a_key_has_so_many_requests_wherever_they_come_from(serve: Serve, keys: Keys) -> None:
