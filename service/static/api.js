@@ -2,9 +2,9 @@
 
 import { parametersOf } from "./search.js";
 
-const KEY = "api-key"; // in the storage of this tab: gone when it is closed
+const KEY = "api-key"; // in sessionStorage: deleted when the tab is closed
 
-/** What the service (or the network) refused, in words for people. */
+/** An error of the service or the connection, with a message for people. */
 export class Problem extends Error {
   constructor({ title, detail = "", status = 0, code = "", retryAfter = 0 }) {
     super(detail || title);
@@ -16,7 +16,7 @@ export class Problem extends Error {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 
-  /** Whether a key, or another one, is what it takes. */
+  /** Whether the request needs a key or another one. */
   get wantsKey() {
     return this.status === 401 || this.status === 403;
   }
@@ -30,40 +30,40 @@ export function hasKey() {
   return sessionStorage.getItem(KEY) !== null;
 }
 
-/** One page of the products that look like the search's photo or product. */
+/** Requests one page of products similar to the search's photo or product. */
 export function search(query, signal) {
   if (!query.photo) return request(similarUrl(query), { signal });
   const body = formOf(query.photo, parametersOf(query));
   return request("v1/search", { method: "POST", body, signal });
 }
 
-/** The values of attributes among the products that may be found, counted, by any one of them. */
+/** Counts attribute values among the products that match the filters; `product` is any of them. */
 export async function countValues(product, facets, { collection, filters }, signal) {
   const query = { product_id: product, collection, filter: filters, facets, limit: 1 };
   return (await postJson("v1/search", query, signal)).facets;
 }
 
-/** Where products like a product are, with all parameters. */
+/** The URL of the products similar to a product. */
 export function similarUrl(query) {
-  const { box, ...rest } = query; // a box is of a photo
+  const { box, ...rest } = query; // a box applies to photos only
   const parameters = new URLSearchParams(parametersOf(rest));
   return `v1/products/${encodeURIComponent(query.product)}/similar?${parameters}`;
 }
 
-/** One product: attributes and images. */
+/** Requests one product: attributes and images. */
 export function getProduct(id, collection, signal) {
   const parameters = collection ? `?${new URLSearchParams({ collection })}` : "";
   return request(`v1/products/${encodeURIComponent(id)}${parameters}`, { signal });
 }
 
-/** Where the query, a photo or a product, and a result look alike: two grids of heat. */
+/** Requests two heat maps that show where the query (photo or product) and a result are similar. */
 export function explain({ photo, product, collection, box }, result, signal) {
   if (!photo) return postJson("v1/explain", { product_id: product, result, collection }, signal);
   const pairs = [["result", result], ["collection", collection], ...(box ? [["box", box]] : [])];
   return request("v1/explain", { method: "POST", body: formOf(photo, pairs), signal });
 }
 
-/** What this service can do, as its own description says. */
+/** Reads the features of this service from its OpenAPI document. */
 export async function getAbilities() {
   const { paths = {} } = await request("openapi.json");
   const parameters = paths["/v1/search"]?.post?.parameters ?? [];
@@ -77,7 +77,7 @@ export async function getAbilities() {
   };
 }
 
-/** The readiness document, also while the service is not ready. */
+/** Requests the readiness document, also while the service is not ready. */
 export async function getReadiness() {
   const response = await reach("readyz", { cache: "no-store" });
   const document = await json(response);
@@ -113,7 +113,7 @@ async function reach(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Problem({
       title: "The service cannot be reached",
-      detail: "There was no answer. Check the connection, then try again.",
+      detail: "It did not respond. Check the connection, then try again.",
     });
   }
 }
@@ -129,7 +129,7 @@ async function json(response) {
 
 function problemOf(response, document) {
   return new Problem({
-    title: document?.title || "The service gave no usable answer",
+    title: document?.title || "Unexpected response from the service",
     detail: document?.detail || `HTTP status ${response.status}.`,
     status: response.status,
     code: document?.code,

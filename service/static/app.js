@@ -1,7 +1,7 @@
-// The search page: what is searched, the history of it, and the gestures that start a search.
+// The search page: the current search, its history, and the events that start a search.
 //
-// A search is as search.js says, and what has been found out since: `subject` the product's own
-// data, `columns` the answers (asking.js), `scroll` and `left` where the reader was (visits.js).
+// A search has the fields described in search.js, plus `subject` (data of the product searched
+// from), `columns` (the responses, see asking.js), `scroll` and `left` (the position, see visits.js).
 
 import { abilities, able, askFirst, askMore, boxOf, facetsOf, hasMore, queryOf } from "./asking.js";
 import { titleOf } from "./cards.js";
@@ -26,7 +26,7 @@ let photoUrl = null;
 
 // --- searches -----------------------------------------------------------------------------
 
-/** Shows a search and makes it the newest entry of the history. */
+/** Shows a search and adds it to the history. */
 function open(search) {
   visits.leave(current);
   visits.push(search, addressOf(search));
@@ -35,8 +35,8 @@ function open(search) {
 }
 
 /**
- * The same search, but for these settings; the page stays where it is. With `refuse`, which is
- * told why, settings that the service does not take change nothing, and false comes back.
+ * Repeats the search with changed settings, without scrolling. If the service rejects them and
+ * `refuse` is given, calls it with the reason, changes nothing and returns false.
  */
 async function refine(changes, refuse) {
   const { photo, product, subject, box } = current;
@@ -47,7 +47,7 @@ async function refine(changes, refuse) {
   return show(search, { keep: true });
 }
 
-/** Asks before anything on the page changes: whether the service takes the search as it is. */
+/** Runs the search before the page changes; returns whether the service accepted it. */
 async function accepted(search, refuse) {
   const before = current;
   const { state } = document.body.dataset;
@@ -64,7 +64,7 @@ async function accepted(search, refuse) {
   return current === before;
 }
 
-/** Shows a search: from memory if it was answered before, else by asking the service. */
+/** Shows a search, from memory if it was completed before. */
 async function show(search, { keep = false } = {}) {
   current = search;
   running.abort();
@@ -142,11 +142,11 @@ async function countFacets(search, signal) {
     answer.facets = await facetsOf(search, signal);
     if (!signal.aborted) showFacets(answer.facets, answer.results);
   } catch {
-    if (!signal.aborted) showFacets(); // the results are there: fewer ways to narrow them
+    if (!signal.aborted) showFacets(); // show the results without facets
   }
 }
 
-/** What the cards of a column are to have. */
+/** Returns a function that gives the options of the cards of a column. */
 function dressOf(search, column) {
   const { name } = search.columns[column];
   const other = search.columns[1 - column];
@@ -203,7 +203,7 @@ function addressOf(search) {
   return urlOf({ ...search, collection: chosen(search) });
 }
 
-/** Back or forward: the search of that entry, where it was left. */
+/** Handles back and forward: shows the search of that entry at its last position. */
 async function travel() {
   visits.leave(current);
   const search = visits.arrived() ?? fromUrl(location.search);
@@ -211,9 +211,9 @@ async function travel() {
   visits.restore(search);
 }
 
-// --- gestures -----------------------------------------------------------------------------
+// --- events -------------------------------------------------------------------------------
 
-/** In the other column's collection, the two change places. */
+/** Swaps the two collections if `name` is the one compared with. */
 function settingsIn(search, name) {
   const compare = search.compare && name === search.compare ? chosen(search) : search.compare;
   return { collection: name, compare };
@@ -255,7 +255,7 @@ function goHome(event) {
   open({ ...fromUrl(""), collection: current.collection });
 }
 
-/** A photo is searched again in the other collection; a product or a filter has no meaning there. */
+/** Repeats a photo search in another collection, without its product and filters. */
 function changeCollection() {
   const { photo, minScore, limit, box } = current;
   open({ ...fromUrl(""), photo, minScore, limit, box, collection: $("collection").value });
@@ -279,7 +279,7 @@ function listen() {
     $("start-box").focus();
   });
   $("skip").addEventListener("click", (event) => {
-    event.preventDefault(); // a "#" in the address would be another entry of the history
+    event.preventDefault(); // a "#" in the URL would add an entry to the history
     $("results-title").focus();
   });
   $("collection").addEventListener("change", changeCollection);

@@ -1,7 +1,7 @@
-// Questions to the service, and their answers kept with the search.
+// Runs searches and stores the responses in them.
 //
-// `search.columns` are the answers: one, or two when collections are compared. Each is
-// {name, answer} or {name, problem}, the answer with the results of all pages so far.
+// `search.columns` has one response, or two when collections are compared: {name, answer} or
+// {name, problem}. `answer` has the results of all pages loaded so far.
 
 import { countValues, getAbilities, getProduct, search as ask } from "./api.js";
 import { countable } from "./refine.js";
@@ -9,13 +9,13 @@ import { chosen } from "./readiness.js";
 import { boxFrom } from "./search.js";
 
 const NONE = { filter: false, facets: false, order: false, findsBox: false, explain: false };
-const counted = new Map(); // collection -> the attributes whose values are counted
+const counted = new Map(); // collection -> attributes with facets
 
-/** What the service can do; nothing but searching until, or unless, it says so. */
+/** Features of the service; only searching until its description is loaded. */
 export const abilities = { ...NONE };
 export const able = getAbilities().then((found) => Object.assign(abilities, found), () => NONE);
 
-/** Fills `columns` and `subject` of a search. Fails only if its own collection does. */
+/** Fills `columns` and `subject` of a search. Throws only if its own collection fails. */
 export async function askFirst(search, signal) {
   const names = [chosen(search), ...(search.compare ? [search.compare] : [])];
   const [subject, ...columns] = await Promise.all([
@@ -26,7 +26,7 @@ export async function askFirst(search, signal) {
   Object.assign(search, { subject, columns });
 }
 
-/** Adds the next page to each column that has one; gives the new results of each. */
+/** Adds the next page to each column that has one; returns the new results of each. */
 export function askMore(search, signal) {
   return Promise.all(
     search.columns.map(async ({ name, answer }) => {
@@ -43,7 +43,7 @@ export function hasMore({ results, total }) {
   return results.length < total;
 }
 
-/** The values of attributes among all products that may be found, counted. */
+/** Counts attribute values among all products that match the filters. */
 export async function facetsOf(search, signal) {
   const { name, answer } = search.columns[0];
   if (answer.facets || !abilities.facets || !answer.results.length) return answer.facets;
@@ -54,16 +54,16 @@ export async function facetsOf(search, signal) {
   if (!search.photo || search.minScore !== undefined) {
     return (await ask({ ...query, facets, limit: 1 }, signal)).facets;
   }
-  // What is counted depends on the filters only: the photo need not travel again.
+  // Counts depend only on the filters, so the photo is not uploaded again.
   return countValues(answer.results[0].product_id, facets, query, signal);
 }
 
-/** The box that was searched: of the reader, or found by the service. */
+/** The box that was searched, drawn by the user or found by the service. */
 export function boxOf({ box, columns }) {
   return boxFrom(columns?.[0].answer?.box ?? box);
 }
 
-/** A page of a search in a collection, as api.js takes it. */
+/** A page of a search in a collection, as the functions of api.js expect it. */
 export function queryOf(search, name, offset) {
   const { photo, product, limit, box, filters, minScore, boost, dedup, diversify } = search;
   const facets = abilities.facets && !offset ? counted.get(name) : undefined;

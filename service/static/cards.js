@@ -1,9 +1,9 @@
-// Products as cards: a picture and the facts of it. What the merchant wrote goes in as text only.
+// Products as cards: a picture and attributes. Merchant data is inserted as text only.
 
-const PICTURE = 480; // width and height attributes: any square, so that the tile keeps its place
+const PICTURE = 480; // width and height attributes: any square, which reserves the space
 const template = document.getElementById("card");
 
-/** The card of a result. `href`: of the search for more like it; `shared`: where else it is. */
+/** The card of a result. `href`: search for similar products; `shared`: rank in the other column. */
 export function cardOf(result, { href, why, shared }) {
   const item = template.content.cloneNode(true).firstElementChild;
   const link = item.querySelector("a");
@@ -23,7 +23,7 @@ export function cardOf(result, { href, why, shared }) {
   return item;
 }
 
-/** A picture that gives way to words when there is none. */
+/** A picture, replaced by text if it cannot be loaded. */
 export function picture(url, alt, fallback = "No picture") {
   const missing = () => element("span", "missing", fallback);
   if (!isPicture(url)) return missing();
@@ -34,7 +34,7 @@ export function picture(url, alt, fallback = "No picture") {
   return image;
 }
 
-/** The same, at once and as large as its stage may be. */
+/** A picture that loads at once and fills its stage. */
 export function stagedPicture(url, alt, fallback) {
   const image = picture(url, alt, fallback);
   image.loading = "eager";

@@ -1,28 +1,28 @@
-// The part of the photo that is searched: a box that is drawn with the pointer, or moved and
-// sized with the arrow keys.
+// The part of the photo to search: a box drawn with the pointer, or moved and resized with the
+// arrow keys.
 
 const stage = document.getElementById("stage");
 const frame = document.getElementById("crop");
 
-const LEAST = 0.05; // of a side: smaller parts are slips of the hand
-const STEP = 0.01; // of a side, per press of an arrow key; with Shift ten times as much
-const PAUSE_MS = 500; // without a key: the box is meant
+const LEAST = 0.05; // fraction of a side; smaller boxes are accidental
+const STEP = 0.01; // fraction of a side per arrow key press; ten times as much with Shift
+const PAUSE_MS = 500; // without a key press before the box is searched
 const START = [0.15, 0.15, 0.85, 0.85];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-// Which of x1, y1, x2, y2 a part of the frame takes along.
+// Which of x1, y1, x2, y2 each part of the frame moves.
 const PARTS = { all: [1, 1, 1, 1], nw: [1, 1, 0, 0], ne: [0, 1, 1, 0], sw: [1, 0, 0, 1], se: [0, 0, 1, 1] };
 const CORNERS = { nw: "Top left", ne: "Top right", sw: "Bottom left", se: "Bottom right" };
 
 let box = null;
 let pause = 0;
 
-/** Calls `use` with each box that is drawn, null when it is taken away. */
+/** Calls `use` with each box that is drawn, or null when it is removed. */
 export function listenForBoxes(use) {
   stage.addEventListener("pointerdown", (event) => drag(event, use));
   frame.addEventListener("keydown", (event) => press(event, use));
 }
 
-/** Shows a box, or none. */
+/** Shows a box, or hides it. */
 export function showBox(shown) {
   clearTimeout(pause);
   box = shown ?? null;
@@ -40,7 +40,7 @@ export function showBox(shown) {
   }
 }
 
-/** Puts a box in the middle for the keyboard to take over. */
+/** Shows a box in the middle and focuses a corner for the keyboard. */
 export function startBox() {
   showBox(START);
   frame.querySelector('[data-part="nw"]').focus();
@@ -49,7 +49,7 @@ export function startBox() {
 
 function drag(event, use) {
   const part = event.target.dataset.part;
-  // A finger that is on the photo, not on the frame, scrolls the page.
+  // Touching the photo outside the frame scrolls the page.
   if (event.button || !event.isPrimary || (!part && event.pointerType === "touch")) return;
   const before = box;
   const from = pointOf(event);
@@ -84,7 +84,7 @@ function press(event, use) {
   pause = setTimeout(() => use(meant), PAUSE_MS);
 }
 
-/** A box, moved or with a corner moved; it stays in the photo, and no smaller than LEAST. */
+/** A box with all or one corner moved, kept within the photo and at least LEAST in size. */
 function shifted(from, part, dx, dy) {
   const x = axis(from[0], from[2], dx, PARTS[part][0], PARTS[part][2]);
   const y = axis(from[1], from[3], dy, PARTS[part][1], PARTS[part][3]);

@@ -1,4 +1,4 @@
-// A search as a command for a shell: the same request, for those who build on the service.
+// A search as a curl command, for developers.
 
 import { hasKey, similarUrl } from "./api.js";
 import { parametersOf } from "./search.js";
@@ -7,7 +7,7 @@ const dialog = document.getElementById("curl");
 const code = dialog.querySelector("code");
 const copied = document.getElementById("copied");
 
-/** Shows the command of a search, to be copied. */
+/** Shows the command of a search. */
 export function showCurl(query) {
   code.textContent = curlOf(query);
   copied.textContent = "";
@@ -16,12 +16,12 @@ export function showCurl(query) {
 
 document.getElementById("copy-curl").addEventListener("click", async () => {
   window.getSelection().selectAllChildren(code);
-  // Browsers have a clipboard on safe connections only.
+  // Browsers provide the clipboard on secure connections only.
   await navigator.clipboard?.writeText(code.textContent);
   copied.textContent = navigator.clipboard ? "Copied." : "Selected: press Ctrl+C.";
 });
 
-/** The command. A photo is only known by the name of its file: run it in that file's folder. */
+/** The command. Only the file name of a photo is known, so run it in the folder of the file. */
 function curlOf(query) {
   const key = hasKey() ? ['-H "Authorization: Bearer $KEY"'] : [];
   const url = (path) => quoted(new URL(path, document.baseURI).href);
@@ -31,7 +31,7 @@ function curlOf(query) {
   return ["curl -s", ...key, photo, ...fields, url("v1/search")].join(" \\\n  ");
 }
 
-// curl itself reads commas and semicolons in a file's name, unless it is quoted.
+// curl interprets commas and semicolons in an unquoted file name.
 function named({ name }) {
   return `"${(name || "photo.png").replace(/["\\]/g, "\\$&")}"`;
 }

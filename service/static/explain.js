@@ -1,4 +1,4 @@
-// Why a product was found: where its photo and the query's are alike, as heat over both.
+// Explanation of a result: heat maps of where its photo and the query's are similar.
 
 import { explain } from "./api.js";
 import { stagedPicture, titleOf } from "./cards.js";
@@ -8,25 +8,25 @@ const dialog = document.getElementById("why");
 const part = (selector) => dialog.querySelector(selector);
 let running = new AbortController();
 
-/** Shows it. `query`: {photo | product, collection, box}, `url`: of its picture. */
+/** Shows the explanation. `query`: {photo | product, collection, box}, `url`: its picture. */
 export async function showWhy(query, url, result) {
   const title = titleOf(result);
   part("h2").textContent = `Why ${title}?`;
   part(".score").textContent = result.score.toFixed(3);
   part("meter").value = Math.max(0, result.score);
-  stage(".of-query", url, "What you search with");
+  stage(".of-query", url, "Your search");
   stage(".of-result", result.image_url, title);
-  part(".said").textContent = "Looking closer…";
+  part(".said").textContent = "Loading…";
   dialog.showModal();
   running = new AbortController();
   const { signal } = running;
   try {
     const found = await explain(query, result.product_id, signal);
-    if (!query.photo) stage(".of-query", found.query.image_url, "What you search with");
+    if (!query.photo) stage(".of-query", found.query.image_url, "Your search");
     stage(".of-result", found.result.image_url, title);
     heat(".of-query", found.query);
     heat(".of-result", found.result);
-    part(".said").textContent = "The warmer a place, the more it speaks for the likeness.";
+    part(".said").textContent = "Warmer areas contribute more to the score.";
   } catch (error) {
     if (!signal.aborted) part(".said").textContent = error.detail || error.message;
   }
@@ -39,7 +39,7 @@ function stage(selector, url, alt) {
   part(`${selector} .stage`).replaceChildren(stagedPicture(url, alt));
 }
 
-/** Draws a grid over a photo, or over the part of it that was searched. */
+/** Draws a heat map over a photo, or over the searched part of it. */
 function heat(selector, { rows, box }) {
   const [x1, y1, x2, y2] = boxFrom(box) ?? [0, 0, 1, 1];
   const canvas = document.createElement("canvas");
@@ -56,7 +56,7 @@ function heat(selector, { rows, box }) {
   part(`${selector} .stage`).append(canvas);
 }
 
-/** From clear over red to yellow: seen by those who do not see red, as it also gets lighter. */
+/** From transparent through red to yellow; it also gets lighter, for colour-blind users. */
 function colourOf(warmth) {
   const w = Math.min(Math.max(warmth, 0), 1);
   return [235, Math.round(40 + 190 * w), Math.round(60 - 40 * w), Math.round(215 * w ** 1.3)];

@@ -1,9 +1,9 @@
-// The ways in which a photo comes onto the page: chosen, pasted, dropped.
+// Ways to provide a photo: choose, paste, drop.
 
 const ask = document.getElementById("ask");
 const input = document.getElementById("photo");
 
-/** Calls `use` with the File of each photo; what is in it, the service finds out. */
+/** Calls `use` with the File of each photo, unchecked. */
 export function listenForPhotos(use) {
   const useFirst = ([photo]) => photo && use(photo);
   listenToChoices(useFirst);
@@ -15,7 +15,7 @@ function listenToChoices(useFirst) {
   ask.addEventListener("click", ({ target }) => target === input || input.click());
   input.addEventListener("change", () => {
     useFirst(input.files);
-    input.value = ""; // so that choosing the same file again is a change too
+    input.value = ""; // so that choosing the same file again fires a change event
   });
 }
 

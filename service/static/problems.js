@@ -1,4 +1,4 @@
-// What went wrong, in the service's own words, and what can be done about it.
+// Shows errors in the service's words, with a retry button or a field for a key.
 
 import { hasKey, keepKey } from "./api.js";
 
@@ -9,7 +9,7 @@ const part = (selector) => box.querySelector(selector);
 let timer = 0;
 let retry = null;
 
-/** `problem`: a Problem, or any Error; `again`: asks the same once more. */
+/** Shows an error. `problem`: a Problem or any Error; `repeat`: sends the request again. */
 export function showProblem(problem, repeat) {
   hideProblem();
   retry = repeat;
@@ -31,7 +31,7 @@ export function hideProblem() {
   form.hidden = true;
 }
 
-/** Not before the service wants to be asked again. */
+/** Enables the retry button after the time in Retry-After. */
 function waitFor(seconds) {
   again.setAttribute("aria-disabled", String(seconds > 0));
   timer = setTimeout(() => again.setAttribute("aria-disabled", "false"), 1000 * seconds);

@@ -1,4 +1,4 @@
-// The collections of the service, and the wait until they can be searched.
+// The collections of the service, and waiting until they can be searched.
 
 import { getReadiness } from "./api.js";
 import { showNotice } from "./view.js";
@@ -7,25 +7,25 @@ const RETRY_MS = 1000;
 
 let collections = [];
 
-/** Resolves once no collection is starting any more, telling the reader about the wait. */
+/** Resolves when no collection is starting any more; shows a notice meanwhile. */
 export const ready = untilReady();
 
 export function names() {
   return collections.map(({ name }) => name);
 }
 
-/** The collection of a search: as its URL says, else the service's default. */
+/** The collection of a search: from its URL, or the service's default. */
 export function chosen({ collection }) {
   if (collection) return collection;
   return names().includes("default") ? "default" : (names()[0] ?? "");
 }
 
-/** What is known of a collection; undefined before the service is ready. */
+/** The state of a collection; undefined before the service is ready. */
 export function collectionOf(name) {
   return collections.find((each) => each.name === name);
 }
 
-/** What the reader should know before searching in a collection. */
+/** A notice about limits of a collection. */
 export function noticeOf(collection) {
   if (collection && collection.status !== "ready") {
     return `This collection cannot be searched: ${collection.detail ?? collection.status}.`;
@@ -34,7 +34,7 @@ export function noticeOf(collection) {
     return "This collection cannot be searched with a photo: start from a product.";
   }
   if (collection?.trained === false) {
-    return "This collection uses untrained weights: fine for trying things out, but the results say little about likeness.";
+    return "This collection uses untrained weights, for trials only: its results do not reflect similarity.";
   }
   return "";
 }
@@ -51,12 +51,12 @@ async function untilReady() {
   }
 }
 
-/** A collection that failed to start is no reason to wait: the others can be searched. */
+/** Whether no collection is starting; failed ones do not delay the others. */
 function settled({ ready: all, collections: states = [] }) {
   return all || (states.length > 0 && states.every(({ status }) => status !== "starting"));
 }
 
 function waitingFor({ status, title }) {
   if (status === "starting") return "The service is starting. This takes a few seconds…";
-  return `${title ?? `The service is not ready (${status})`}. Trying again…`;
+  return `${title ?? `The service is not ready (${status})`}. Retrying…`;
 }

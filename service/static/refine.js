@@ -1,4 +1,4 @@
-// What narrows a search: conditions as chips, counted values to click, a price, a lowest score.
+// Controls that refine a search: conditions as chips, facet values, price, minimum score.
 
 import { element } from "./cards.js";
 import { replaced, toggled, valuesOf } from "./search.js";
@@ -7,17 +7,17 @@ const $ = (id) => document.getElementById(id);
 const SHOWN = 7; // values of an attribute before "more"
 const MOST_FACETS = 6;
 const LONGEST = 40;
-// Attributes that are no kind of thing, or have a control of their own.
+// Attributes that do not classify products, or have their own control.
 const NOT_COUNTED = ["title", "description", "price", "regular_price", "currency", "link", "image_link"];
 const FIRST = ["category", "product_type", "brand", "color", "in_stock"];
-const TYPED = ["filter", "boost"]; // what is typed can be mistyped
+const TYPED = ["filter", "boost"]; // free text, which the service may reject
 const PRICE = { "price-from": "price>=", "price-to": "price<=" };
 
 let filters = [];
 
 /**
- * Calls `change` with the settings that changed; for those that are typed, also with a function
- * that says why they are refused.
+ * Calls `change` with the changed settings; for free text also with a function that shows why it
+ * was rejected.
  */
 export function listenForRefinements(change) {
   const toggle = ({ target }) => {
@@ -78,7 +78,7 @@ export function showSettings(search, abilities) {
   choose($("limit"), String(search.limit));
 }
 
-/** Says beside a field why the service does not take what is in it; "" takes that back. */
+/** Shows next to a field why the service rejected its value; "" clears it. */
 function refuse(id, why) {
   $(id).ariaInvalid = why ? "true" : null;
   $(`${id}-refusal`).textContent = why && why[0].toUpperCase() + why.slice(1);
@@ -90,7 +90,7 @@ function choose(select, value) {
   select.value = value;
 }
 
-/** Shows the counted values of attributes, and the price if the products have one. */
+/** Shows facets, and the price filter if products have a price. */
 export function showFacets(facets = {}, results = []) {
   const focused = document.activeElement?.dataset;
   const opened = new Set([...$("facets").querySelectorAll("details[open]")].map(({ dataset }) => dataset.of));
@@ -103,7 +103,7 @@ export function showFacets(facets = {}, results = []) {
   if (focused?.field !== undefined) focusAgain(focused);
 }
 
-/** The attributes worth counting: those of which the products on the page share values. */
+/** The attributes to count: those with values shared by products on the page. */
 export function countable(results) {
   const values = new Map();
   for (const { attributes } of results) {

@@ -1,12 +1,12 @@
-// What is searched, as data: what goes into the URL, and what goes to the service.
+// A search as data, for the URL and for the service.
 //
 // A search is {photo | product, collection, compare, filters, minScore, limit, box, boost, dedup,
 // diversify, ...}: `photo` a File, `product` an id, `compare` a second collection, `box` "auto" or
-// [x1, y1, x2, y2] as fractions. What has been found out since is kept with it: see app.js.
+// [x1, y1, x2, y2] as fractions. app.js adds further fields.
 
 export const PAGE = 24;
 
-/** What a new search keeps of an earlier one. A box is of one photo, filters of one store. */
+/** The settings that a new search inherits; a box belongs to its photo. */
 export function settingsOf({ collection, compare, filters, minScore, limit, boost, dedup, diversify }) {
   return { collection, compare, filters, minScore, limit, boost, dedup, diversify };
 }
@@ -28,13 +28,13 @@ export function fromUrl(text) {
   };
 }
 
-/** The address of a search. A photo cannot be in it, everything else is. */
+/** The URL of a search, with everything except a photo. */
 export function urlOf({ product, collection, compare, limit, ...rest }) {
   const own = { product, collection, compare, limit: limit === PAGE ? undefined : limit };
   return `?${new URLSearchParams([...pairsOf(own), ...conditionsOf(rest)])}`;
 }
 
-/** The parameters of a search as the service takes them: pairs of name and value. */
+/** The parameters of a search for the service: pairs of name and value. */
 export function parametersOf({ limit, offset, collection, box, facets, ...rest }) {
   const own = { limit, offset: offset || undefined, collection, box, facets: facets?.join(",") };
   return [...pairsOf(own), ...conditionsOf(rest)];
@@ -50,7 +50,7 @@ function pairsOf(named) {
   return given.map(([name, value]) => [name, String(value)]);
 }
 
-/** A box, from the text or the list that the service gives; undefined if it is none. */
+/** A box from text or an array; undefined if invalid. */
 export function boxFrom(value) {
   const corners = (Array.isArray(value) ? value : String(value ?? "").split(",")).map(Number);
   return corners.length === 4 && corners.every(Number.isFinite) ? corners : undefined;
@@ -58,13 +58,13 @@ export function boxFrom(value) {
 
 // --- filters: field:value, field:a,"b, c", price<=50, or one of these after "!" -----------
 
-/** The values that the filters ask of a field. */
+/** The values of a field in the filters. */
 export function valuesOf(filters, field) {
   const clause = filters.find((filter) => filter.startsWith(`${field}:`));
   return clause ? split(clause.slice(field.length + 1)) : [];
 }
 
-/** The filters with a value of a field taken in or, if it was there, out. */
+/** The filters with a value of a field added or, if present, removed. */
 export function toggled(filters, field, value) {
   const before = valuesOf(filters, field);
   const text = String(value);
@@ -73,7 +73,7 @@ export function toggled(filters, field, value) {
   return replaced(filters, `${field}:`, after.length ? clause : "");
 }
 
-/** The filters with the one that starts so replaced, where it was; "" removes it. */
+/** The filters with the one that begins with `start` replaced in place; "" removes it. */
 export function replaced(filters, start, clause) {
   const at = filters.findIndex((filter) => filter.startsWith(start));
   if (at < 0) return clause ? [...filters, clause] : filters;

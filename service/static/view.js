@@ -1,24 +1,24 @@
-// What is on the page, but for controls with a module of their own. Knows the document, but
-// neither the service nor the history.
+// The parts of the page that have no module of their own. Uses the document, but neither the
+// service nor the history.
 
 import { cardOf, element, factsOf, stagedPicture, titleOf } from "./cards.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const GRIDS = ["#grid", "#other-grid"];
 
-/** One of "empty", "searching", "answered", "failed": the style sheet lays out by it. */
+/** Sets the state that the style sheet uses: "empty", "searching", "answered" or "failed". */
 export function setState(state) {
   document.body.dataset.state = state;
   $("#results").setAttribute("aria-busy", String(state === "searching"));
 }
 
-/** The heading of the results, and the fuller title that the browser's history shows. */
+/** Sets the heading of the results, and the longer title for the browser's history. */
 export function setTitle(heading, title = heading) {
   $("#results-title").textContent = heading;
   document.title = [title, "Search by photo"].filter(Boolean).join(" – ");
 }
 
-/** Said aloud by screen readers, and shown above the results. */
+/** Shows a text above the results; screen readers announce it. */
 export function announce(text) {
   $("#status").textContent = text;
 }
@@ -28,16 +28,16 @@ export function showNotice(text) {
   $("#notice").hidden = !text;
 }
 
-/** The choosers of collections; one collection needs none. */
+/** Shows the selection of collections if there is more than one. */
 export function showCollections(names, chosen, compared) {
   fill($("#collection"), names, chosen);
   $("#collection-field").hidden = names.length < 2;
-  $("#compare").replaceChildren(new Option("nothing", ""));
+  $("#compare").replaceChildren(new Option("none", ""));
   $("#compare").append(...names.filter((name) => name !== chosen).map((name) => new Option(name)));
   $("#compare").value = compared ?? "";
   $("#compare-field").hidden = names.length < 2;
   document.body.classList.toggle("comparing", Boolean(compared));
-  if (compared) $("#developers").open = true; // where the comparison is ended
+  if (compared) $("#developers").open = true; // the control that ends the comparison
   for (const id of ["#column-title", "#other-column"]) $(id).hidden = !compared;
 }
 
@@ -50,16 +50,16 @@ export function allowPhotos(allowed) {
   $("#ask").hidden = !allowed;
   $("#query-title").textContent = allowed
     ? "Find products that look like your photo"
-    : "Find products that look like another";
+    : "Find similar products";
 }
 
-/** The photo that is searched with. */
+/** Shows the photo of the search. */
 export function showPhoto(photo, url) {
   const name = element("p", "title", photo.name || "Pasted photo");
-  showSubject("Your photo", stagedPicture(url, "The photo that you search with", "No preview"), [name]);
+  showSubject("Your photo", stagedPicture(url, "Your photo", "No preview"), [name]);
 }
 
-/** The product that is searched from; `product` has `product_id`, `attributes`, `image_url`. */
+/** Shows the product of the search: `product_id`, `attributes`, `image_url`. */
 export function showProduct(product) {
   const id = element("p", "id", product.product_id);
   showSubject("Selected product", stagedPicture(product.image_url, titleOf(product)), [
@@ -82,7 +82,7 @@ function showSubject(kind, image, lines) {
   $("#choose").textContent = "Choose another photo";
 }
 
-/** What can be done about the part of the photo that is searched. */
+/** Shows the buttons for cropping. */
 export function showCropping({ allowed, finds, box }) {
   $("#subject").classList.toggle("cropping", allowed);
   $("#cropping").hidden = !allowed;
@@ -91,7 +91,7 @@ export function showCropping({ allowed, finds, box }) {
   $("#no-box").hidden = !box;
 }
 
-/** Grey cards in the place of the results to come. */
+/** Shows grey placeholder cards. */
 export function showSkeleton(count) {
   const card = $("#skeleton").content;
   $("#grid").replaceChildren(...Array.from({ length: count }, () => card.cloneNode(true)));
@@ -104,14 +104,14 @@ export function clearResults() {
   allowMore(false);
 }
 
-/** Adds results to a column, 0 or 1; `dress` says what their cards are to have. */
+/** Adds results to a column, 0 or 1; `dress` gives the options of their cards. */
 export function appendResults(column, results, dress) {
   const cards = results.map((result) => cardOf(result, dress(result)));
   $(GRIDS[column]).append(...cards);
   return cards[0]?.querySelector("a");
 }
 
-/** What stands above two columns. */
+/** Shows the titles of two columns. */
 export function showColumns(titles, problem) {
   $("#column-title").textContent = titles[0];
   $("#other-title").textContent = titles[1];
@@ -129,7 +129,7 @@ export function allowMore(allowed) {
   $("#more").hidden = !allowed;
 }
 
-/** While the next page is on its way. */
+/** Disables "Show more" while the next page is loading. */
 export function waitForMore(waiting) {
   $("#more").setAttribute("aria-disabled", String(waiting));
   $("#more").textContent = waiting ? "Searching…" : "Show more";

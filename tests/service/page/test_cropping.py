@@ -121,7 +121,7 @@ def test_no_product_may_stand_out(page: Page, photo: Path) -> None:
     choose(page, photo)
     results(page)
     page.get_by_role("button", name="Find the product").click()
-    expect(page.get_by_role("status")).to_contain_text("no one product stands out")
+    expect(page.get_by_role("status")).to_contain_text("no product stands out")
     expect(page.locator("#crop")).to_be_hidden()
 
 

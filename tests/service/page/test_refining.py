@@ -75,7 +75,7 @@ def test_a_price_range_is_two_conditions(counted: Page) -> None:
 def test_the_order_can_be_changed_and_is_in_the_address(counted: Page) -> None:
     counted.locator("#boost").fill("brand:acme^0.2")
     counted.keyboard.press("Tab")
-    counted.get_by_label("Take turns by").select_option("color")
+    counted.get_by_label("Interleave by").select_option("color")
     with counted.expect_request(lambda request: "dedup" in sent(request)) as request:
         counted.get_by_label("Hide near-identical photos").check()
     wanted = {"boost": ["brand:acme^0.2"], "diversify": ["color"], "dedup": ["true"]}
@@ -84,7 +84,7 @@ def test_the_order_can_be_changed_and_is_in_the_address(counted: Page) -> None:
     results(counted)
     counted.go_back()
     expect(counted.get_by_label("Hide near-identical photos")).not_to_be_checked()
-    expect(counted.get_by_label("Take turns by")).to_have_value("color")
+    expect(counted.get_by_label("Interleave by")).to_have_value("color")
 
 
 @pytest.mark.parametrize("field", ["#filter", "#boost"])
@@ -154,7 +154,7 @@ def test_a_link_opens_the_search_with_its_conditions(page: Page) -> None:
 def test_the_lowest_score_leaves_out_what_is_less_alike(page: Page, photo: Path) -> None:
     choose(page, photo)
     results(page)
-    slider = page.get_by_role("slider", name="Lowest score")
+    slider = page.get_by_role("slider", name="Minimum score")
     slider.fill("0.9")
     expect(page.locator("body")).to_have_attribute("data-state", "answered")
     assert parameters(page)["min_score"] == ["0.9"]
@@ -169,12 +169,12 @@ def test_the_lowest_score_leaves_out_what_is_less_alike(page: Page, photo: Path)
 def test_the_number_of_results_at_a_time_can_be_chosen(page: Page, photo: Path) -> None:
     choose(page, photo)
     first = products(page)
-    page.get_by_label("Results at a time").select_option("12")
+    page.get_by_label("Results per page").select_option("12")
     expect(results(page)).to_have_count(12)
     assert products(page) == first[:12]
     page.go_back()
     expect(results(page)).to_have_count(24)
-    expect(page.get_by_label("Results at a time")).to_have_value("24")
+    expect(page.get_by_label("Results per page")).to_have_value("24")
 
 
 def test_what_the_service_cannot_do_is_not_offered(page: Page, photo: Path) -> None:

@@ -53,8 +53,8 @@ def test_why_shows_both_photos_with_heat_over_them(page: Page, photo: Path) -> N
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("img")).to_have_count(2)
     expect(dialog.locator("canvas")).to_have_count(2)
-    expect(dialog.get_by_role("status")).to_contain_text("likeness")
-    dialog.get_by_label("Show the heat").uncheck()
+    expect(dialog.get_by_role("status")).to_contain_text("contribute more to the score")
+    dialog.get_by_label("Show heat map").uncheck()
     expect(dialog.locator("canvas").first).to_have_css("opacity", "0")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -99,7 +99,7 @@ def test_two_collections_are_compared_side_by_side(two: Page, photo: Path) -> No
     expect(there).to_have_count(2)
     assert products(two) == alone
     assert parameters(two)["compare"] == ["bags"]
-    two.get_by_label("Compare with").select_option("nothing")
+    two.get_by_label("Compare with").select_option("none")
     expect(there).to_have_count(0)
     expect(two.locator("#other-column")).to_be_hidden()
 
