@@ -151,10 +151,14 @@ def test_similar_products_never_have_the_product_itself(
     assert found["total"] == len(COLOURS) - 1
 
 
-def test_searching_by_product_id_has_the_product_itself_first(client: FlaskClient) -> None:
+def test_searching_by_product_id_has_the_product_itself_by_score_and_id(
+    client: FlaskClient,
+) -> None:
     found = by_json(client, product_id="navy").json
     assert ranking(found)[0] == ("navy", 1.0)
     assert found["total"] == len(COLOURS)
+    twins = ranking(by_json(client, product_id="twin-b").json)[:2]
+    assert twins == [("twin-a", 1.0), ("twin-b", 1.0)]
 
 
 @given(limit=st.integers(1, 10), offset=st.integers(0, 12))
