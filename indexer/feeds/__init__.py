@@ -6,9 +6,9 @@ Merchant XML. Columns follow the Google Merchant product data specification;
 """
 
 from indexer.feeds.documents import (
+    change_attributes,
     read_attributes,
     read_changes,
-    require_few_attributes,
     require_product_id,
 )
 from indexer.feeds.limits import MAX_ATTRIBUTES
@@ -27,10 +27,10 @@ __all__ = [
     "Rejection",
     "RowWarning",
     "by_row",
+    "change_attributes",
     "read_attributes",
     "read_changes",
     "read_feed",
-    "require_few_attributes",
     "require_product_id",
     "write_products_csv",
     "write_rejected",

@@ -1,54 +1,73 @@
 """Attributes of a single product sent over HTTP, read by the same rules as a feed."""
 
-import datetime
 from collections.abc import Mapping
 
 from indexer.errors import BadParameterError
-from indexer.feeds import limits, merchant, values
+from indexer.feeds import merchant, patches, values
+from indexer.feeds.merchant import Parsed
 from indexer.feeds.rows import AttributeValue, RowError
 
 _NOT_ATTRIBUTES = {"id", merchant.MAIN_IMAGE, merchant.MORE_IMAGES}
 
 
-def read_attributes(columns: Mapping[str, object]) -> dict[str, AttributeValue]:
+def read_attributes(columns: Mapping[str, object]) -> Parsed:
     """Returns the attributes that a feed with these columns would give; skips empty values.
 
     Raises:
         BadParameterError: a value is invalid, a column is not an attribute, or a limit is exceeded.
     """
-    if odd := sorted(_NOT_ATTRIBUTES.intersection(map(merchant.column_name, columns))):
-        place = (
-            "the id is in the path or in product_id" if odd[0] == "id" else "send photos in images"
-        )
-        raise BadParameterError(f"attributes: {odd[0]} is not an attribute; {place}")
     try:
-        cells = merchant.collect([*columns.items(), (merchant.MAIN_IMAGE, "-")])
-        return merchant.attributes(cells, datetime.datetime.now(datetime.UTC)).attributes
+        return patches.parsed(_cleaned(columns))
     except RowError as error:
         raise BadParameterError(f"attributes: {error}") from None
 
 
 def read_changes(columns: Mapping[str, object]) -> dict[str, AttributeValue | None]:
-    """Returns attributes as `read_attributes` does, with None for attributes to remove.
+    """Returns columns of a feed by canonical name, with None for those to remove.
 
     Raises:
         BadParameterError: see `read_attributes`.
     """
-    changed = read_attributes(columns)
-    removed = [merchant.column_name(name) for name, value in columns.items() if value is None]
-    return {**dict.fromkeys(removed), **changed}
-
-
-def require_few_attributes(attributes: Mapping[str, AttributeValue]) -> None:
-    """Checks the limits on the attributes of one product.
-
-    Raises:
-        BadParameterError: there are too many attributes, or one is too long.
-    """
     try:
-        limits.require_few(attributes)
+        changes = _cleaned(columns)
+        patches.parsed(changes)
     except RowError as error:
         raise BadParameterError(f"attributes: {error}") from None
+    return changes
+
+
+def change_attributes(
+    attributes: Mapping[str, AttributeValue], changes: Mapping[str, AttributeValue | None]
+) -> Parsed:
+    """Returns the attributes of a product after changes returned by `read_changes`.
+
+    Raises:
+        BadParameterError: the changes contradict what the product has, or it then has too much.
+    """
+    try:
+        return patches.patched(attributes, changes)
+    except RowError as error:
+        raise BadParameterError(f"attributes: {error}") from None
+
+
+def _cleaned(columns: Mapping[str, object]) -> dict[str, AttributeValue | None]:
+    cleaned: dict[str, AttributeValue | None] = {}
+    sent_as: dict[str, str] = {}
+    for sent, value in columns.items():
+        name = merchant.column_name(sent)
+        if not name:
+            raise RowError(f"the name {sent!r:.80} has no letter, digit or underscore")
+        if name in _NOT_ATTRIBUTES:
+            place = (
+                "the id is in the path or in product_id"
+                if name == "id"
+                else "send photos in images"
+            )
+            raise RowError(f"{name} is not an attribute; {place}")
+        if name in cleaned:
+            raise RowError(f"{sent_as[name]!r:.80} and {sent!r:.80} are both {name}; send one")
+        cleaned[name], sent_as[name] = values.clean(name, value), sent
+    return cleaned
 
 
 def require_product_id(text: str) -> None:

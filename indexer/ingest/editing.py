@@ -14,13 +14,12 @@ from indexer.arrays import Vector
 from indexer.embedding.kinds import bind
 from indexer.embedding.photos import QueryEmbedder
 from indexer.errors import (
-    BadParameterError,
     ImageError,
     ImageSearchError,
     LockedError,
     UnknownProductError,
 )
-from indexer.feeds import require_few_attributes
+from indexer.feeds import change_attributes
 from indexer.fetch import PhotoSource
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
@@ -44,11 +43,12 @@ class Put:
     product_id: str
     attributes: Attributes
     photos: tuple[bytes | str, ...]
+    warnings: tuple[str, ...] = ()  # of the attributes
 
 
 @dataclass(frozen=True)
 class Patch:
-    """Changes attributes of a product that exists; None removes one."""
+    """Changes columns of a product that exists (`indexer.feeds.read_changes`); None removes one."""
 
     product_id: str
     attributes: Mapping[str, AttributeValue | None]
@@ -61,9 +61,21 @@ class Delete:
     product_id: str
 
 
+@dataclass(frozen=True)
+class Done:
+    """A change that is stored.
+
+    Attributes:
+        outcome: "added", "updated", "unchanged" or "removed".
+        warnings: of the attributes, as a feed has them.
+    """
+
+    outcome: str
+    warnings: tuple[str, ...] = ()
+
+
 Change = Put | Patch | Delete
-# "added", "updated", "unchanged" or "removed"; or why the change was not made.
-Result = str | ImageSearchError
+Result = Done | ImageSearchError  # why the change was not made
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class _Ready:
 
     product: PutProduct
     uploads: dict[Path, bytes]
+    warnings: tuple[str, ...]
 
 
 class Editor:
@@ -123,7 +136,8 @@ class Editor:
                     uploads[Path(image.location)] = data
         except ImageSearchError as error:
             return error
-        return _Ready(PutProduct(change.product_id, change.attributes, tuple(images)), uploads)
+        product = PutProduct(change.product_id, change.attributes, tuple(images))
+        return _Ready(product, uploads, change.warnings)
 
     def _image(self, number: int, photo: bytes | str) -> tuple[NewImage, bytes]:
         try:
@@ -157,7 +171,7 @@ class Editor:
             work = [_resolved(item, before) for item in group]
             self._keep_photos(writer, group)
             outcomes: dict[str, str] = {}
-            if puts := [item for item in work if isinstance(item, PutProduct)]:
+            if puts := [item.product for item in work if isinstance(item, _Ready)]:
                 done = writer.put(puts)
                 outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
             if removals := [item.product_id for item in work if isinstance(item, Delete)]:
@@ -167,8 +181,7 @@ class Editor:
             folder = self._catalog.folder
             self._uploads.remove_unused(Path(location_of(folder, image)) for image in old)
         return [
-            item if isinstance(item, ImageSearchError) else outcomes[item.product_id]
-            for item in work
+            item if isinstance(item, ImageSearchError) else _done(item, outcomes) for item in work
         ]
 
     def _keep_photos(
@@ -220,22 +233,25 @@ def _id_of(item: _Ready | Patch | Delete) -> str:
 
 def _resolved(
     item: _Ready | Patch | Delete | ImageSearchError, before: Mapping[str, Product]
-) -> PutProduct | Delete | ImageSearchError:
+) -> _Ready | Delete | ImageSearchError:
     """What to write, now that no one else can change the product."""
-    if isinstance(item, ImageSearchError):
+    if isinstance(item, ImageSearchError | _Ready):
         return item
-    if isinstance(item, _Ready):
-        return item.product
     stored = before.get(item.product_id)
     if stored is None:
         return UnknownProductError(f"there is no product {item.product_id!r} in this collection")
     if isinstance(item, Delete):
         return item
-    merged = {**stored.attributes, **item.attributes}
-    images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
-    left = {name: value for name, value in merged.items() if value is not None}
     try:
-        require_few_attributes(left)
-    except BadParameterError as error:
+        parsed = change_attributes(stored.attributes, item.attributes)
+    except ImageSearchError as error:
         return error
-    return PutProduct(item.product_id, left, images)
+    images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
+    product = PutProduct(item.product_id, parsed.attributes, images)
+    return _Ready(product, {}, parsed.warnings)
+
+
+def _done(item: _Ready | Delete, outcomes: Mapping[str, str]) -> Done:
+    if isinstance(item, _Ready):
+        return Done(outcomes[item.product.product_id], item.warnings)
+    return Done(outcomes[item.product_id])

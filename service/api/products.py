@@ -10,7 +10,7 @@ from indexer import errors
 from indexer.errors import BadParameterError, ImageSearchError, LockedError
 from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
 from indexer.fetch import is_url
-from indexer.ingest.editing import Change, Delete, Patch, Put, Result
+from indexer.ingest.editing import Change, Delete, Done, Patch, Put, Result
 from indexer.search import find_product
 from service.access.scopes import ScopedBlueprint
 from service.api.images import image_url
@@ -38,7 +38,7 @@ Attributes = Annotated[
     Field(
         max_length=MAX_ATTRIBUTES,
         description="Columns of a product feed, such as title, price, availability, product_type;"
-        f" any other becomes a label. {LIMITS}",
+        f" any other becomes a label. Lists and objects are stored as JSON text. {LIMITS}",
         examples=[{"title": "Ankle boot", "price": "89.90 EUR", "availability": "in stock"}],
     ),
 ]
@@ -46,8 +46,8 @@ PatchedAttributes = Annotated[
     dict[str, Any],
     Field(
         max_length=MAX_ATTRIBUTES,
-        description="Attributes to change; null removes one, the others stay. The limits are those"
-        " of a whole product, and hold for what the product has afterwards.",
+        description="Columns of a feed to change; null removes one, the others stay. The limits are"
+        " those of a whole product, and hold for what the product has afterwards.",
         examples=[{"price": "79.90 EUR", "color": None}],
     ),
 ]
@@ -59,6 +59,15 @@ Images = Annotated[
         description="Photos, the main one first: base64 of a file (a data URL, too), which is kept"
         " here, or an http(s) URL, which stays where it is.",
         examples=[["https://shop.example/boot.jpg"]],
+    ),
+]
+
+
+Warnings = Annotated[
+    list[str] | None,
+    Field(
+        description="Values that were stored differently than they were sent, such as a sale price"
+        " above the price; absent if there are none."
     ),
 ]
 
@@ -119,7 +128,9 @@ class ProductResponse(BaseModel):
 
     product_id: str
     collection: str
-    attributes: dict[str, Any]
+    attributes: dict[str, Any] = Field(
+        description="Text, numbers and booleans; a list or an object is JSON text."
+    )
     images: list[ProductImage]
 
 
@@ -130,6 +141,7 @@ class ChangeResponse(BaseModel):
     collection: str
     seq: int = Field(description="The state of the catalogue that has it.")
     outcome: Literal["added", "updated", "unchanged", "removed"]
+    warnings: Warnings = None
 
 
 class OperationResult(BaseModel):
@@ -139,6 +151,7 @@ class OperationResult(BaseModel):
     outcome: Literal["added", "updated", "unchanged", "removed", "failed"]
     code: str | None = None
     detail: str | None = None
+    warnings: Warnings = None
 
 
 class BulkResponse(BaseModel):
@@ -249,13 +262,13 @@ def bulk() -> Response:
 
 def _changed(change: Change) -> Response:
     collection = collection_in_url()
-    (outcome,) = search_service().change(collection, [change])
-    if isinstance(outcome, LockedError):
-        raise WriterBusyError(detail_of(outcome))
-    if isinstance(outcome, ImageSearchError):
-        raise outcome
-    seq = _seq(collection)
-    return jsonify(product_id=change.product_id, collection=collection, seq=seq, outcome=outcome)
+    (result,) = search_service().change(collection, [change])
+    if isinstance(result, LockedError):
+        raise WriterBusyError(detail_of(result))
+    if isinstance(result, ImageSearchError):
+        raise result
+    named = {"product_id": change.product_id, "collection": collection, "seq": _seq(collection)}
+    return jsonify(named | _shown(result))
 
 
 def _seq(collection: str) -> int:
@@ -269,7 +282,8 @@ def _put(product_id: str, attributes: dict[str, Any] | None, images: Iterable[st
         image if is_url(image) else decoded(image, f"images[{number}]")
         for number, image in enumerate(images)
     )
-    return Put(product_id, read_attributes(attributes or {}), photos)
+    parsed = read_attributes(attributes or {})
+    return Put(product_id, parsed.attributes, photos, parsed.warnings)
 
 
 def _patch(product_id: str, attributes: dict[str, Any] | None) -> Patch:
@@ -295,4 +309,9 @@ def _row(operation: object, result: Result) -> dict[str, object]:
     row: dict[str, object] = {"product_id": named if isinstance(named, str) else None}
     if isinstance(result, ImageSearchError):
         return {**row, "outcome": "failed", "code": result.code, "detail": detail_of(result)}
-    return {**row, "outcome": result}
+    return row | _shown(result)
+
+
+def _shown(done: Done) -> dict[str, object]:
+    warnings = {"warnings": done.warnings} if done.warnings else {}
+    return {"outcome": done.outcome, **warnings}

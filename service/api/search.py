@@ -93,7 +93,9 @@ class Result(BaseModel):
     distance: float = Field(description="1 - score.")
     image: str = Field(description="The photo as the merchant named it.")
     image_url: str = Field(description="Where the photo is: an address, or a path of this service.")
-    attributes: dict[str, Any]
+    attributes: dict[str, Any] = Field(
+        description="Text, numbers and booleans; a list or an object is JSON text."
+    )
     boost: float | None = Field(
         None, description="What `boost` added for the ranking; absent if the query had none."
     )

@@ -8,7 +8,7 @@ from indexer.config import Settings
 from indexer.embedding.photos import QueryEmbedder
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
-from indexer.ingest.editing import Change, Editor, Result
+from indexer.ingest.editing import Change, Done, Editor, Result
 from indexer.maintenance.compaction import compact_when_due
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
@@ -37,7 +37,7 @@ class ProductEditing:
     ) -> list[Result]:
         """Returns what became of each change, in order; a bad one does not stop the others."""
         results = Editor(store, searcher, embedder, self._photos).apply(changes)
-        if any(isinstance(result, str) and result != "unchanged" for result in results):
+        if any(isinstance(result, Done) and result.outcome != "unchanged" for result in results):
             # Beside the requests: a large catalogue takes half a minute, every 100,000 changes.
             Thread(
                 target=self._compact, args=(store.catalog,), name="compactor", daemon=True

@@ -1,6 +1,6 @@
 """What the service answers. Members that are newer than this package are left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 from urllib.parse import urljoin
@@ -81,7 +81,8 @@ class Product:
 class Change:
     """What became of a change: `added`, `updated`, `unchanged`, `removed`, or `failed`.
 
-    `code` and `detail` say why it failed. `seq` is of the catalogue that has it.
+    `code` and `detail` say why it failed, `warnings` what was stored differently than sent. `seq`
+    is of the catalogue that has it.
     """
 
     product_id: str | None
@@ -90,6 +91,7 @@ class Change:
     seq: int
     code: str | None = None
     detail: str | None = None
+    warnings: Sequence[str] = ()
 
 
 def answer_of(document: Json, base: str) -> Answer:
