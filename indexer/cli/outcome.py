@@ -60,7 +60,7 @@ def output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> O
     by_host = {each for host in down for each in host.rejected}  # told in one line for each host
     others = by_row(each for each in report.rejected if each not in by_host)
     notes = [*_told("rejected", others, hint), *_told("warning", report.warnings, "")]
-    code = SOME_REJECTED if rows else DONE
+    code = SOME_REJECTED if rows or report.not_removed else DONE
     return Output(document, "\n".join(lines), FAILED if report.refused else code, notes)
 
 
@@ -85,10 +85,15 @@ def _of_removals(report: Report, rows: Sequence[Rejection]) -> list[str]:
     lines = []
     if report.not_removed:
         unknown = [row for row in rows if row.product_id is None]
+        why = (
+            f"the id of {len(unknown)} rejected rows cannot be read ({_places(unknown)}): correct"
+            " these rows"
+            if unknown
+            else "the feed ends without a line break and may be cut off: write it again"
+        )
         lines.append(
             f"not removed: {len(report.not_removed)} products that the feed does not name, because"
-            f" the id of {len(unknown)} rejected rows cannot be read ({_places(unknown)}): correct"
-            " these rows, or pass --remove-despite-rejects"
+            f" {why}, or pass --remove-despite-rejects"
         )
     if report.refused:
         lines.append(f"the run itself would be refused: {report.refused}")

@@ -7,6 +7,7 @@ Cells are text. A header `c:NAME:number` or `c:NAME:boolean` sets the type of th
 import csv
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.errors import FeedError
@@ -72,7 +73,9 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
             if not any(cell.strip() for cell in cells):
                 continue  # spreadsheets append rows of delimiters only
             if len(cells) == len(columns):
-                yield _record(line, columns, cells, suspects.inside(cells, lines.row))
+                record = _record(line, columns, cells, suspects.inside(cells, lines.row))
+                whole = lines.row[-1].endswith(("\n", "\r"))
+                yield record if whole else replace(record, cut=True)
             else:
                 yield suspects.of_wrong_length(line, cells, lines.row)
 

@@ -5,15 +5,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexer.feeds.lines import Lines, open_text
-from indexer.feeds.merchant import column_name
+from indexer.feeds.lines import MAX_ROW, Lines, open_text
 from indexer.feeds.rows import BadRecord, Record, RowError
 from indexer.feeds.values import product_id
 
-# A complete member of an object in possibly malformed JSON: a delimiter must follow the value.
-_MEMBER = re.compile(
-    r'"((?:[^"\\]|\\.){1,100})"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20})\s*(?=[,}])'
+# An object whose first member is a complete id, and is followed by another member.
+_FIRST_IS_ID = re.compile(
+    r'\s*\{\s*"(?:[gG]:)?(?:id|ID)"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20})\s*,\s*"'
 )
+_ID_KEY = re.compile(r'\bid"?\s*:', re.IGNORECASE)
+_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\.")  # two \u may be one character
 
 
 def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
@@ -25,7 +26,7 @@ def read_json_lines(path: Path) -> Iterator[Record | BadRecord]:
             try:
                 line = next(lines, None)
             except RowError as error:
-                yield BadRecord(number, str(error))
+                yield _bad(number, lines.row[0], f"the line is {error}")
                 continue
             if line is None:
                 return
@@ -54,19 +55,28 @@ def _record(number: int, line: str) -> Record | BadRecord:
 
 
 def _bad(number: int, line: str, reason: str) -> BadRecord:
-    """Returns the record of a malformed line; its id is certain if it is the only one in it."""
-    ids = tuple(dict.fromkeys(_ids(line)))
+    """Returns the record of a malformed line; its id is certain only if it comes first."""
+    certain = None
     if not line.endswith(("\n", "\r")):
-        reason, certain = f"{reason}; the feed ends in this line", None
-    else:
-        certain = ids[0] if len(ids) == 1 else None
-    return BadRecord(number, reason, certain, ids, [("", line.rstrip("\r\n"))])
+        reason = f"{reason}; the feed ends in this line"
+    elif (match := _FIRST_IS_ID.match(line)) and len(_ID_KEY.findall(line)) == 1:
+        certain = _as_id(match[1])
+    text = line
+    if "\\" in line:  # ids with escaped characters occur as they are, too
+        text += _ESCAPE.sub(_unescaped, line)
+    shown = line.rstrip("\r\n") if len(line) <= MAX_ROW else ""
+    return BadRecord(number, reason, certain, text, [("", shown)])
 
 
-def _ids(line: str) -> Iterator[str]:
-    for key, value in _MEMBER.findall(line):
-        if column_name(key) == "id":
-            try:
-                yield product_id(json.loads(value))
-            except (ValueError, RowError):  # invalid escapes, or not an id
-                continue
+def _as_id(value: str) -> str | None:
+    try:
+        return product_id(json.loads(value))
+    except (ValueError, RowError):  # invalid escapes, or not an id
+        return None
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    try:
+        return str(json.loads(f'"{match[0]}"'))
+    except ValueError:
+        return match[0]

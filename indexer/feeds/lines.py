@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from indexer.errors import FeedError
 from indexer.feeds.rows import RowError
 
 MAX_ROW = 1 << 20  # characters of one row, including line breaks
+_MAX_LINE = 16 * MAX_ROW  # of a line that is rejected alone; its text is searched for ids
 
 
 def open_text(path: Path) -> TextIO:
@@ -27,7 +29,8 @@ class Lines(Iterator[str]):
     """Iterates over lines, and can return to the second line of the current row.
 
     `__next__` raises `RowError` if a line, or all lines since `start_row`, exceed `MAX_ROW`
-    characters; the next call continues after that line.
+    characters; the next call continues after that line. A line longer than 16 times that ends the
+    feed with a `FeedError`.
 
     Attributes:
         number: number of the line returned last, from 1.
@@ -36,8 +39,8 @@ class Lines(Iterator[str]):
     def __init__(self, stream: TextIO) -> None:
         self.number = 0
         self._stream = stream
-        self._ahead: deque[str | None] = deque()  # to read again; None: the line was too long
-        self._row: list[str | None] = []
+        self._ahead: deque[str] = deque()  # to read again
+        self._row: list[str] = []
         self._size = 0
 
     def start_row(self) -> int:
@@ -48,8 +51,8 @@ class Lines(Iterator[str]):
 
     @property
     def row(self) -> list[str]:
-        """The lines read since `start_row`, including those to read again; "" if too long."""
-        return [line or "" for line in self._row]
+        """The lines read since `start_row`, including those that were too long."""
+        return list(self._row)
 
     def retry_after_first(self) -> None:
         """Goes back to the second line of the row."""
@@ -63,15 +66,16 @@ class Lines(Iterator[str]):
             raise StopIteration
         self.number += 1
         self._row.append(line)
-        self._size += len(line or "")
-        if line is None or self._size > MAX_ROW:
-            raise RowError(f"longer than {MAX_ROW} characters; is a quote not closed?")
+        self._size += len(line)
+        if self._size > MAX_ROW:
+            raise RowError(f"longer than {MAX_ROW:,} characters; is a quote not closed?")
         return line
 
-    def _read(self) -> str | None:
-        line = part = self._stream.readline(MAX_ROW)
-        if len(line) < MAX_ROW or line.endswith(("\n", "\r")):
-            return line
-        while part and not part.endswith(("\n", "\r")):
-            part = self._stream.readline(MAX_ROW)
-        return None
+    def _read(self) -> str:
+        line = self._stream.readline(_MAX_LINE)
+        if len(line) == _MAX_LINE and not line.endswith(("\n", "\r")):
+            raise FeedError(
+                f"{self._stream.name}: line {self.number + 1} is longer than {_MAX_LINE:,}"
+                " characters; write one row per line"
+            )
+        return line

@@ -10,9 +10,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from indexer.errors import FeedError
-from indexer.feeds import merchant
 from indexer.feeds.lines import MAX_ROW
-from indexer.feeds.rows import BadRecord, Record, RowError
+from indexer.feeds.rows import BadRecord, Record
 
 _CHUNK = 1 << 16  # bytes
 _MAX_TAG = 1 << 20  # bytes; expat holds a tag with its attributes in memory
@@ -74,7 +73,8 @@ class _Items:
 
     def _reject(self, reason: str) -> None:
         cells = [cell[1:] for cell in self._cells]
-        self.done.append(BadRecord(self._start_line, reason, None, _ids(cells), cells))
+        text = "\n".join(text for _, text in cells)
+        self.done.append(BadRecord(self._start_line, reason, None, text, cells))
 
     def _characters(self, text: str) -> None:
         if self._text is not None:
@@ -103,13 +103,6 @@ class _Items:
             self.done.append(Record(self._start_line, _with_best_id(self._cells, cells)))
         self._cells = []
         self._item_depth = 0
-
-
-def _ids(cells: list[tuple[str, str]]) -> tuple[str, ...]:
-    try:
-        return tuple(merchant.ids(cells))
-    except RowError:
-        return ()
 
 
 def _with_best_id(

@@ -2,7 +2,8 @@
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from indexer.feeds.jsonlines import read_json_lines
 from indexer.feeds.merchant_xml import read_merchant_xml
 from indexer.feeds.parquet import read_parquet
 from indexer.feeds.rows import BadRecord, FeedRow, Record, Rejection, RowError
+from indexer.feeds.suspects import looks_like_a_photo
+from indexer.feeds.values import product_id
 
 _FORMATS: dict[str, Callable[[Path], Iterator[Record | BadRecord]]] = {
     ".csv": read_delimited,
@@ -59,8 +62,8 @@ def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     now = datetime.datetime.now(datetime.UTC)
     for number, record in enumerate(read_records(path), 1):
         if isinstance(record, BadRecord):
-            fields = (record.line, record.product_id, record.reason, record.may_name)
-            yield Rejection(str(path), *fields, number=number)
+            fields = (record.line, record.product_id, record.reason)
+            yield Rejection(str(path), *fields, number=number, text=record.text)
         else:
             yield _row(number, record, str(path), base, now)
 
@@ -94,9 +97,39 @@ def _row(
         images = merchant.images(columns, base)
         parsed = merchant.attributes(columns, now)
     except RowError as error:
-        return Rejection(source, record.line, name, str(error), others, number=number)
+        # The cells may be shifted: any of them may be the id.
+        values = [str(value) for value in _values(value for _, value in record.cells)]
+        if name:
+            others += tuple(filter(None, map(_as_id, values)))
+        return Rejection(
+            *(source, record.line, name, str(error), others),
+            number=number,
+            text="" if name else "\n".join(values),
+            cut=record.cut,
+        )
+    if not any(looks_like_a_photo(image.uri) for image in images):  # the cells may be shifted
+        others += tuple(filter(None, map(_as_id, _values(value for _, value in record.cells))))
     fields = (name, parsed.attributes, images, record.line, source, others, parsed.warnings)
-    return FeedRow(*fields, number)
+    return FeedRow(*fields, number, record.cut)
+
+
+def _values(values: Iterable[object]) -> list[object]:
+    """Returns the values that are not empty, also those inside lists and objects."""
+    found, left = [], deque(values)
+    while left:
+        value = left.popleft()
+        if isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+def _as_id(value: object) -> str | None:
+    try:
+        return product_id(value)
+    except RowError:
+        return None
 
 
 def _numbered(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection]:

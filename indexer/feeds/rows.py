@@ -27,9 +27,10 @@ class FeedRow:
             for photos.
         source: the feed as the user named it.
         may_name: ids of other products whose rows may be part of this one because of a stray
-            quote.
+            quote, or whose row this may be because of a stray delimiter.
         warnings: columns that were used or ignored differently than the merchant may expect.
         number: number of the row in the feed, from 1; several rows may be on one line.
+        cut: the file ends in this row, without a line end, so that its end may be missing.
     """
 
     product_id: str
@@ -40,11 +41,12 @@ class FeedRow:
     may_name: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     number: int = field(default=0, compare=False)
+    cut: bool = False
 
     def rejected(self, reason: str, cause: str = "") -> "Rejection":
         """Returns the rejection of this row."""
         fields = (self.source, self.line, self.product_id, reason, self.may_name, cause)
-        return Rejection(*fields, number=self.number)
+        return Rejection(*fields, number=self.number, cut=self.cut)
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,13 @@ class Rejection:
         line: see `FeedRow`.
         product_id: id of the row; None if it is not certain.
         reason: what is wrong, for the merchant.
-        may_name: further ids that the row may contain; their products must not be removed.
+        may_name: values of the row that may be ids; their products must not be removed.
+        text: of a row whose values are not certain; a product whose id occurs in it must not be
+            removed.
         cause: the reason without details of this row, such as the name of its photo, so that
             equal causes can be counted.
         number: see `FeedRow`.
+        cut: see `FeedRow`.
     """
 
     source: str
@@ -69,6 +74,8 @@ class Rejection:
     may_name: tuple[str, ...] = ()
     cause: str = ""
     number: int = field(default=0, compare=False)
+    text: str = field(default="", compare=False, repr=False)
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,14 @@ class Record:
         cells: (column, value) pairs in order, repeated columns included.
         may_name: see `FeedRow`.
         fault: the value that is invalid, and why; empty if all are valid.
+        cut: see `FeedRow`.
     """
 
     line: int
     cells: Sequence[tuple[str, object]]
     may_name: tuple[str, ...] = ()
     fault: str = ""
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,12 +119,12 @@ class BadRecord:
         line: see `FeedRow`.
         reason: what is wrong.
         product_id: see `Rejection`.
-        may_name: see `Rejection`.
+        text: all that the row has, as far as it can be read.
         cells: the (column, value) pairs that could be read; the column is empty if unknown.
     """
 
     line: int
     reason: str
     product_id: str | None = None
-    may_name: tuple[str, ...] = ()
+    text: str = ""
     cells: Sequence[tuple[str, object]] = ()

@@ -1,21 +1,22 @@
 """Finds product ids in malformed rows of delimited text.
 
-A product must not be removed because its row has wrong quotes or delimiters. Every id that such
-a row may contain is therefore reported; the row's own id only if it is certain.
+A product must not be removed because its row has wrong quotes or delimiters. The text of such a
+row is therefore reported; its own id only if it is certain.
 """
 
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
+from indexer.feeds.lines import MAX_ROW
 from indexer.feeds.merchant import MAIN_IMAGE, column_name
 from indexer.feeds.rows import BadRecord, RowError
 from indexer.feeds.values import product_id
 
 _MAX_CELLS = 1_000  # longer lines are not searched
 _WELL_QUOTED = re.compile(r'\s*("[^"]*"|[^"]*)\s*')  # a whole cell with matching quotes
-_PHOTO = re.compile(r"://|\.(jpe?g|png|webp|avif|gif|bmp)\b", re.IGNORECASE)
+_PHOTO = re.compile(r"://|\.(jp(e?g|e)|jfif|png|webp|avif|gif|bmp)\b", re.IGNORECASE)
 
 
 class Suspects:
@@ -63,10 +64,11 @@ class Suspects:
     def broken(self, line: int, reason: str, text: str) -> BadRecord:
         """Returns the record of a line with wrong quotes."""
         certain = None
-        splits = [cells for cells in self._splits(text) if len(cells) >= self._width]
+        shown = text if len(text) <= MAX_ROW else ""
+        splits = [cells for cells in self._splits(shown) if len(cells) >= self._width]
         if self._id == 0 and splits and _WELL_QUOTED.fullmatch(first := splits[-1][0]):
             certain = _as_id(first)
-        return self._bad(line, reason, certain, splits[0] if splits else [text], [text])
+        return self._bad(line, reason, certain, splits[0] if splits else [shown], [text])
 
     def of_wrong_length(self, line: int, cells: Sequence[str], lines: Sequence[str]) -> BadRecord:
         """Returns the record of a row with too many or too few cells.
@@ -92,17 +94,11 @@ class Suspects:
     ) -> BadRecord:
         if not lines[-1].endswith(("\n", "\r")):
             reason, certain = f"{reason}; the feed ends in this row", None
-        ids = dict.fromkeys(each for text in lines for each in self._ids(text))
+        text = "".join(lines)
+        if '""' in text:  # a quote inside a quoted cell is written twice
+            text += text.replace('""', '"')
         named = zip_longest(self._names, cells, fillvalue="")
-        return BadRecord(line, reason, certain, tuple(ids), list(named))
-
-    def _ids(self, line: str) -> Iterator[str]:
-        """Yields every cell, and every pair of adjacent cells, that is a valid id."""
-        for cells in self._splits(line):
-            neighbours = map(self._delimiter.join, pairwise(cells))
-            for text in (*cells, *neighbours):
-                if name := _as_id(text):
-                    yield name
+        return BadRecord(line, reason, certain, text, list(named))
 
     def _splits(self, line: str) -> Iterator[list[str]]:
         """Yields the cells of a line twice: with quotes interpreted, and ignored."""

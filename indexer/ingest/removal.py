@@ -1,6 +1,6 @@
 """Which products a feed no longer has: none that a row of it may be about."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from indexer.errors import MassRemovalError
@@ -18,12 +18,19 @@ class Surplus:
         present: how many products there are in all.
         unknown: how many rejected rows have no readable id: any of the products may be theirs.
         warnings: of products that are kept because they seem to be inside of another row.
+        cut: the last row of a feed that may go on behind it.
     """
 
     product_ids: list[str]
     present: int
     unknown: int
     warnings: list[RowWarning]
+    cut: FeedRow | Rejection | None = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether the feed can be trusted to lack these products."""
+        return not self.unknown and self.cut is None
 
     def require_few(self) -> None:
         """
@@ -45,24 +52,72 @@ def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> 
         rows: of the whole feed.
     """
     left = dict.fromkeys(product_ids)
-    present, unknown = len(left), 0
+    present, unknown, cut = len(left), 0, None
+    occurring = Occurring(left)
     doubtful: dict[str, FeedRow] = {}
     for row in rows:
+        is_new = row.product_id not in left
         left.pop(row.product_id or "", None)
+        cut = row if row.cut else cut
         if isinstance(row, FeedRow):
-            doubtful |= {name: row for name in row.may_name if name in left}
+            # The cells of a new product may be those of another, shifted by a stray delimiter.
+            names = (*row.may_name, *(map(str, row.attributes.values()) if is_new else ()))
+            doubtful |= {name: row for name in names if name in left}
             continue
         unknown += row.product_id is None
-        for name in row.may_name:
+        for name in (*row.may_name, *occurring.within(row.text)):
             left.pop(name, None)
     kept = {name: row for name, row in doubtful.items() if name in left}
     warnings = [_swallowed(name, row) for name, row in kept.items()]
-    return Surplus([each for each in left if each not in kept], present, unknown, warnings)
+    gone = [each for each in left if each not in kept]
+    if cut and gone:
+        warnings.append(_cut(cut))
+    return Surplus(gone, present, unknown, warnings, cut if gone else None)
+
+
+class Occurring:
+    """Finds ids in text, as whole words or several.
+
+    Args:
+        ids: to look for; those that are gone from it are not found any more.
+    """
+
+    def __init__(self, ids: Mapping[str, object]) -> None:
+        self._ids = ids
+        self._lengths: dict[str, set[int]] = {}  # by the first character
+        for each in ids:
+            self._lengths.setdefault(each[0], set()).add(len(each))
+
+    def within(self, text: str) -> list[str]:
+        """The ids that stand in the text."""
+        found = []
+        for start, first in enumerate(text):
+            lengths = self._lengths.get(first)
+            if lengths is None or not _is_edge(text, start):
+                continue
+            for length in lengths:
+                each = text[start : start + length]
+                if each in self._ids and _is_edge(text, start + length):
+                    found.append(each)
+        return found
+
+
+def _is_edge(text: str, place: int) -> bool:
+    """Whether no word goes on across this place."""
+    return not (text[place - 1 : place].isalnum() and text[place : place + 1].isalnum())
 
 
 def _swallowed(product_id: str, row: FeedRow) -> RowWarning:
     reason = (
         f"this may be, or hold, the row of product {product_id!r}, which is therefore kept:"
-        " is there a quote too many?"
+        " is there a quote or a delimiter too many?"
     )
     return RowWarning(row.source, row.line, row.product_id, reason)
+
+
+def _cut(row: FeedRow | Rejection) -> RowWarning:
+    reason = (
+        "the feed ends in this row without a line break and may be cut off: no product is removed;"
+        " write the feed again, with a line break at the end"
+    )
+    return RowWarning(row.source, row.line, row.product_id or "", reason)

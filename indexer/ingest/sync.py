@@ -158,7 +158,7 @@ class Indexer:
         with self._records.reader() as reader:
             found = surplus(reader.product_ids(), rows)
         report.warnings += found.warnings
-        if found.unknown and not despite_rejects:
+        if not found.certain and not despite_rejects:
             report.not_removed = found.product_ids
             return replace(found, product_ids=[])
         return found
@@ -205,5 +205,5 @@ class Indexer:
                 ]
                 yield row
             else:
-                report.rejected.append(row)
+                report.rejected.append(replace(row, text=""))  # which may be long
                 self._progress(1)

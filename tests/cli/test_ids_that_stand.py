@@ -1,0 +1,116 @@
+"""No product is removed whose id still stands in the feed, whatever else is wrong with its row."""
+
+import pytest
+
+from tests.cli.conftest import Shop, grey
+
+PHOTO = "photos/0-red.png"
+NAMES = [f"P{number}" for number in range(10)]
+LONG = "x" * (1 << 20)
+
+Feed = tuple[str, str, str, str]  # ending, head, row with {} for the id, foot
+
+CSV: Feed = (".csv", "id,image_link,title,price\n", f"{{}},{PHOTO},Boot,5.00 EUR\n", "")
+ID_SECOND: Feed = (".csv", "title,id,image_link,price\n", f"Boot,{{}},{PHOTO},5.00 EUR\n", "")
+PHOTO_LAST: Feed = (".csv", "title,id,brand,image_link\n", f"Boot,{{}},Acme,{PHOTO}\n", "")
+JSON: Feed = (".jsonl", "", f'{{{{"id": "{{}}", "image_link": "{PHOTO}"}}}}\n', "")
+NS = 'xmlns:g="http://base.google.com/ns/1.0"'
+FIELDS = f"<g:id>{{}}</g:id><g:image_link>{PHOTO}</g:image_link>"
+RSS: Feed = (".xml", f"<rss {NS}><channel>\n", f"<item>{FIELDS}</item>\n", "</channel></rss>")
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    """A shop with the products P0 to P9 and one that no feed has."""
+    shop.run("add", shop.feed({name: grey(number) for number, name in enumerate(NAMES)}))
+    shop.photo(PHOTO, "red")
+    shop.run("add", shop.feed({"gone": "red"}, "gone.csv"))
+    return shop
+
+
+def synchronised(shop: Shop, feed: Feed, bad: str, *options: str) -> tuple[int, set[str]]:
+    """The exit code for a feed with `bad` in place of the row of P3, and what is left."""
+    ending, head, row, foot = feed
+    rows = [bad if name == "P3" else row.format(name) for name in NAMES]
+    path = shop.folder / f"damaged{ending}"
+    path.write_bytes((head + "".join(rows) + foot).encode("utf-8", "surrogateescape"))
+    ran = shop.run("sync", path, "--allow-mass-removal", *options)
+    return ran.code, set(shop.products())
+
+
+@pytest.mark.parametrize(
+    ("feed", "bad"),
+    [
+        (JSON, '{"id": "P3" "brand": {"id": "77"}, "image_link": "a.png"}\n'),
+        (JSON, '{"id": "P3" "product_id": "G77", "image_link": "a.png"}\n'),
+        (JSON, """{'id': "P3', "shop": {"id": 3}, "image_link": "a.png"}\n"""),
+        (JSON, '{id: "P3", "image_link": "a.png", "brand": {"id": "9"}}\n'),
+        (JSON, '{"id": "P3, "image_link": "a.png"}\n'),
+        (JSON, """{"id": 'P3', "image_link": "a.png"}\n"""),
+        (JSON, '{"id": "\\u00503", "image_link": "a.png",, "brand": {"id": "9"}}\n'),
+        (JSON, f'{{"title": "{LONG}", "id": "P3", "image_link": "a.png"}}\n'),
+        (JSON, '{"id": "P3\udcff", "image_link": "a.png"}\n'),
+        (ID_SECOND, f"Boots, red,P3,{PHOTO}\n"),
+        (ID_SECOND, f"Boots, red,P3,{PHOTO},5.00 EUR\n"),
+        (PHOTO_LAST, "Boots, red,P3,Acme\n"),
+        (PHOTO_LAST, f"Boots, red,P3,{PHOTO}\n"),
+        (CSV, f"P3,{PHOTO},{LONG},5.00 EUR\n"),
+        (CSV, f"P3,{PHOTO},{'x' * 200_000},5.00 EUR\n"),
+        (CSV, f"P3\udcff,{PHOTO},Boot,5.00 EUR\n"),
+        (CSV, f"P3\0,{PHOTO},Boot,5.00 EUR\n"),
+        (CSV, f'"P3"x,{PHOTO},Boot,5.00 EUR\n'),
+        (CSV, "P3\n"),
+    ],
+    ids=lambda value: ascii(value)[:40] if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("options", [(), ("--remove-despite-rejects",)])
+def test_a_product_is_kept_whose_id_stands_in_a_broken_row(
+    stocked: Shop, feed: Feed, bad: str, options: tuple[str, ...]
+) -> None:
+    code, left = synchronised(stocked, feed, bad, *options)
+    assert set(NAMES) - left == set()
+    assert code == (0 if bad.endswith(f"red,P3,{PHOTO}\n") and feed is PHOTO_LAST else 3)
+    if options:
+        assert "gone" not in left
+
+
+@pytest.mark.parametrize("bad", ['{"id": "P3" "brand": {"id": "77"}}\n', '{"id": "P3\n'])
+def test_a_line_of_json_that_is_not_sure_of_its_id_keeps_all_products(
+    stocked: Shop, bad: str
+) -> None:
+    assert synchronised(stocked, JSON, bad) == (3, {*NAMES, "gone"})
+
+
+def test_a_broken_row_keeps_no_product_whose_id_is_part_of_a_longer_word(stocked: Shop) -> None:
+    bad = f'P3,"{PHOTO},gone2 begone,5.00 EUR\n'
+    assert "gone" not in synchronised(stocked, CSV, bad)[1]
+
+
+def test_a_line_too_long_to_look_into_refuses_the_feed(stocked: Shop) -> None:
+    bad = f'{{"title": "{LONG * 17}", "id": "P3"}}\n'
+    assert synchronised(stocked, JSON, bad, "--remove-despite-rejects") == (1, {*NAMES, "gone"})
+
+
+@pytest.mark.parametrize("last", [f"P9,{PHOTO},Boot,1", f"P9,{PHOTO},Boot,1,"])
+def test_a_feed_that_may_be_cut_in_its_last_row_removes_nothing_and_says_so(
+    stocked: Shop, last: str
+) -> None:
+    path = stocked.folder / "cut.csv"
+    path.write_text(CSV[1] + "".join(CSV[2].format(name) for name in NAMES[:9]) + last)
+    for options in (["--dry-run"], []):
+        ran = stocked.run("sync", path, *options)
+        assert ran.code == 3
+        assert "not removed: 1 products" in ran.out
+        assert "--remove-despite-rejects" in ran.out
+        assert "the feed ends in" in ran.err
+    assert set(stocked.products()) == {*NAMES, "gone"}
+    stocked.run("sync", path, "--remove-despite-rejects")
+    assert set(stocked.products()) == set(NAMES)
+
+
+def test_a_feed_without_a_line_break_at_its_end_that_removes_nothing_is_whole(shop: Shop) -> None:
+    path = shop.feed({"a": "red", "b": "navy"})
+    path.write_text(path.read_text().rstrip("\n"))
+    for added in (2, 0):
+        ran = shop.run("sync", path, "--json")
+        assert (ran.code, ran.json["added"], ran.json["warnings"]) == (0, added, [])
