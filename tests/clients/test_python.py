@@ -35,6 +35,30 @@ def test_a_photo_may_be_a_path_or_bytes(client: Client, draw: Draw) -> None:
         assert first.attributes["price"] == 9.5
 
 
+def test_a_box_may_be_numbers_or_text(client: Client) -> None:
+    box = (0, 0, 0.5, 1e-1)
+    for answer in (
+        client.search(png("red"), box=box),
+        client.search(png("red"), box="0,0,0.5,0.1"),
+        *client.batch([{"photo": png("red"), "box": box}]),
+    ):
+        assert isinstance(answer, Answer)
+        assert answer.box == pytest.approx(box, abs=0.05)
+
+
+@pytest.mark.parametrize("key", ["se\ncret", "secret\n", "sé-cret", "se cret"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="the API key has") as refused:
+        Client("http://localhost:8000", key=key)
+    assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "//localhost", "ftp://localhost", ""])
+def test_a_url_without_a_scheme_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must start with http:// or https://"):
+        Client(url)
+
+
 def test_several_photos_find_what_is_like_any_of_them(client: Client) -> None:
     answer = client.search(png("red"), png("navy"), limit=2)
     assert {result.product_id for result in answer.results} == {"shoe/red", "shoe/navy"}

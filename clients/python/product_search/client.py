@@ -49,6 +49,9 @@ class Client:
         timeout_s: for connecting, and for each wait for bytes.
         retries: how often to ask again a service that is busy (429, 503).
         patience_s: the longest wait before that; if the service asks for more, the error is raised.
+
+    Raises:
+        ValueError: the URL has no scheme, or the key has characters that no key has.
     """
 
     def __init__(

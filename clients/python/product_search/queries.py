@@ -21,7 +21,7 @@ class Parameters(TypedDict, total=False):
     limit: int
     offset: int
     min_score: float
-    box: str
+    box: str | tuple[float, float, float, float]
     filter: Sequence[str]
     facets: Sequence[str]
     boost: Sequence[str]
@@ -66,6 +66,8 @@ def as_text(photo: Photo) -> str:
 def as_json(query: Mapping[str, Any]) -> dict[str, Any]:
     """A query for a JSON body."""
     body = {key: list(v) if _is_many(v) else v for key, v in query.items() if key != "photo"}
+    if _is_many(body.get("box")):
+        body["box"] = _corners(body["box"])
     if "photo" in query:
         kind = "image_url" if is_address(query["photo"]) else "image_base64"
         body[kind] = as_text(query["photo"])
@@ -109,9 +111,16 @@ def within(
 
 
 def _values(name: str, given: Any) -> Iterable[Any]:
+    if name == "box" and _is_many(given):
+        return [_corners(given)]
     if name == "facets" and _is_many(given):
         return [",".join(given)] if given else []
     return given if _is_many(given) else [given]
+
+
+def _corners(box: Iterable[float]) -> str:
+    """A box as the service reads it: digits without an exponent, separated by commas."""
+    return ",".join(f"{corner:.6f}" for corner in box)
 
 
 def _is_many(value: Any) -> bool:

@@ -27,11 +27,22 @@ class Transport:
         timeout_s: for connecting, and for each wait for bytes.
         retries: how often to repeat a request that met a busy service.
         patience_s: the longest wait before one.
+
+    Raises:
+        ValueError: the URL has no scheme, or the key cannot be a header; its text is not shown.
     """
 
     def __init__(
         self, url: str, key: str | None, timeout_s: float, retries: int, patience_s: float
     ) -> None:
+        if not url.lower().startswith(("http://", "https://")):
+            raise ValueError(f"the URL must start with http:// or https://; received {url!r}")
+        # A header: `http.client` names the whole value in its error.
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError(
+                "the API key has white space, a line break or a character that is not ASCII;"
+                " send it as `keys create` printed it"
+            )
         self.base = url.rstrip("/") + "/"
         self._retries = retries
         self._patience_s = patience_s
