@@ -21,7 +21,7 @@ from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_BODY
 from service.http.descriptions import JSON, Description
-from service.http.parsing import json_body, validated
+from service.http.parsing import json_body, require_no_query, validated
 
 MAX_EVENTS = 1000
 
@@ -86,6 +86,7 @@ def note(answer: Answer) -> Answer:
 )
 def add() -> tuple[str, int]:
     """Report what shoppers did with results: durable when answered."""
+    require_no_query()
     document = json_body()
     if isinstance(document, dict) and "events" in document:
         events = validated(EventsBody, document).events

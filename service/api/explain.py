@@ -78,6 +78,7 @@ _PHOTO: dict[str, Any] = {
     description=Description(
         "explain",
         {200: ExplainResponse},
+        query=CollectionQuery,
         body={"multipart/form-data": Form(ExplainParameters, _PHOTO), JSON: ExplainQuery},
         raises=(
             *OF_SEARCH,
@@ -93,12 +94,14 @@ _PHOTO: dict[str, Any] = {
 def explain() -> Response:
     """Show where a query and one of its results agree."""
     service = search_service()
+    in_url = unrepeated(request.args)
+    validated(CollectionQuery, in_url)
     with service.admission.upload():
         if request.mimetype == "multipart/form-data":
             (photo,) = uploaded(limit=1)
-            asked = validated(ExplainParameters, unrepeated(request.form))
+            asked = validated(ExplainParameters, in_url, unrepeated(request.form))
             return _by_photo(photo, asked)
-        query = validated(ExplainQuery, json_body())
+        query = validated(ExplainQuery, in_url, json_body())
         if (query.image_base64 is None) == (query.product_id is None):
             raise BadRequestError("send exactly one of image_base64 and product_id")
         if query.product_id is None:

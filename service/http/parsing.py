@@ -49,10 +49,11 @@ def received_type() -> str:
 
 
 def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
-    """The model of what was sent; fields of a later source replace those of an earlier one.
+    """The model of what was sent, in the URL and in the body for instance.
 
     Raises:
-        BadParameterError: it names the field, what was received and what is allowed.
+        BadParameterError: it names the field, what was received and what is allowed; or a field is
+            in two sources.
         BadRequestError: what should have fields has none.
     """
     try:
@@ -78,11 +79,24 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
     return values
 
 
+def require_no_query() -> None:
+    """
+    Raises:
+        BadParameterError: there are parameters in the URL.
+    """
+    if request.args:
+        raise BadParameterError(
+            f"unknown parameter {min(request.args)!r:.80}; this path takes none in the URL"
+        )
+
+
 def _merged(sources: Iterable[object]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for source in sources:
         if not isinstance(source, dict):
             raise BadRequestError(f"received {shown(source)}; send a JSON object")
+        if both := sorted(merged.keys() & source.keys()):
+            raise BadParameterError(f"{both[0]}: received in the URL and in the body; send it once")
         merged |= source
     return merged
 

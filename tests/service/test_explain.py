@@ -65,6 +65,14 @@ def send(client: FlaskClient, path: str, photo: bytes, **fields: object) -> Any:
     return client.post(path, data={**fields, **files}, content_type="multipart/form-data")
 
 
+def test_the_collection_of_an_explanation_may_be_in_the_url(client: FlaskClient) -> None:
+    query = {"product_id": "red", "result": "red"}
+    answer = client.post("/v1/explain?collection=none", json=query)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (404, "unknown_collection")
+    answer = client.post("/v1/explain?collection=default", json=query)
+    assert answer.status_code == 200
+
+
 def test_a_search_with_box_auto_answers_with_the_box_that_it_took(client: FlaskClient) -> None:
     found = send(client, "/v1/search", scene(), box="auto").get_json()
     assert found["results"][0]["product_id"] == "red"
@@ -130,7 +138,7 @@ def test_a_query_may_be_a_product_or_a_photo_in_json(client: FlaskClient) -> Non
         ({"image_base64": "AAAA", "result": "red"}, 415, "unsupported_format"),
         ({"product_id": "red", "result": "red", "limit": 3}, 400, "bad_parameter"),
         ({"product_id": "red", "result": "red", "collection": "b"}, 404, "unknown_collection"),
-        ([], 400, "bad_parameter"),
+        ([], 400, "bad_request"),
     ],
 )
 def test_what_cannot_be_explained_is_a_problem(

@@ -52,6 +52,36 @@ def get(path: str) -> Send:
     return lambda client: client.get(path)
 
 
+BY_ID, EVENT = {"product_id": "red"}, {"query_id": "0" * 32, "product_id": "red", "action": "click"}
+TWICE: dict[str, Send] = {
+    "JSON": lambda client: client.post(
+        "/v1/search?filter=price<5", json={**BY_ID, "filter": ["price<9"]}
+    ),
+    "a form": lambda client: client.post("/v1/search?limit=5", **form(png("red"), limit=9)),
+    "an explanation": lambda client: client.post(
+        "/v1/explain?collection=default", json={**BY_ID, "result": "red", "collection": "default"}
+    ),
+}
+
+
+@pytest.mark.parametrize("send", TWICE.values(), ids=TWICE)
+def test_a_parameter_in_the_url_and_in_the_body_is_refused(client: FlaskClient, send: Send) -> None:
+    answer = send(client)
+    assert (answer.status_code, answer.json["code"]) == (400, "bad_parameter")
+    assert "send it once" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/explain", {**BY_ID, "result": "red"}), ("/v1/events", EVENT)]
+)
+def test_unknown_parameters_in_the_url_are_refused(
+    client: FlaskClient, path: str, body: dict[str, str]
+) -> None:
+    answer = client.post(f"{path}?colection=shoes", json=body)
+    assert (answer.status_code, answer.json and answer.json["code"]) == (400, "bad_parameter")
+    assert "'colection'" in answer.text
+
+
 REFUSED: dict[str, tuple[Send, int, str]] = {
     "no such path": (get("/v1/nothing"), 404, "not_found"),
     "no such file of the page": (get("/static/nothing.js"), 404, "not_found"),
