@@ -76,9 +76,21 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
     """
     if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
         try:
+            before = _version(path)
             yield from read(path)
+            after = _version(path)
         except (OSError, UnicodeDecodeError) as error:
             raise FeedError(f"{path}: cannot be read: {error}") from error
+        if after != before:
+            raise FeedError(
+                f"{path}: changed while it was read; run the command again when it is complete"
+            )
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """Returns what changes when a file is written or replaced."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _row(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.kinds import bind, require
-from indexer.errors import MassRemovalError
+from indexer.errors import FeedError, MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 from indexer.fetch import PhotoSource
 from indexer.ingest.embedding import RowEmbedder
@@ -78,7 +78,7 @@ class Indexer:
         allow_mass_removal: bool,
         remove_despite_rejects: bool = False,
     ) -> Report:
-        """Makes the catalogue equal to the feed, which is read twice: for its ids, then to add.
+        """Makes the collection equal to the feed, which is read twice: for its ids, then to add.
 
         A product whose row is rejected stays as it is. While the id of a rejected row is not known,
         any product may be the one of that row: then nothing is removed, unless
@@ -86,6 +86,8 @@ class Indexer:
 
         Raises:
             MassRemovalError: the feed lacks so many products that it is more likely broken.
+            FeedError: the feed cannot be read or has changed between the two readings; nothing is
+                removed.
             LockedError: another process is writing.
             FingerprintMismatchError: the catalogue holds embeddings of another kind.
         """
@@ -94,7 +96,14 @@ class Indexer:
             found = self._surplus(feed(), report, remove_despite_rejects)
             if not allow_mass_removal:
                 found.require_few()
-            self._put_all(writer, feed(), report)
+            late: set[str] = set()
+            self._put_all(writer, _noting(feed(), set(found.product_ids), late), report)
+            if late:
+                raise FeedError(
+                    "the feed changed while it was read, as if another program were still writing"
+                    f" it: the second reading names {min(late)!r}, the first one did not; the rows"
+                    " are stored, nothing is removed; run the command again when it is complete"
+                )
             for batch in batched(found.product_ids, BATCH):
                 report.removed += writer.remove(batch)
         return report
@@ -207,3 +216,13 @@ class Indexer:
             else:
                 report.rejected.append(replace(row, text=""))  # which may be long
                 self._progress(1)
+
+
+def _noting(
+    rows: Iterable[FeedRow | Rejection], surplus: set[str], late: set[str]
+) -> Iterator[FeedRow | Rejection]:
+    """Yields the rows; adds to `late` the products that the first reading did not name."""
+    for row in rows:
+        if row.product_id in surplus:
+            late.add(str(row.product_id))
+        yield row

@@ -988,3 +988,14 @@ def test_a_typed_column_with_another_value_rejects_the_row(tmp_path: Path) -> No
         "size must be a number; received 'L'",
         "size must be a finite number; received inf",
     ]
+
+
+def test_a_feed_that_another_program_is_writing_is_an_error_at_its_end(tmp_path: Path) -> None:
+    feed = tmp_path / "feed.csv"
+    feed.write_text("id,image_link\n" + "".join(f"p{n},p{n}.jpg\n" for n in range(3)))
+    rows = read_feed(feed)
+    assert next(rows).product_id == "p0"
+    with feed.open("a") as writing:
+        writing.write("p3,p3.jpg\n")
+    with pytest.raises(FeedError, match="changed while it was read"):
+        list(rows)

@@ -9,7 +9,12 @@ import pytest
 from indexer.arrays import Vectors
 from indexer.config import FetchSettings
 from indexer.embedding.base import Photos
-from indexer.errors import FingerprintMismatchError, MassRemovalError, WeightsError
+from indexer.errors import (
+    FeedError,
+    FingerprintMismatchError,
+    MassRemovalError,
+    WeightsError,
+)
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
@@ -185,6 +190,18 @@ def test_a_product_whose_row_may_be_inside_of_another_is_kept_with_a_warning(sto
     (warning,) = report.warnings
     assert (warning.line, warning.product_id) == (2, "a")
     assert "the row of product 'b', which is therefore kept" in warning.reason
+
+
+def test_nothing_is_removed_if_the_feed_grows_between_its_two_readings(store: Store) -> None:
+    rows = [store.row(f"p{n}", colour) for n, colour in enumerate(COLOURS[:10])]
+    store.add(*rows)
+    changed = FeedRow("p0", {"price": 5.0}, rows[0].images, None, "feed")
+    readings = iter([rows[:9], [changed, *rows[1:]]])
+    with pytest.raises(FeedError, match="changed while it was read.*'p9'"):
+        store.indexer.sync(lambda: next(readings), allow_mass_removal=False)
+    assert len(store.product_ids()) == 10
+    with store.catalog.reader() as reader:
+        assert reader.products(["p0"])["p0"].attributes == {"price": 5.0}
 
 
 def test_a_plan_shows_what_the_run_would_be_refused_for(store: Store) -> None:
