@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from indexer.cli.app import Output
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
-from indexer.errors import ImageSearchError
-from indexer.feeds import Rejection, RowWarning, by_row, write_rejected
+from indexer.feeds import RejectedFile, Rejection, RowWarning, by_row
 from indexer.ingest.report import HostDown, Report
 
 _SAMPLES = 10
@@ -19,7 +17,7 @@ _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")  # values; the rest i
 _Row = Rejection | RowWarning
 
 
-def output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> Output:
+def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = False) -> Output:
     """The output of a command; rejected rows are written to the file `rejected`, if any.
 
     Raises:
@@ -55,7 +53,7 @@ def output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> O
         ]
     lines += [*map(_down_in_words, down), *_of_removals(report, rows)]
     if rejected is not None:
-        _write(rejected, rows)
+        rejected.write(rows)
     hint = "" if rejected else "; --rejected FILE writes all rejected rows"
     by_host = {each for host in down for each in host.rejected}  # told in one line for each host
     others = by_row(each for each in report.rejected if each not in by_host)
@@ -67,13 +65,6 @@ def output(report: Report, rejected: Path | None, *, dry_run: bool = False) -> O
 def _samples(report: Report) -> dict[str, list[str]]:
     names = ("added", "updated", "removed", "not_removed")
     return {name: getattr(report, name)[:_SAMPLES] for name in names}
-
-
-def _write(file: Path, rows: Sequence[Rejection]) -> None:
-    try:
-        write_rejected(file, rows)
-    except OSError as error:
-        raise ImageSearchError(f"cannot write {file}: {error}; the rest was done") from error
 
 
 def _down_in_words(down: HostDown) -> str:

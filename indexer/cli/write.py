@@ -22,7 +22,7 @@ from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, SOME_REJECTED
 from indexer.cli.outcome import output
 from indexer.errors import BadParameterError, FeedError
-from indexer.feeds import FeedRow, Rejection, read_feed
+from indexer.feeds import FeedRow, RejectedFile, Rejection, read_feed
 from indexer.feeds.sharding import Shard
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.maintenance.compaction import compact_when_due
@@ -70,6 +70,7 @@ def sync(
     it is; while the id of a rejected row cannot be read, nothing is removed.
     """
     read_feed(feed)  # says at once what is no feed, before there is a catalogue
+    file = RejectedFile(rejected, [feed]) if rejected else None
     with _indexer(app, lambda: read_feed(feed)) as indexer:
         run = indexer.plan if dry_run else indexer.sync
         report = run(
@@ -77,7 +78,7 @@ def sync(
             allow_mass_removal=allow_mass_removal,
             remove_despite_rejects=remove_despite_rejects,
         )
-    return output(report, rejected, dry_run=dry_run)
+    return output(report, file, dry_run=dry_run)
 
 
 @click.command()
@@ -99,6 +100,7 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
     part = Shard.parse(shard) if shard is not None else None
     for feed in feeds:
         read_feed(feed)  # says at once what is no feed, before there is a catalogue
+    file = RejectedFile(rejected, feeds) if rejected else None
 
     def rows() -> Iterator[FeedRow | Rejection]:
         found = chain.from_iterable(read_feed(feed) for feed in feeds)
@@ -106,7 +108,7 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
 
     with _indexer(app, rows) as indexer:
         report = indexer.add(rows())
-    return output(report, rejected)
+    return output(report, file)
 
 
 @click.command()

@@ -14,7 +14,7 @@ from indexer.feeds.documents import (
 from indexer.feeds.limits import MAX_ATTRIBUTES
 from indexer.feeds.limits import SUMMARY as LIMITS
 from indexer.feeds.reader import read_feed
-from indexer.feeds.rejected import by_row, write_rejected
+from indexer.feeds.rejected import RejectedFile, by_row
 from indexer.feeds.rows import AttributeValue, FeedRow, ImageRef, Rejection, RowWarning
 from indexer.feeds.writer import write_products_csv
 
@@ -24,6 +24,7 @@ __all__ = [
     "AttributeValue",
     "FeedRow",
     "ImageRef",
+    "RejectedFile",
     "Rejection",
     "RowWarning",
     "by_row",
@@ -33,5 +34,4 @@ __all__ = [
     "read_feed",
     "require_product_id",
     "write_products_csv",
-    "write_rejected",
 ]

@@ -76,9 +76,9 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
     """
     if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
         try:
-            before = _version(path)
+            before = file_version(path)
             yield from read(path)
-            after = _version(path)
+            after = file_version(path)
         except (OSError, UnicodeDecodeError) as error:
             raise FeedError(f"{path}: cannot be read: {error}") from error
         if after != before:
@@ -87,7 +87,7 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
             )
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+def file_version(path: Path) -> tuple[int, int, int]:
     """Returns what changes when a file is written or replaced."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexer.errors import FeedError
-from indexer.feeds import by_row, read_feed, write_rejected
+from indexer.feeds import RejectedFile, by_row, read_feed
 from indexer.ingest.report import Report
 from tests.campaigns.command import Counts, main
 from tests.campaigns.feed_mutations import (
@@ -116,7 +116,7 @@ class Campaign:
         places = Counter(row.number for row in rows)
         assert max(places.values(), default=1) == 1, places
         file = path.with_name("rejected.csv")
-        write_rejected(file, rows)
+        RejectedFile(file, [path]).write(rows)
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             assert sum(1 for _ in csv.reader(stream)) == 1 + len(rows)
 

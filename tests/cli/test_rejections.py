@@ -164,6 +164,39 @@ def test_rejected_rows_that_were_corrected_can_be_added(shop: Shop) -> None:
     assert shop.products()["b"].attributes == {"title": "x", "price": 5.0, "currency": "EUR"}
 
 
+def test_rejected_rows_are_never_written_over_the_feed(shop: Shop) -> None:
+    feed = shop.feed({"a": "red"})
+    with feed.open("a") as stream:
+        stream.write("b,photos/0-red.png,x,free\n")
+    before = feed.read_bytes()
+    link = shop.folder / "link.csv"
+    link.symlink_to(feed)
+    for out in (feed, link):
+        for command in ("add", "sync"):
+            ran = shop.run(command, feed, "--rejected", out)
+            assert (ran.code, feed.read_bytes()) == (2, before)
+            assert "would be overwritten" in ran.err
+    assert not (shop.folder / "data").exists()
+
+
+def test_a_file_of_rejected_rows_that_cannot_be_written_is_told_before_the_work(shop: Shop) -> None:
+    ran = shop.run("add", shop.feed({"a": "red"}), "--rejected", shop.folder / "gone" / "bad.csv")
+    assert ran.code == 2
+    assert "--rejected: cannot write" in ran.err
+    assert not (shop.folder / "data").exists()
+
+
+def test_rejected_rows_in_another_folder_find_their_photos(shop: Shop) -> None:
+    feed = shop.feed({"a": "red"})
+    with feed.open("a") as stream:
+        stream.write("b,photos/0-red.png,x,free\n")
+    out = shop.folder / "elsewhere" / "bad.csv"
+    out.parent.mkdir()
+    shop.run("add", feed, "--rejected", out)
+    out.write_text(out.read_text().replace(",free", ",5.00 EUR"))
+    assert shop.run("add", out, "--json").json["added"] == 1
+
+
 def test_rejected_rows_of_other_formats_are_written_with_their_columns(shop: Shop) -> None:
     path = shop.folder / "feed.jsonl"
     lines = [

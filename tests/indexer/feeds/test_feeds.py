@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from indexer.errors import FeedError
 from indexer.feeds import (
     FeedRow,
+    RejectedFile,
     Rejection,
     by_row,
     read_feed,
     write_products_csv,
-    write_rejected,
 )
 
 HEADER = "id,image_link,price\n"
@@ -511,7 +511,7 @@ def test_items_on_one_line_are_told_apart(tmp_path: Path) -> None:
     items = good.format(1) + bad.format(1) + bad.format(2) + bad.format(2)
     rejected = by_row(rejections_of(write(tmp_path / "f.xml", RSS.format(items))))
     assert [(row.line, row.product_id) for row in rejected] == [(1, "1"), (1, "2"), (1, "2")]
-    write_rejected(tmp_path / "bad.csv", rejected)
+    RejectedFile(tmp_path / "bad.csv", [tmp_path / "f.xml"]).write(rejected)
     with (tmp_path / "bad.csv").open(newline="") as stream:
         assert [row[3] for row in csv.reader(stream)] == ["id", "1", "2", "2"]
 

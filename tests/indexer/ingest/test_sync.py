@@ -197,7 +197,7 @@ def test_nothing_is_removed_if_the_feed_grows_between_its_two_readings(store: St
     store.add(*rows)
     changed = FeedRow("p0", {"price": 5.0}, rows[0].images, None, "feed")
     readings = iter([rows[:9], [changed, *rows[1:]]])
-    with pytest.raises(FeedError, match="changed while it was read.*'p9'"):
+    with pytest.raises(FeedError, match=r"changed while it was read.*'p9'"):
         store.indexer.sync(lambda: next(readings), allow_mass_removal=False)
     assert len(store.product_ids()) == 10
     with store.catalog.reader() as reader:
