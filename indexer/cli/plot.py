@@ -4,8 +4,9 @@ from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
-from indexer.errors import ImageError, ImageSearchError
+from indexer.errors import BadParameterError, ImageError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.images import Box, decode
 from indexer.search import Answer
@@ -17,7 +18,26 @@ _TILE = 200  # pixels
 _GAP = 16
 _TEXT = 56
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"  # Pillow's own has ASCII only
+_SOFTWARE = "visual-product-search"
 _INK, _FAINT, _FRAME, _BOX = "#1d1d1f", "#6e6e73", "#d2d2d7", "#0071e3"
+
+
+def require_png(file: Path) -> None:
+    """Checks that a plot would not take the place of a photo.
+
+    Raises:
+        BadParameterError: the file is not named as a PNG file, or is one that is not a plot.
+    """
+    if file.suffix.lower() != ".png":
+        raise BadParameterError(f"--plot: received {file}; the name must end in .png")
+    if file.exists():
+        try:
+            with Image.open(file, formats=["PNG"]) as present:
+                is_plot = present.info.get("Software") == _SOFTWARE
+        except OSError:
+            is_plot = False
+        if not is_plot:
+            raise BadParameterError(f"--plot: {file} exists and is not a plot; name another file")
 
 
 def plot_answer(
@@ -43,9 +63,15 @@ def plot_answer(
         corner = (_GAP + column * (_TILE + _GAP), _GAP + row * (_TILE + _TEXT + _GAP))
         _draw(sheet, corner, photos, *tile, answer.box if number == 0 else None)
     try:
-        sheet.save(file, format="PNG")
+        sheet.save(file, format="PNG", pnginfo=_made_here())
     except OSError as error:
         raise ImageSearchError(f"cannot write {file}: {error}") from error
+
+
+def _made_here() -> PngInfo:
+    info = PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    return info
 
 
 def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from indexer.cli.app import App, Output, reporting
-from indexer.cli.plot import plot_answer
+from indexer.cli.plot import plot_answer, require_png
 from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.errors import BadParameterError, ImageError
 from indexer.fetch import is_url
@@ -60,6 +60,8 @@ def search(
     parameters = _parameters({**options, "filter": conditions})
     if (image is None) == (product is None) and not (image is None and parameters.more_like):
         raise BadParameterError("name either a photo, or a product with --product or --more-like")
+    if plot:
+        require_png(plot)
     searcher = app.searcher()
     if product is not None:
         answer = searcher.by_product(product, parameters, include_itself=True)
@@ -97,7 +99,9 @@ def status(app: App) -> Output:
         "photo_search": True,
         "detail": "",
     }
-    if (app.folder() / FILE_NAME).is_file():
+    if not (app.folder() / FILE_NAME).is_file():
+        document["detail"] = "no catalogue here yet: add products, or correct storage.data_dir"
+    else:
         with app.catalog().reader() as reader:
             products, images = reader.counts()
             document |= {"products": products, "images": images, "seq": reader.seq}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TextIO
 
@@ -69,9 +70,9 @@ def sync(
     Photos that are indexed already are not embedded again. A product whose row is rejected stays as
     it is; while the id of a rejected row cannot be read, nothing is removed.
     """
-    read_feed(feed)  # says at once what is no feed, before there is a catalogue
+    _require_feed(feed)
     file = RejectedFile(rejected, [feed]) if rejected else None
-    with _indexer(app, lambda: read_feed(feed)) as indexer:
+    with _indexer(app, lambda: read_feed(feed), dry_run=dry_run) as indexer:
         run = indexer.plan if dry_run else indexer.sync
         report = run(
             lambda: read_feed(feed),
@@ -99,7 +100,7 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
     """
     part = Shard.parse(shard) if shard is not None else None
     for feed in feeds:
-        read_feed(feed)  # says at once what is no feed, before there is a catalogue
+        _require_feed(feed)
     file = RejectedFile(rejected, feeds) if rejected else None
 
     def rows() -> Iterator[FeedRow | Rejection]:
@@ -185,13 +186,30 @@ def _products(catalog: Catalog) -> int:
         return reader.counts()[0]
 
 
+def _require_feed(feed: Path) -> None:
+    """Reads the first row of a feed, so that a catalogue is not made for what is not a feed.
+
+    Raises:
+        FeedError: it is not one.
+    """
+    next(read_feed(feed), None)
+
+
 @contextmanager
-def _indexer(app: App, rows: Callable[[], Iterator[FeedRow | Rejection]]) -> Iterator[Indexer]:
+def _indexer(
+    app: App, rows: Callable[[], Iterator[FeedRow | Rejection]], *, dry_run: bool = False
+) -> Iterator[Indexer]:
     """An indexer that shows its progress over the rows."""
-    catalog = app.catalog(create=True)
-    with _progress("indexing", lambda: sum(1 for _ in rows())) as advance:
-        yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
-    compact_when_due(catalog, app.settings.index)
+    with ExitStack() as opened:
+        if dry_run and not (app.folder() / FILE_NAME).is_file():
+            empty = Path(opened.enter_context(TemporaryDirectory()))
+            catalog = opened.enter_context(closing(Catalog(empty, create=True)))
+        else:
+            catalog = app.catalog(create=not dry_run)
+        with _progress("indexing", lambda: sum(1 for _ in rows())) as advance:
+            yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
+        if not dry_run:
+            compact_when_due(catalog, app.settings.index)
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from indexer.arrays import Ids, Vector, Vectors, batched, normalised
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import IMPORTED, require
-from indexer.errors import FeaturesError
+from indexer.errors import BadParameterError, FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
@@ -40,14 +41,24 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
     number of products and of vectors. Row i of features.npy belongs to line i of names.txt and of
     photos.jsonl.
 
+    Files of an earlier export are replaced, once all new ones are complete.
+
     Raises:
+        BadParameterError: the folder has a file of one of these names that is not of an export.
         StorageError: the folder cannot be written.
     """
+    foreign = [name for name in (FEATURES, NAMES, PRODUCTS, PHOTOS) if (folder / name).exists()]
+    if foreign and not (folder / ORIGIN).is_file():
+        raise BadParameterError(
+            f"{folder} has {', '.join(foreign)} that no export wrote; name another folder"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with catalog.reader() as reader:
-            _write_vectors(reader, folder, catalog.folder)
-            write_products_csv(folder / PRODUCTS, lambda: _feed_rows(reader, catalog.folder))
+        with TemporaryDirectory(prefix=".export-", dir=folder) as stage, catalog.reader() as reader:
+            _write_vectors(reader, Path(stage), catalog.folder)
+            write_products_csv(Path(stage, PRODUCTS), lambda: _feed_rows(reader, catalog.folder))
+            for file in Path(stage).iterdir():
+                file.replace(folder / file.name)
             return reader.counts()
     except OSError as error:
         raise storage_error(f"cannot write to {folder}", error) from error

@@ -142,8 +142,32 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
     assert all(name in text for name in status)
 
 
+def test_a_plot_takes_the_place_of_nothing_but_a_plot(stocked: Shop) -> None:
+    photo = stocked.photo("query.png", "red")
+    before = photo.read_bytes()
+    for file, words in ((photo, "is not a plot"), (stocked.folder / "plot.jpg", "end in .png")):
+        ran = stocked.run("search", photo, "--plot", file)
+        assert (ran.code, photo.read_bytes()) == (2, before)
+        assert words in ran.err
+    for _ in range(2):
+        assert stocked.run("search", photo, "--plot", stocked.folder / "plot.png").code == 0
+
+
+def test_an_export_takes_the_place_of_nothing_but_an_export(stocked: Shop) -> None:
+    folder = stocked.folder / "shop"
+    folder.mkdir()
+    (folder / "products.csv").write_text("id,image_link\n")
+    ran = stocked.run("export", folder)
+    assert ran.code == 2
+    assert "products.csv that no export wrote" in ran.err
+    assert [path.name for path in folder.iterdir()] == ["products.csv"]
+    for _ in range(2):
+        assert stocked.run("export", stocked.folder / "out").code == 0
+
+
 def test_status_makes_no_catalogue(shop: Shop) -> None:
     status = shop.run("status", "--json")
+    assert status.json["detail"].startswith("no catalogue here yet")
     assert (status.code, status.json["products"], status.json["seq"]) == (0, 0, 0)
     assert not shop.data_dir.exists()
 

@@ -108,10 +108,19 @@ def test_a_dry_run_changes_nothing(shop: Shop) -> None:
     assert shop.embedder.images_seen == seen
 
 
+def test_neither_a_dry_run_nor_a_file_that_is_no_feed_makes_a_catalogue(shop: Shop) -> None:
+    assert shop.run("sync", shop.feed({"a": "red"}), "--dry-run", "--json").json["added"] == 1
+    no_feed = shop.folder / "orders.csv"
+    no_feed.write_text("order,total\n1,2\n")
+    for command in ("sync", "add"):
+        assert shop.run(command, no_feed).code == 1
+    assert not shop.data_dir.exists()
+
+
 def test_a_dry_run_of_the_first_sync_plans_to_add_everything(shop: Shop) -> None:
     ran = shop.run("sync", shop.feed({"a": "red"}), "--dry-run", "--json")
     assert (ran.code, ran.json["added"], ran.json["embedded"]) == (0, 1, 1)
-    assert shop.products() == {}
+    assert not shop.data_dir.exists()
 
 
 def test_a_feed_that_lacks_many_products_removes_none(shop: Shop) -> None:
