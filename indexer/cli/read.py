@@ -18,7 +18,7 @@ from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters, search_by_photos
 from indexer.store import Image
 from indexer.store.embedded.catalog.catalog import FILE_NAME
-from indexer.wording import explained
+from indexer.validation import explained
 
 
 @click.command()

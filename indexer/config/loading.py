@@ -20,7 +20,7 @@ from indexer.config.settings import (
     StorageSettings,
 )
 from indexer.errors import ConfigError
-from indexer.wording import reason, shown
+from indexer.validation import reason, shown
 
 PREFIX = "IMAGE_SEARCH_"
 # Other variables with the prefix: the path of the settings file, and the folder of test data.

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from indexer.errors import UnknownCollectionError
 from indexer.images import ImageLimits
-from indexer.wording import Matching
+from indexer.validation import Matching
 
 DEFAULT_COLLECTION = "default"
 WEIGHTS_PRESETS = ("fashion", "imagenet", "untrained")

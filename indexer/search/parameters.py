@@ -16,7 +16,7 @@ from pydantic import (
 
 from indexer.errors import BadFilterError
 from indexer.store import Condition, parse
-from indexer.wording import Matching
+from indexer.validation import Matching
 
 # Photos of a higher cosine are the same picture, scaled or compressed again.
 NEAR_IDENTICAL = 0.995

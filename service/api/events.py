@@ -16,7 +16,7 @@ from indexer.events import (
     UnknownQueryError,
 )
 from indexer.search import Answer
-from indexer.wording import Matching
+from indexer.validation import Matching
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_BODY

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from indexer.config import DEFAULT_COLLECTION
 from indexer.errors import BadParameterError, FetchError, ImageSearchError
 from indexer.search import Answer, SearchParameters
-from indexer.wording import Matching, shown
+from indexer.validation import Matching, shown
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.events import note

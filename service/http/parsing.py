@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
-from indexer.wording import explained, shown
+from indexer.validation import explained, shown
 from service.errors import BadRequestError, UnsupportedMediaTypeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
