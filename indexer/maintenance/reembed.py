@@ -39,7 +39,7 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
             )
             if not report.rejected:
                 with staging.reader() as embedded:
-                    writer.become(embedded)
+                    writer.copy_from(embedded)
             staging.close()
         if not report.rejected:
             shutil.rmtree(folder, ignore_errors=True)

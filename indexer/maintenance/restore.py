@@ -21,9 +21,9 @@ from indexer.maintenance.snapshots import (
 from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog, DamagedError
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
+from indexer.store.embedded.catalog.high_water_mark import FILE_NAME as MARK
+from indexer.store.embedded.catalog.high_water_mark import HighWaterMarkFile
 from indexer.store.embedded.catalog.lock import writer_lock
-from indexer.store.embedded.catalog.mark import FILE_NAME as MARK
-from indexer.store.embedded.catalog.mark import MarkFile
 from indexer.store.embedded.catalog.schema import now
 from indexer.store.embedded.catalog.segments import record_segment
 from indexer.store.embedded.index import FILES
@@ -80,7 +80,7 @@ def restore(
             with live.writer() as writer, _unpacked(source, manifest, folder) as stage:
                 copy = Catalog(stage)
                 with copy.reader() as wanted:
-                    writer.become(wanted)
+                    writer.copy_from(wanted)
                 copy.close()
                 if verify_segment(live):
                     record_segment(writer, None)
@@ -140,9 +140,9 @@ def _replace(folder: Path, stage: Path) -> Path | None:
     the end, so that meanwhile no new catalogue can begin.
     """
     copy = Catalog(stage)
-    if mark := MarkFile(folder).read():
+    if mark := HighWaterMarkFile(folder).read():
         with copy.writer() as writer:
-            writer.skip(mark)
+            writer.advance_past(mark)
     copy.close()
     damaged = [p for pattern in (f"{CATALOG}*", FILES) for p in folder.glob(pattern)]
     aside = folder / f"damaged-{now().replace(':', '')}" if damaged else None

@@ -63,9 +63,9 @@ def _run(check: Check, catalog: Catalog, prefix: str) -> Iterator[str]:
 
 
 def _mark(catalog: Catalog) -> list[str]:
-    if not catalog.mark.is_damaged():
+    if not catalog.high_water_mark.is_damaged():
         return []
-    return [f"{catalog.mark.path}: is damaged; the next change writes it again"]
+    return [f"{catalog.high_water_mark.path}: is damaged; the next change writes it again"]
 
 
 def _vectors(reader: CatalogReader) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What search and ingest need of a collection: one protocol, and what implements it."""
+"""The storage of a collection: the protocol used by search and ingest, and its implementations."""
 
 from indexer.store.base import (
     Candidates,

@@ -1,9 +1,8 @@
-"""What search and ingest need of a collection, wherever it is kept.
+"""The storage protocol of a collection, as used by search and ingest.
 
-A `Store` is one collection. `reader` gives everything as of one version, `search_reader` can rank
-as well, and `writer` is the one that changes it; ingest needs the `Records` part only. Every method
-answers one question for many products, images or vectors at once: an implementation may have to
-ask another machine.
+A `Store` is one collection. `reader` opens a consistent read of one version, `search_reader` can
+also rank, and `writer` makes changes. Ingest uses only the `Records` part. Methods take many
+products, images or vectors per call, because an implementation may be on another machine.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from indexer.store.records import AttributeValue, Image, Outcome, Product, PutPr
 
 @dataclass(frozen=True)
 class FacetCount:
-    """A value of an attribute, and how many products have it."""
+    """A value of an attribute, and the number of products that have it."""
 
     value: AttributeValue
     count: int
@@ -28,13 +27,14 @@ class FacetCount:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best images of a selection, by falling score.
+    """The best images of a selection, by descending score.
 
     Args:
-        product_ids: (n) of the products that own the images.
+        product_ids: n ids of the products that the images belong to.
         image_ids: (n,).
         scores: (n,) cosines, exact to 1e-7.
-        unseen: no other image of the selection has a higher score; -inf if there is no other.
+        unseen: upper bound of the scores of all other images of the selection; -inf if there are
+            none.
     """
 
     product_ids: Sequence[str]
@@ -44,7 +44,7 @@ class Candidates:
 
 
 class Selection(Protocol):
-    """Products of one reader that meet conditions. Immutable."""
+    """Products of one reader that match conditions. Immutable."""
 
     @property
     def total(self) -> int:
@@ -52,16 +52,19 @@ class Selection(Protocol):
         ...
 
     def nearest(self, queries: Vectors, k: int) -> Candidates:
-        """The best images, each by its best cosine to any of the queries (m, dimension).
+        """Returns the best images by their highest cosine to any of the queries (m, dimension).
 
-        There are k of them, or fewer if `unseen` says up to which score they are complete.
+        Returns k images, or fewer; the result is complete down to the score `unseen`.
         """
         ...
 
     def split(
         self, conditions: Sequence[Condition]
     ) -> Sequence[tuple[tuple[bool, ...], "Selection"]]:
-        """Parts of products that meet the same of the conditions, and which; no empty ones.
+        """Partitions the selection by which of the conditions each product matches.
+
+        Returns:
+            One pair for each non-empty part: a flag for each condition, and the products.
 
         Raises:
             BadFilterError: a condition is on an attribute that no product has.
@@ -69,21 +72,21 @@ class Selection(Protocol):
         ...
 
     def only(self, product_ids: Sequence[str]) -> "Selection":
-        """Those of the products, all of which are in this selection."""
+        """Restricts the selection to these products, all of which it contains."""
         ...
 
     def facet(self, name: str, limit: int) -> list[FacetCount]:
-        """How many products have each value of an attribute: the `limit` most frequent values.
+        """Counts products by value of an attribute; returns the `limit` most frequent values.
 
-        Values that a filter holds for equal are counted together, as most products write them.
+        Values that are equal to a filter are counted together, in their most frequent spelling.
 
         Raises:
-            BadParameterError: no product has the attribute, or its values are too many.
+            BadParameterError: no product has the attribute, or it has too many distinct values.
         """
         ...
 
     def distinct(self, name: str) -> int:
-        """The number of groups by an attribute; a product without it is a group of its own.
+        """Counts the groups by an attribute; each product without it is a separate group.
 
         Raises:
             BadParameterError: no product has the attribute.
@@ -94,78 +97,82 @@ class Selection(Protocol):
 class Reader(Protocol):
     """A collection as of one version.
 
-    Every method raises a CatalogError if what it reads is damaged or cannot be read.
+    Every method raises CatalogError if the data is damaged or cannot be read.
     """
 
     @property
     def seq(self) -> int:
-        """The number of the last change."""
+        """Number of the last change."""
         ...
 
     @property
     def fingerprint(self) -> str | None:
-        """The fingerprint of every embedding; None before the first."""
+        """Fingerprint of all embeddings; None before the first."""
         ...
 
     @property
     def weights(self) -> str | None:
-        """The weights that made the embeddings; None before the first."""
+        """Name or path of the weights of all embeddings; None before the first."""
         ...
 
     @property
     def embedding_fields(self) -> dict[str, str | int] | None:
-        """What the fingerprint is of; None where it was not recorded."""
+        """The fields that the fingerprint covers; None if they were not recorded."""
         ...
 
     @property
     def dimension(self) -> int | None:
-        """The length of every embedding; None before the first."""
+        """Length of all embeddings; None before the first."""
         ...
 
     def counts(self) -> tuple[int, int]:
-        """The number of products and of images."""
+        """Returns the number of products and of images."""
         ...
 
     def product_ids(self) -> Iterator[str]:
-        """Every product id, in the order of their code points."""
+        """Yields every product id, in code point order."""
         ...
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
-        """Those of the products that exist, by id."""
+        """Returns the products by id, without those that do not exist."""
         ...
 
     def images(self, image_ids: Iterable[int]) -> dict[int, Image]:
-        """Those of the images that exist, by id."""
+        """Returns the images by id, without those that do not exist."""
         ...
 
     def known_photos(self, content_hashes: Iterable[str]) -> dict[str, int]:
-        """An image id for each content hash that is embedded already."""
+        """Returns an image id for each content hash that is already embedded."""
         ...
 
     def vectors(self, image_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
-        """The embeddings of images that exist: ids (n,) ascending, vectors (n, dimension)."""
+        """Returns the embeddings of existing images: ids (n,) ascending, vectors (n, dimension)."""
         ...
 
     def all_vectors(self) -> Iterator[tuple[Ids, Vectors]]:
-        """Every embedding in chunks as `vectors` returns them, ids ascending."""
+        """Yields all embeddings in chunks like those of `vectors`, by ascending id."""
         ...
 
 
 class SearchReader(Protocol):
     """Ranks the products of one version.
 
-    Conditions, facets, groups and values need a reader that was opened with `attributes`.
+    Conditions, facets, groups and values require a reader that was opened with `attributes`.
     """
 
     @property
     def reader(self) -> Reader:
-        """The same version, to read products from."""
+        """A reader of the same version."""
         ...
 
     def select(
         self, conditions: Sequence[Condition] = (), excluded: Iterable[str] = ()
     ) -> Selection:
-        """The products that meet every condition, without the excluded ones, which exist.
+        """Selects the products that match all conditions.
+
+        Args:
+            conditions: on attributes.
+            excluded: ids of products to leave out; all of them exist.
 
         Raises:
             BadFilterError: a condition is on an attribute that no product has.
@@ -173,13 +180,13 @@ class SearchReader(Protocol):
         ...
 
     def has_attribute(self, name: str) -> bool:
-        """Whether any product has the attribute."""
+        """Returns whether any product has the attribute."""
         ...
 
     def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
-        """What stands for the first value of an attribute of each product; None without one.
+        """Returns a key for the first value of an attribute of each product; None without a value.
 
-        Values that a filter holds for equal are equal.
+        Keys are equal if a filter treats the values as equal.
 
         Raises:
             BadParameterError: no product has the attribute.
@@ -187,12 +194,12 @@ class SearchReader(Protocol):
         ...
 
     def image_vectors(self, image_ids: Ids) -> Vectors:
-        """The embeddings of images that candidates named, (n, dimension), in that order."""
+        """Returns the embeddings of images from `Candidates`, (n, dimension), in this order."""
         ...
 
 
 class Writer(Protocol):
-    """The one writer of a collection."""
+    """Writes to a collection, which has one writer at a time."""
 
     def bind(
         self,
@@ -202,34 +209,39 @@ class Writer(Protocol):
         dimension: int,
         fields: Mapping[str, str | int] | None = None,
     ) -> None:
-        """Fixes the kind of embedding that the collection holds, once; later calls must agree.
+        """Records the settings of the collection's embeddings; later calls must agree.
 
         Args:
-            fields: what the fingerprint is of, to name differences later; None if not known.
+            fingerprint: of the embeddings.
+            weights: name or path of the weights.
+            dimension: length of a vector.
+            fields: the fields that the fingerprint covers, for naming differences later; None if
+                unknown.
 
         Raises:
-            FingerprintMismatchError: it holds embeddings of another kind.
+            FingerprintMismatchError: the collection holds embeddings of other settings.
         """
         ...
 
     def put(self, products: Iterable[PutProduct]) -> list[Outcome]:
-        """Adds or changes products, durable when this returns."""
+        """Adds or updates products. The change is durable when this returns."""
         ...
 
     def remove(self, product_ids: Iterable[str]) -> list[str]:
-        """Removes products, durable when this returns; returns the ids that existed."""
+        """Removes products; returns the ids that existed. Durable when this returns."""
         ...
 
 
 class Records(Protocol):
-    """The products of one collection. Any number of threads may read from one object."""
+    """The products of one collection. Thread-safe for reading."""
 
     def reader(self) -> AbstractContextManager[Reader]:
-        """Everything as of now, whatever is written meanwhile. Keep it short."""
+        """Opens a consistent read of the current version. Keep it short."""
         ...
 
     def writer(self) -> AbstractContextManager[Writer]:
-        """
+        """Opens the writer.
+
         Raises:
             LockedError: another process is writing.
         """
@@ -240,34 +252,34 @@ class Store(Records, Protocol):
     """A collection that can be searched."""
 
     def search_reader(self, *, attributes: bool) -> AbstractContextManager[SearchReader]:
-        """As `reader`, to rank products.
+        """Opens a consistent read of the current version for ranking.
 
         Args:
-            attributes: whether conditions, facets, groups or values will be asked for.
+            attributes: whether conditions, facets, groups or values will be used.
         """
         ...
 
     @property
     def seq(self) -> int:
-        """The version that a search reads at least."""
+        """The version that the next search reads, or an earlier one."""
         ...
 
     def refresh(self) -> None:
-        """Takes up what was written since, so that no search has to.
+        """Loads the changes since the last call, so that searches do not have to.
 
         Raises:
-            CatalogError: what is stored is damaged or cannot be read.
+            CatalogError: the data is damaged or cannot be read.
         """
         ...
 
     def index_sizes(self) -> dict[str, int]:
-        """Images that a search reads, by part of the index."""
+        """Returns the number of images in each part of the index."""
         ...
 
     def close(self) -> None:
-        """Closes the connections that no one uses."""
+        """Closes the connections that are not in use."""
         ...
 
     def sample(self, size: int) -> Vectors:
-        """The embeddings (n, dimension) of about `size` images, or of all if there are fewer."""
+        """Returns the embeddings (n, dimension) of about `size` images, or of all if fewer."""
         ...

@@ -1,8 +1,8 @@
-"""Conditions on attributes, as a query writes them.
+"""Parses the conditions on attributes in queries.
 
-color:red          is red (or is a list that has red)
-color:red,"a, b"   is any of these; a quote within quotes is doubled
-price<=50          a number: also <, >, >=
+color:red          equals red, or is a list that contains red
+color:red,"a, b"   equals any of these; quotes within quotes are doubled
+price<=50          numeric comparison; also <, >, >=
 !color:red         is not red, or has no color
 """
 
@@ -20,17 +20,17 @@ _GRAMMAR = "field:value, field:a,b or field<5 (also <=, >, >=), each optionally 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition. A product that lacks the field does not meet it, unless it is negated.
+    """One condition. A product without the field matches only if the condition is negated.
 
-    Text is compared without regard to case; a text that spells a number equals that number.
+    Text is compared case-insensitively; a text that is a number equals that number.
 
     Args:
-        text: as it was received.
+        text: as received.
         field: the attribute.
-        negated: the products that do not meet the rest.
+        negated: whether to select the products that do not match the rest.
         operator: `:` for equality with any of the values, or `<`, `<=`, `>`, `>=`.
-        values: of an equality.
-        bound: of a comparison.
+        values: for equality.
+        bound: for a comparison.
     """
 
     text: str
@@ -42,9 +42,10 @@ class Condition:
 
 
 def parse(text: str) -> Condition:
-    """
+    """Parses a condition.
+
     Raises:
-        BadFilterError: the text cannot be read as a condition.
+        BadFilterError: the text is malformed.
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
@@ -60,7 +61,7 @@ def parse(text: str) -> Condition:
 
 
 def number_of(text: str) -> float:
-    """The number that a text spells; NaN if it spells none."""
+    """Parses a decimal number; NaN if the text is not one."""
     return float(text) if _NUMBER.fullmatch(text) else math.nan
 
 

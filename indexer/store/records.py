@@ -1,4 +1,4 @@
-"""What goes into a collection and comes out of it."""
+"""Records of a collection: products and images, as stored and as written."""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Product:
-    """A product as stored, its images in the merchant's order."""
+    """A product as stored, with its images in the merchant's order."""
 
     product_id: str
     attributes: Attributes
@@ -33,7 +33,7 @@ class Product:
 
 @dataclass(frozen=True)
 class NewImage:
-    """A photo on its way in. `vector` may be None where the product has this photo already."""
+    """A photo to write. `vector` may be None if the product already has this photo."""
 
     uri: str
     location: str
@@ -43,7 +43,7 @@ class NewImage:
 
 @dataclass(frozen=True)
 class PutProduct:
-    """Makes the product exactly this: attributes and images, in this order."""
+    """A product to write; replaces its attributes and images, in this order."""
 
     product_id: str
     attributes: Attributes
@@ -51,12 +51,12 @@ class PutProduct:
 
 
 def as_json(attributes: Attributes) -> str:
-    """Attributes as they are stored; unlike the dictionaries, `1` and `true` are not equal."""
+    """Serialises attributes for storage; unlike in a dictionary, `1` and `true` differ."""
     return json.dumps(attributes, ensure_ascii=False, sort_keys=True)
 
 
 def outcome(put: PutProduct | Product, stored: Product | None) -> Outcome:
-    """What putting a product does to the one stored under its id."""
+    """Returns how writing a product changes the stored one."""
     if stored is None:
         return "added"
     same = as_json(stored.attributes) == as_json(put.attributes) and [

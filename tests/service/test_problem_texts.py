@@ -67,7 +67,8 @@ QUERIES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an attribute that no product has": (
         {"filter": "colr:red"},
-        "received 'colr:red'; no product has an attribute 'colr'; there are: price, title",
+        "received 'colr:red'; no product has an attribute 'colr'; existing attributes: price,"
+        " title",
     ),
     "a facet that is no name": (
         {"facets": "a-b"},

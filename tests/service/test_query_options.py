@@ -114,7 +114,7 @@ def test_products_may_say_what_is_wanted_without_a_photo(shop_client: FlaskClien
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({"filter": "colour:red"}, "bad_filter", "there are: brand, color, in_stock, price"),
+    ({"filter": "colour:red"}, "bad_filter", "existing attributes: brand, color, in_stock, price"),
     ({"filter": "price<=cheap"}, "bad_filter", "'price<=cheap'"),
     ({"filter": "red"}, "bad_filter", "field:value"),
     ({"boost": "brand:acme^7"}, "bad_filter", "-1 to 1"),

@@ -18,7 +18,7 @@ from indexer.maintenance.merge import merge
 from indexer.maintenance.reembed import re_embed
 from indexer.maintenance.verify import verify
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.checksums import checksum, teach
+from indexer.store.embedded.catalog.checksums import checksum, register_checksum
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 from tests.processes import cli
@@ -88,7 +88,7 @@ def test_verify_names_an_uploaded_photo_that_is_gone_or_damaged(store: Store) ->
 def older(catalog: Catalog) -> None:
     """Makes a catalogue one of the version that stored absolute locations."""
     with closing(sqlite3.connect(catalog.path)) as connection, connection:
-        teach(connection)
+        register_checksum(connection)
         connection.execute("DELETE FROM migrations WHERE number = 4")
         connection.execute(
             "UPDATE images SET location = ? || location WHERE location LIKE 'photos/%'",

@@ -1,1 +1,1 @@
-"""A collection on the disk of this machine: catalogue, index and attribute columns."""
+"""Storage on the local disk: catalogue in SQLite, FAISS index, attribute columns."""

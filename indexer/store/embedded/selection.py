@@ -1,4 +1,4 @@
-"""Products of one embedded reader that meet conditions, as a mask over the rows of its table."""
+"""Selections of the embedded store: all products, or a mask over the rows of the table."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ Owners = Callable[[Ids], Sequence[str]]
 
 @dataclass(frozen=True)
 class WholeCollection:
-    """Every product but the excluded ones. It needs no attributes.
+    """All products except the excluded ones; searching them needs no attributes.
 
     Args:
-        view: searched.
-        owners: the product ids of images (n,), in that order.
-        products: how many there are, the excluded ones among them.
+        view: the images to search.
+        owners: returns the product ids of images (n,), in the same order.
+        products: number of products, including the excluded ones.
         excluded: product ids.
-        table: needed for facets and groups only.
+        table: required only for facets and groups.
     """
 
     view: View
@@ -40,7 +40,7 @@ class WholeCollection:
         return self.products - len(self.excluded)
 
     def nearest(self, queries: Vectors, k: int) -> Candidates:
-        # The excluded products are few, so they are left out of what was found.
+        # There are few excluded products, so they are removed from the hits.
         hits = self.view.search(queries, k)
         return _without(_candidates(hits, hits, k, self.owners), self.excluded)
 
@@ -66,15 +66,15 @@ class WholeCollection:
 
 @dataclass(frozen=True)
 class Rows:
-    """Products of the table.
+    """Products given by a mask over the rows of the table.
 
     Args:
-        view: searched.
-        table: of the same seq.
-        owners: the product ids of images (n,), in that order.
-        rows: the products, of the table's rows.
-        is_everything: whether nothing but a few excluded products is missing.
-        search_all: look among all images for candidates; quicker where nearly all are of `rows`.
+        view: the images to search.
+        table: of the same version.
+        owners: returns the product ids of images (n,), in the same order.
+        rows: (rows,) of the selected products.
+        is_everything: whether all products except a few excluded ones are selected.
+        search_all: search all images and filter the hits, which is faster if nearly all match.
     """
 
     view: View
@@ -130,7 +130,7 @@ class Rows:
 
 
 def _candidates(hits: Hits, found: Hits, k: int, owners: Owners) -> Candidates:
-    """The candidates `hits` of a search for k images that found `found`."""
+    """Converts to candidates the `hits` that match, out of what a search for k images found."""
     unseen = float(found.scores[-1]) if len(found) == k else -np.inf
     return Candidates(owners(hits.ids), hits.ids, hits.scores, unseen)
 

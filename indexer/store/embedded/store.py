@@ -1,4 +1,4 @@
-"""A collection kept on this machine: a catalogue in SQLite, a FAISS index, attribute columns."""
+"""A collection on the local disk: a catalogue in SQLite, a FAISS index, attribute columns."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +13,7 @@ from indexer.store.embedded.selection import Rows, WholeCollection
 
 
 class EmbeddedStore:
-    """One collection; any number of threads may use one object.
+    """One collection on the local disk. Thread-safe.
 
     Args:
         catalog: the source of truth.
@@ -36,12 +36,12 @@ class EmbeddedStore:
 
     @contextmanager
     def search_reader(self, *, attributes: bool) -> Iterator["EmbeddedSearchReader"]:
-        """A reader, and the view and the table of exactly its seq.
+        """Opens a reader with the view and the table of the same `seq`.
 
         Raises:
-            CatalogError: what is stored is damaged.
+            CatalogError: the data is damaged.
         """
-        # A command that asks for no attribute does not wait until all are read.
+        # Attributes are loaded on first use, so that commands without filters start fast.
         attributes = attributes or self._table.is_loaded
         while True:
             with self.catalog.reader() as reader:
@@ -69,12 +69,12 @@ class EmbeddedStore:
 
 @dataclass(frozen=True)
 class EmbeddedSearchReader:
-    """A reader of the catalogue, with the view and the table of exactly its seq.
+    """A reader of the catalogue with the view and the table of the same `seq`.
 
     Args:
         reader: of the catalogue.
         view: of the images.
-        table: of the attributes; None if they were not asked for.
+        table: of the attributes; None if the reader was opened without them.
     """
 
     reader: CatalogReader

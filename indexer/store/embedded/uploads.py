@@ -1,4 +1,4 @@
-"""Photos that came without a file of their own: kept beside the catalogue, by their content."""
+"""Uploaded photos, stored next to the catalogue by content hash."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,9 +14,9 @@ _BATCH = 500
 
 
 class UploadedPhotos:
-    """The photos in a collection's folder: `photos/ab/abcdef….jpeg`.
+    """The uploaded photos in a collection's folder: `photos/ab/abcdef….jpeg`.
 
-    The writer's lock must be held for every call, or one could delete what another one needs.
+    All calls require the writer's lock: otherwise one could delete a photo that another adds.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -24,14 +24,19 @@ class UploadedPhotos:
         self.folder = catalog.folder.absolute() / UPLOADS
 
     def path(self, content_hash: str, form: str) -> Path:
-        """Where a photo of this format (as `recognise` names it) is kept."""
+        """Returns the path for a photo.
+
+        Args:
+            content_hash: of the photo.
+            form: its format, as `recognise` returns it.
+        """
         return self._catalog.folder.absolute() / uploaded_place(content_hash, form)
 
     def save(self, path: Path, data: bytes) -> None:
-        """Keeps a photo, durable when this returns.
+        """Writes a photo. It is durable when this returns.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the file cannot be written.
         """
         try:
             if path.is_file() and path.read_bytes() == data:
@@ -49,23 +54,23 @@ class UploadedPhotos:
             raise storage_error(f"{path}: cannot be written", error) from error
 
     def remove_unused(self, paths: Iterable[Path]) -> int:
-        """Deletes those of the files here whose photos the catalogue does not have."""
+        """Deletes those of the uploads that the catalogue does not use; returns their number."""
         removed = 0
         for batch in batched((path for path in paths if path.is_relative_to(self.folder)), _BATCH):
             with self._catalog.reader() as reader:
                 known = reader.known_photos(path.stem for path in batch)
             for path in batch:
                 if path.stem not in known:
-                    with suppress(OSError):  # then a later sweep deletes it
+                    with suppress(OSError):  # a later sweep deletes it
                         path.unlink()
                         removed += 1
         return removed
 
     def sweep(self) -> int:
-        """Deletes all that are not used: of products that were removed by other means."""
+        """Deletes all unused uploads, such as those of products removed by the command line."""
         return self.remove_unused(self.folder.glob("*/*"))
 
 
 def content_hash(data: bytes) -> str:
-    """What the catalogue knows a photo by."""
+    """Returns the hash by which the catalogue identifies a photo."""
     return sha256(data).hexdigest()

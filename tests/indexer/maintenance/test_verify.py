@@ -12,7 +12,7 @@ import pytest
 from indexer.errors import CatalogError
 from indexer.maintenance.verify import verify
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.checksums import checksum, teach
+from indexer.store.embedded.catalog.checksums import checksum, register_checksum
 from indexer.store.embedded.catalog.schema import MIGRATIONS
 from tests.campaigns.shop import DIMENSION, Operation, Shop, operation_of
 
@@ -31,7 +31,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def edit(shop: Shop, statement: str, *values: object) -> None:
     """Changes the catalogue behind the software's back."""
     with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
-        teach(connection)
+        register_checksum(connection)
         connection.execute(statement, values)
 
 
@@ -144,7 +144,7 @@ def test_a_write_ahead_log_that_is_lost_is_noticed(shop: Shop) -> None:
         main = shop.catalog.path.read_bytes()
     shop.close()
     (shop.data / "catalog.db").write_bytes(main)
-    with pytest.raises(CatalogError, match=r"ends at seq \d+, but catalog.mark tells of \d+"):
+    with pytest.raises(CatalogError, match=r"ends at seq \d+, but catalog.mark records \d+"):
         Catalog(shop.data)
 
 

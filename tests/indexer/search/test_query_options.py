@@ -247,7 +247,9 @@ def test_a_filter_that_cannot_be_read_is_refused_with_what_is_allowed(
 def test_a_filter_on_an_unknown_attribute_names_those_there_are(
     shop: Store, condition: str
 ) -> None:
-    with pytest.raises(BadFilterError, match="'colour'; there are: color, in_stock, price, sizes"):
+    with pytest.raises(
+        BadFilterError, match="'colour'; existing attributes: color, in_stock, price, sizes"
+    ):
         ask(shop, filter=condition)
 
 

@@ -1,4 +1,4 @@
-"""The attributes of a collection's products in memory, in columns: for filters and counts."""
+"""In-memory columns of product attributes, for filters, facets and grouping."""
 
 from indexer.store.embedded.attributes.live import LiveTable
 from indexer.store.embedded.attributes.table import Table

@@ -1,4 +1,4 @@
-"""Some products: their ids, their images, and a column for each attribute that one of them has."""
+"""A block of products: their ids, their images, and a column for each attribute."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +18,20 @@ from indexer.store.embedded.attributes.column import (
 )
 from indexer.store.embedded.attributes.values import Keys
 
-Texts = np.ndarray[Any, Any]  # of dtype StringDType, which keeps UTF-8
+Texts = np.ndarray[Any, Any]  # of dtype StringDType, which stores UTF-8
 
 
 @dataclass(frozen=True)
 class Block:
-    """Immutable. Product i of it is row i.
+    """An immutable block of products; product i is row i.
 
     Args:
         product_ids: (n,).
-        alive: (n,) which have neither changed since nor gone.
-        hashes: (n,) of the product ids, ascending, and order: (n,) the rows that these are of.
-        images: (m,) ascending, and owners: (m,) the rows that these are of.
+        alive: (n,) whether the product has been neither changed nor removed since.
+        hashes: (n,) hashes of the product ids, ascending.
+        order: (n,) row of each hash.
+        images: (m,) image ids, ascending.
+        owners: (m,) row of each image.
         columns: by attribute.
     """
 
@@ -45,22 +47,23 @@ class Block:
         return len(self.product_ids)
 
     def column(self, name: str) -> Column:
+        """Returns the column of an attribute; an empty one if no product has it."""
         return self.columns.get(name) or nothing(len(self))
 
     def find(self, product_ids: Sequence[str]) -> tuple[Ids, Integers]:
-        """The places of the product ids that are in here, and the rows of the products."""
+        """Returns the positions of the ids that are in the block, and the rows of the products."""
         rows = self.order[np.searchsorted(self.hashes[:-1], _hashes(product_ids))]
         places = np.flatnonzero(self.product_ids[rows] == _texts(product_ids))
         return places, rows[places]
 
     def owners_of(self, images: Ids) -> tuple[Ids, Ids]:
-        """The places of the images that are in here, and the rows of their products."""
+        """Returns the positions of the images in the block, and the rows of their products."""
         at = np.searchsorted(self.images[:-1], images)
         places = np.flatnonzero(self.images[at] == images)
         return places, self.owners[at[places]]
 
     def without(self, product_ids: Sequence[str]) -> "Block":
-        """The same after these products changed or went."""
+        """Returns the block with these products marked as changed or removed."""
         alive = self.alive.copy()
         alive[self.find(product_ids)[1]] = False
         return replace(self, alive=alive)
@@ -72,18 +75,25 @@ def build(
     owners: Ids,
     attributes: Iterable[tuple[list[int], list[Attributes]]],
 ) -> Block:
-    """A block of products that each have an image; attributes are chunks of rows and their own."""
+    """Builds a block of products.
+
+    Args:
+        product_ids: of products that have an image.
+        images: (m,) image ids, ascending.
+        owners: (m,) row of each image.
+        attributes: chunks of rows and the attributes of these rows.
+    """
     builders: dict[str, ColumnBuilder] = {}
     for rows, chunk in attributes:
-        for names, own, values in _shapes(rows, chunk):
+        for names, same_shape, values in _shapes(rows, chunk):
             for name, column in zip(names, zip(*values, strict=True), strict=True):
-                builders.setdefault(name, ColumnBuilder()).extend(own, column)
+                builders.setdefault(name, ColumnBuilder()).extend(same_shape, column)
     columns = {name: builder.finish(len(product_ids)) for name, builder in builders.items()}
     return _block(product_ids, images, owners, columns)
 
 
 def merge(blocks: Sequence[Block]) -> Block:
-    """One block of what is alive in several."""
+    """Merges the rows of several blocks that are alive."""
     alive = np.concatenate([block.alive for block in blocks])
     becomes = np.where(alive, np.cumsum(alive) - 1, -1)
     parts = np.split(becomes, np.cumsum([len(block) for block in blocks])[:-1])
@@ -96,8 +106,8 @@ def merge(blocks: Sequence[Block]) -> Block:
         name: merged([block.column(name) for block in blocks], parts, len(product_ids))
         for name in {name for block in blocks for name in block.columns}
     }
-    there = {name: column for name, column in columns.items() if len(column.keys)}
-    return _block(product_ids, images[order], owners[order], there)
+    present = {name: column for name, column in columns.items() if len(column.keys)}
+    return _block(product_ids, images[order], owners[order], present)
 
 
 def _block(product_ids: list[str], images: Ids, owners: Ids, columns: dict[str, Column]) -> Block:
@@ -117,14 +127,14 @@ def _hashes(product_ids: Sequence[str]) -> Keys:
 def _shapes(
     rows: list[int], chunk: list[Attributes]
 ) -> Iterator[tuple[tuple[str, ...], Integers, list[tuple[AttributeValue, ...]]]]:
-    """Products of the same attributes together: names, rows and values.
+    """Groups products that have the same attributes: names, rows and values.
 
-    So the work goes with the number of values, however many attributes there are.
+    The cost is thus proportional to the number of values, however many attributes there are.
     """
     shapes: dict[tuple[str, ...], tuple[list[int], list[tuple[AttributeValue, ...]]]] = {}
     for row, attributes in zip(rows, chunk, strict=True):
-        own, values = shapes.setdefault(tuple(attributes), ([], []))
-        own.append(row)
+        same_shape, values = shapes.setdefault(tuple(attributes), ([], []))
+        same_shape.append(row)
         values.append(tuple(attributes.values()))
-    for names, (own, values) in shapes.items():
-        yield names, np.array(own, np.int32), values
+    for names, (same_shape, values) in shapes.items():
+        yield names, np.array(same_shape, np.int32), values

@@ -1,4 +1,4 @@
-"""One attribute of many products: a code per product, and what each code stands for."""
+"""One attribute of many products, dictionary-encoded: a code for each entry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from indexer.store.embedded.attributes.values import Keys, Numbers, compared
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.signedinteger]
 
-# An attribute with more values has no labels: nobody wants counts of so many.
-MOST_LABELS = 10_000
-# A column that fewer products have is kept as pairs of row and code.
+# An attribute with more distinct values has no labels, and therefore no facet.
+MAX_LABELS = 10_000
+# A column that a smaller share of products has is stored as pairs of row and code.
 _DENSE_SHARE = 1 / 4
-# To compare with so few codes is quicker than to look each up.
-_COMPARED = 4
+# Up to this number of codes, comparing is faster than a lookup table.
+_MAX_COMPARED = 4
 
 
 @dataclass(frozen=True)
 class Column:
-    """Immutable. Products have an entry for each value: several if it is a list.
+    """An immutable column. A product has one entry, or one for each member of a list.
 
     Args:
-        size: the number of rows.
-        rows: (n,) ascending, of each entry; None if entry i is row i.
-        codes: (n,) of each entry; without rows, products that lack the attribute have -1.
-        keys: (m,) of what the codes stand for; no two are equal if there are no labels.
-        numbers: (m,) of the same, NaN where one is none.
-        labels: (m,) the values themselves; None if they are too many.
+        size: number of rows.
+        rows: (n,) row of each entry, ascending; None if entry i belongs to row i.
+        codes: (n,) code of each entry; if `rows` is None, -1 for products without the attribute.
+        keys: (m,) key of each code; distinct if there are no labels.
+        numbers: (m,) number of each code; NaN if it is not a number.
+        labels: (m,) value of each code; None if there are too many.
     """
 
     size: int
@@ -42,28 +42,28 @@ class Column:
     labels: Sequence[AttributeValue] | None
 
     def having(self, chosen: Mask) -> Mask:
-        """The rows (size,) that have one of the chosen codes (m,)."""
+        """Returns a mask (size,) of the rows that have one of the chosen codes (m,)."""
         hit = np.flatnonzero(chosen)
-        if len(hit) > _COMPARED:
-            return self._spread(np.append(chosen, False)[self.codes])  # -1 finds the last
+        if len(hit) > _MAX_COMPARED:
+            return self._spread(np.append(chosen, False)[self.codes])  # -1 indexes the last
         found = np.zeros(len(self.codes), np.bool_)
         for code in hit.tolist():
             found |= self.codes == code
         return self._spread(found)
 
     def present(self) -> Mask:
-        """The rows (size,) that have the attribute."""
+        """Returns a mask (size,) of the rows that have the attribute."""
         return self._spread(self.codes >= 0)
 
     def counts(self, rows: Mask) -> Integers:
-        """How many of some rows (size,) have each code."""
+        """Counts the entries of each code among the rows of a mask (size,)."""
         # Four times as fast as indexing with the mask itself.
         among = np.flatnonzero(rows if self.rows is None else rows[self.rows])
-        # Counted from 1 on, so that -1 is a number too.
+        # Shifted by 1, because bincount does not accept -1.
         return np.bincount(self.codes[among] + 1, minlength=len(self.keys) + 1)[1:]
 
     def first_keys(self, rows: Integers) -> tuple[Keys, Mask]:
-        """The key of the first value of each row, and whether it has one."""
+        """Returns the key of the first value of each row, and whether the row has a value."""
         if not len(self.keys):
             return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
         if self.rows is None:
@@ -73,7 +73,7 @@ class Column:
         return self.keys[self.codes[at]], self.rows[at] == rows
 
     def groups(self, rows: Mask) -> tuple[Keys, int]:
-        """The different first keys among some rows, and how many of the rows have one."""
+        """Returns the distinct first keys of the rows of a mask, and how many rows have one."""
         if self.rows is None:
             codes = self.codes[np.flatnonzero(rows)]
             codes = codes[codes >= 0]
@@ -86,7 +86,7 @@ class Column:
         return keys if self.labels is None else np.unique(keys), len(codes)
 
     def entries(self) -> tuple[Integers, Integers]:
-        """The row and the code of each entry."""
+        """Returns the row and the code of each entry."""
         if self.rows is not None:
             return self.rows, self.codes
         rows = np.flatnonzero(self.codes >= 0)
@@ -106,33 +106,33 @@ class ColumnBuilder:
     def __init__(self) -> None:
         self._rows: list[Integers] = []
         self._codes: list[Integers] = []
-        # The code of each value; None once they are too many, then each gets one of its own.
+        # The code of each value; None once there are too many: then each entry gets a new code.
         self._known: _Known | None = _Known()
         self._compared: list[tuple[Ids, Keys, Numbers]] = []
-        self._values = 0  # that were compared
+        self._values = 0  # number of values in `_compared`
 
     def extend(self, rows: Integers, values: Sequence[AttributeValue]) -> None:
-        """Adds the values of some rows, each of which comes once."""
+        """Adds the values of rows; each row must be added only once."""
         self._rows.append(rows)
         if self._known is None:
             self._codes.append(np.arange(self._values, self._values + len(values), dtype=np.int32))
             self._compare(values)
             return
-        if bool in set(map(type, values)):  # which equals 1 or 0
+        if bool in set(map(type, values)):  # True == 1, so booleans are wrapped
             values = [(v,) if isinstance(v, bool) else v for v in values]  # type: ignore[misc]
         codes = map(self._known.__getitem__, values)
         self._codes.append(np.fromiter(codes, np.int32, len(values)))
-        if len(self._known) > MOST_LABELS:
+        if len(self._known) > MAX_LABELS:
             self._compare(self._known.values_of_codes())
             self._known = None
 
     def finish(self, size: int) -> Column:
-        """The column of so many rows."""
+        """Returns the column with `size` rows."""
         labels = None if self._known is None else self._compare(self._known.values_of_codes())
         rows, codes = np.concatenate(self._rows), np.concatenate(self._codes)
         parts = zip(*self._compared, strict=True)
         owners, keys, numbers = (np.concatenate(part) for part in parts)
-        if len(owners) > self._values:  # an entry for each member of a list
+        if len(owners) > self._values:  # lists have an entry for each member
             first = np.searchsorted(owners, np.arange(self._values + 1))
             several = np.diff(first)[codes]
             nth = np.arange(several.sum()) - np.repeat(np.cumsum(several) - several, several)
@@ -140,7 +140,7 @@ class ColumnBuilder:
         return _column(size, rows, codes, keys, numbers, labels)
 
     def _compare(self, values: Sequence[AttributeValue]) -> Sequence[AttributeValue]:
-        """Returns their members."""
+        """Adds keys and numbers of values; returns the members of the values."""
         members, owners, keys, numbers = compared(values)
         self._compared.append((owners + self._values, keys, numbers))
         self._values += len(values)
@@ -148,31 +148,37 @@ class ColumnBuilder:
 
 
 class _Known(dict[object, int]):
-    """The code of each value; a new one gets the next."""
+    """Assigns consecutive codes to values."""
 
     def __missing__(self, value: object) -> int:
         code = self[value] = len(self)
         return code
 
     def values_of_codes(self) -> list[AttributeValue]:
-        """The values, of which booleans are in tuples of one."""
+        """Returns the values in the order of their codes, with booleans unwrapped."""
         return [value[0] if isinstance(value, tuple) else value for value in self]  # type: ignore[misc]
 
 
 def nothing(size: int) -> Column:
-    """An attribute that none of so many rows has."""
+    """Returns an empty column with `size` rows."""
     none = np.empty(0, np.int64)
     return Column(size, none, none, none, np.empty(0), ())
 
 
 def merged(columns: Sequence[Column], becomes: Sequence[Integers], size: int) -> Column:
-    """Several columns as one of so many rows; `becomes` says which row each row is in it, or -1."""
+    """Merges columns into one.
+
+    Args:
+        columns: to merge.
+        becomes: for each column, the new row of each row; -1 drops it.
+        size: number of rows of the result.
+    """
     rows, codes, before = [], [], 0
     for column, new_rows in zip(columns, becomes, strict=True):
-        own_rows, own_codes = column.entries()
-        own_rows = new_rows[own_rows]
-        rows.append(own_rows[own_rows >= 0])
-        codes.append(own_codes[own_rows >= 0] + np.int64(before))
+        old_rows, old_codes = column.entries()
+        moved = new_rows[old_rows]
+        rows.append(moved[moved >= 0])
+        codes.append(old_codes[moved >= 0] + np.int64(before))
         before += len(column.keys)
     labels = [label for column in columns for label in column.labels or ()]
     return _column(
@@ -193,15 +199,15 @@ def _column(
     numbers: Numbers,
     labels: Sequence[AttributeValue] | None,
 ) -> Column:
-    """A column of entries in any order; what no entry has is left out, and what comes twice."""
+    """Creates a column from entries in any order, without unused and duplicate codes."""
     used = np.zeros(len(keys), np.bool_)
     used[codes] = True
     if labels is not None:
-        there = [(type(labels[at]), labels[at]) for at in np.flatnonzero(used).tolist()]
+        present = [(type(labels[at]), labels[at]) for at in np.flatnonzero(used).tolist()]
         known: dict[tuple[type, AttributeValue], int] = {}
-        code_of = np.array([known.setdefault(label, len(known)) for label in there], np.int64)
+        code_of = np.array([known.setdefault(label, len(known)) for label in present], np.int64)
         labels = [label for _, label in known]
-        if len(labels) > MOST_LABELS:
+        if len(labels) > MAX_LABELS:
             labels = None
     if labels is None:
         code_of = np.unique(keys[used], return_inverse=True)[1]
@@ -209,14 +215,14 @@ def _column(
     new_numbers = np.empty(len(new_keys))
     new_keys[code_of], new_numbers[code_of] = keys[used], numbers[used]
     if np.isnan(new_numbers).all():
-        new_numbers = np.broadcast_to(np.nan, len(new_keys))  # takes no memory
+        new_numbers = np.broadcast_to(np.nan, len(new_keys))  # a view that takes no memory
     new_codes = np.zeros(len(keys), np.min_scalar_type(-len(new_keys) - 1))
     new_codes[used] = code_of
     codes, values = new_codes[codes], (new_keys, new_numbers, labels)
     if len(rows) >= _DENSE_SHARE * size:
         dense = np.full(size, -1, codes.dtype)
         dense[rows] = codes
-        if np.count_nonzero(dense >= 0) == len(rows):  # no row comes twice
+        if np.count_nonzero(dense >= 0) == len(rows):  # no row occurs twice
             return Column(size, None, dense, *values)
     order = np.argsort(rows, kind="stable")
     return Column(size, rows[order].astype(np.int32), codes[order], *values)

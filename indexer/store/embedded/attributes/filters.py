@@ -1,4 +1,4 @@
-"""Which members of a column meet a condition."""
+"""Evaluates conditions on the distinct values of a column."""
 
 import operator
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _COMPARE: dict[str, Callable[[Numbers, float], Mask]] = {
 
 
 def members(condition: Condition, column: Column) -> Mask:
-    """Which members of a column meet a condition, before negation."""
+    """Returns a mask of the codes of a column that match a condition, ignoring negation."""
     if condition.operator != ":":
         return _COMPARE[condition.operator](column.numbers, condition.bound)
     found = np.zeros(len(column.keys), np.bool_)

@@ -1,4 +1,4 @@
-"""Keeping a table in step with a catalogue that others write to."""
+"""Keeps the table of a catalogue up to date while other processes write to it."""
 
 import threading
 
@@ -8,7 +8,7 @@ from indexer.store.embedded.catalog.attributes import products_changed_since
 
 
 class LiveTable:
-    """The newest table of one catalogue; reading it takes no lock, advancing it does."""
+    """The latest table of one catalogue. Reading it takes no lock; advancing it does."""
 
     def __init__(self) -> None:
         self._table: Table | None = None
@@ -16,15 +16,17 @@ class LiveTable:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether the attributes have been read."""
         return self._table is not None
 
     def at(self, reader: CatalogReader) -> Table | None:
-        """The table of exactly this reader, at a cost that goes with what changed since.
+        """Returns the table of the reader's version, at a cost proportional to the changes.
 
-        The first call reads every product. None if the table is past the reader: open a new one.
+        The first call reads all products. Returns None if the table is newer than the reader;
+        open a new reader then.
 
         Raises:
-            CatalogError: what is stored is damaged.
+            CatalogError: the data is damaged.
         """
         if self._is_behind(reader):
             with self._advancing:

@@ -1,4 +1,4 @@
-"""The products of a collection as of one `seq`, for filters, counts and grouping: immutable."""
+"""An immutable table of the products of a collection, for filters, facets and grouping."""
 
 import gc
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -17,17 +17,19 @@ from indexer.store.embedded.attributes.filters import members
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.attributes import all_attributes, owners
 
-# As in a view: small blocks are merged, so that a row is copied a logarithmic number of times.
+# Small blocks are merged as in a view, so that a row is copied a logarithmic number of times.
 _MERGE_FRACTION = 0.25
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows are numbered through all blocks, elder ones first; those of a mask (rows,) likewise.
+    """The products of a collection as of one `seq`.
+
+    Rows are numbered across all blocks, older blocks first; masks (rows,) use these numbers.
 
     Args:
-        seq: the journal's.
-        blocks: each product is alive in one of them at most, and if so in the youngest.
+        seq: of the journal.
+        blocks: a product is alive in at most one of them, the newest that contains it.
     """
 
     seq: int = 0
@@ -35,20 +37,22 @@ class Table:
 
     @classmethod
     def of(cls, reader: CatalogReader) -> "Table":
-        """Reads the whole catalogue."""
-        own = owners(reader)
-        if not own.product_ids:
+        """Reads the table from a catalogue."""
+        found = owners(reader)
+        if not found.product_ids:
             return cls(reader.seq)
         with _collector_paused():
-            block = build(own.product_ids, own.images, own.numbers, all_attributes(reader, own))
+            attributes = all_attributes(reader, found)
+            block = build(found.product_ids, found.images, found.numbers, attributes)
         return cls(reader.seq, (block,))
 
     def advanced(self, seq: int, changed: Sequence[str], products: Sequence[Product]) -> "Table":
-        """The table as of a later `seq`, at a cost that goes with the change.
+        """Returns the table as of a later `seq`, at a cost proportional to the changes.
 
         Args:
-            changed: the ids of all that were put or removed.
-            products: those of them that are still there.
+            seq: of the new table.
+            changed: ids of all products that were written or removed.
+            products: those of them that exist.
         """
         blocks = [block.without(changed) for block in self.blocks]
         if products := [product for product in products if product.images]:
@@ -62,11 +66,11 @@ class Table:
 
     @cached_property
     def everything(self) -> Mask:
-        """All rows that are alive."""
+        """Mask of all rows that are alive."""
         return self._joined(block.alive for block in self.blocks)
 
     def having(self, condition: Condition) -> Mask:
-        """The rows that meet a condition; dead ones may be among them.
+        """Returns a mask of the rows that match a condition; rows that are not alive may match.
 
         Raises:
             BadFilterError: no product has such an attribute.
@@ -79,13 +83,13 @@ class Table:
             )
         return ~found if condition.negated else found
 
-    def facet(self, name: str, rows: Mask, most: int) -> list[FacetCount]:
-        """How many of the rows have each value of an attribute, the most frequent values first.
+    def facet(self, name: str, rows: Mask, limit: int) -> list[FacetCount]:
+        """Counts the rows by value of an attribute; returns the `limit` most frequent values.
 
-        Values that a filter holds for equal are counted together, and shown as most write them.
+        Values that are equal to a filter are counted together, in their most frequent spelling.
 
         Raises:
-            BadParameterError: no product has the attribute, or its values are too many.
+            BadParameterError: no product has the attribute, or it has too many distinct values.
         """
         keys: list[int] = []
         labels: list[AttributeValue] = []
@@ -94,24 +98,24 @@ class Table:
             if column.labels is None:
                 raise BadParameterError(
                     f"facets: received {name!r}, which has too many different values to count;"
-                    " choose an attribute whose values many products share"
+                    " choose an attribute with fewer values"
                 )
             found = column.counts(part)
             codes = np.flatnonzero(found)
             keys += column.keys[codes].tolist()
             labels += [column.labels[code] for code in codes.tolist()]
             counts += found[codes].tolist()
-        return _most_frequent(keys, labels, counts, most)
+        return _most_frequent(keys, labels, counts, limit)
 
     def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
-        """What stands for the first value of an attribute of each product; None without one.
+        """Returns a key for the first value of an attribute of each product; None without a value.
 
         Raises:
             BadParameterError: no product has the attribute.
         """
         self.require(name)
         found = np.full(len(product_ids), None, object)
-        for block in self.blocks:  # younger ones overrule
+        for block in self.blocks:  # newer ones override
             places, rows = block.find(product_ids)
             keys, has = block.column(name).first_keys(rows)
             found[places] = None
@@ -119,26 +123,27 @@ class Table:
         return found.tolist()
 
     def distinct(self, name: str, rows: Mask) -> int:
-        """How many groups the rows make by an attribute; one without it is a group of its own.
+        """Counts the groups of the rows by an attribute; each row without it is a separate group.
 
         Raises:
             BadParameterError: no product has the attribute.
         """
         alone, keys = int(np.count_nonzero(rows)), []
         for column, part in self._columns(name, rows):
-            own, grouped = column.groups(part)
-            keys.append(own)
+            part_keys, grouped = column.groups(part)
+            keys.append(part_keys)
             alone -= grouped
         if len(keys) == 1:
             return alone + len(keys[0])
         return alone + len(np.unique(np.concatenate([np.empty(0, np.int64), *keys])))
 
     def has(self, name: str) -> bool:
-        """Whether any product has the attribute."""
+        """Returns whether any product has the attribute."""
         return any((block.column(name).present() & block.alive).any() for block in self.blocks)
 
     def require(self, name: str) -> None:
-        """
+        """Checks that an attribute exists.
+
         Raises:
             BadParameterError: no product has the attribute.
         """
@@ -146,26 +151,26 @@ class Table:
             raise BadParameterError(self._unknown(name))
 
     def images(self, rows: Mask) -> Mask:
-        """Which image ids are of these rows."""
+        """Returns a mask over image ids: the images of the rows."""
         last = max((int(block.images[-1]) for block in self.blocks), default=-1)
         allowed = np.zeros(last + 1, np.bool_)
-        for block, part in self._parts(rows):  # younger ones overrule
+        for block, part in self._parts(rows):  # newer ones override
             allowed[block.images] = part[block.owners]
         return allowed
 
     def without(self, product_ids: Iterable[str]) -> Mask:
-        """All rows that are alive but those of some products."""
+        """Returns a mask of all rows that are alive, except those of some products."""
         gone = list(product_ids)
         return self._joined(block.without(gone).alive for block in self.blocks)
 
     def products_of(self, reader: CatalogReader, images: Ids) -> list[str]:
-        """The product id of each image.
+        """Returns the product id of each image.
 
         Raises:
-            DamagedError: an image is in no product.
+            DamagedError: an image belongs to no product.
         """
         found = np.full(len(images), None, object)
-        for block in self.blocks:  # younger ones overrule
+        for block in self.blocks:  # newer ones override
             places, rows = block.owners_of(images)
             found[places] = block.product_ids[rows]
         if None in found:
@@ -178,7 +183,7 @@ class Table:
         return masks[0] if len(masks) == 1 else np.concatenate([np.empty(0, np.bool_), *masks])
 
     def _parts(self, rows: Mask) -> Iterator[tuple[Block, Mask]]:
-        """Each block with its own of the rows."""
+        """Yields each block with its part of the mask."""
         start = 0
         for block in self.blocks:
             yield block, rows[start : start + len(block)]
@@ -190,17 +195,17 @@ class Table:
 
     def _unknown(self, name: str) -> str:
         names = sorted({name for block in self.blocks for name in block.columns})
-        there = ", ".join(filter(self.has, names))
-        return f"no product has an attribute {name!r}; there are: {there}"
+        existing = ", ".join(filter(self.has, names))
+        return f"no product has an attribute {name!r}; existing attributes: {existing}"
 
 
 def _most_frequent(
-    keys: Sequence[int], labels: Sequence[AttributeValue], counts: Sequence[int], most: int
+    keys: Sequence[int], labels: Sequence[AttributeValue], counts: Sequence[int], limit: int
 ) -> list[FacetCount]:
-    """The keys of the greatest sums of counts, each by the label that has most of it."""
+    """Sums the counts of equal keys; returns the largest, each with its most frequent label."""
     _, group = np.unique(keys, return_inverse=True)
     totals = np.bincount(group, counts).astype(np.int64)
-    least = np.partition(totals, -most)[-most] if len(totals) > most else 0
+    least = np.partition(totals, -limit)[-limit] if len(totals) > limit else 0
     spellings: dict[int, dict[AttributeValue, int]] = {}
     for at in np.flatnonzero(totals[group] >= least).tolist():
         spelling = spellings.setdefault(int(group[at]), {})
@@ -209,13 +214,16 @@ def _most_frequent(
         FacetCount(min(same, key=lambda label: (-same[label], str(label))), int(totals[at]))
         for at, same in spellings.items()
     ]
-    return sorted(shown, key=lambda facet: (-facet.count, str(facet.value)))[:most]
+    return sorted(shown, key=lambda facet: (-facet.count, str(facet.value)))[:limit]
 
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Reading makes millions of objects that die at once and form no cycles; the collector, which
-    looks through all there are whenever some were made, would take a third of the time."""
+    """Pauses the cyclic garbage collector, which would take a third of the time.
+
+    Reading creates millions of short-lived objects without cycles, and each collection scans
+    all objects.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""What values of attributes are compared as.
+"""Keys and numbers by which attribute values are compared.
 
-A value has a key, which is the same for equal values, and perhaps a number, for ranges. Keys are
-64-bit hashes: a million titles take 8 MB instead of 100, and no two of them meet in practice.
+A value has a key, which is the same for equal values, and, for ranges, a number. Keys are 64-bit
+hashes: a million titles take 8 MB instead of 100, and collisions do not occur in practice.
 """
 
 import json
@@ -19,33 +19,33 @@ from indexer.store.records import AttributeValue
 Keys = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-# Text that starts otherwise is neither a number nor a list.
-_ODD = frozenset("[+-.0123456789")
+# Text that starts with any other character is neither a number nor a list.
+_NUMBER_OR_LIST = frozenset("[+-.0123456789")
 _first_character = itemgetter(slice(1))
 
 
 def key(value: AttributeValue) -> int:
-    """Equal for text that differs in case only, for equal numbers, and for a truth and its name."""
+    """Returns a key that ignores case and is equal for equal numbers, and for True and "true"."""
     if isinstance(value, bool):
         return hash("true" if value else "false")
     return hash(value.casefold()) if isinstance(value, str) else hash((float(value),))
 
 
 def number(value: AttributeValue) -> float:
-    """The number that a value is or, as text, spells; NaN if none."""
+    """Returns a value as a number, parsing text; NaN if it is not a number."""
     if isinstance(value, str):
         return number_of(value)
     return math.nan if isinstance(value, bool) else float(value)
 
 
 def keys_of_query(text: str) -> list[int]:
-    """The keys of what a query may mean by a text: text or truth, or a number."""
-    spelt = number(text)
-    return [key(text)] if math.isnan(spelt) else [key(text), key(spelt)]
+    """Returns the keys that a text in a query matches: as text or boolean, and as a number."""
+    parsed = number(text)
+    return [key(text)] if math.isnan(parsed) else [key(text), key(parsed)]
 
 
 def members(value: AttributeValue) -> Sequence[AttributeValue]:
-    """The values that a value stands for: several if it is a list, which is kept as JSON text."""
+    """Returns the members of a list, which is stored as JSON text; or the value itself."""
     if isinstance(value, str) and value.startswith("["):
         try:
             parsed = json.loads(value)
@@ -59,21 +59,21 @@ def members(value: AttributeValue) -> Sequence[AttributeValue]:
 def compared(
     values: Sequence[AttributeValue],
 ) -> tuple[Sequence[AttributeValue], Ids, Keys, Numbers]:
-    """The members of all values, the place of the value that each is of, their keys and numbers.
+    """Returns the members of all values, the index of the value of each, their keys and numbers.
 
-    Quicker than one by one where all values are of one kind.
+    Faster than one by one if all values are of the same type.
     """
     kinds, places = set(map(type, values)), np.arange(len(values))
     if kinds <= {int, float}:
         numbers = np.array(values, np.float64)
         return values, places, _hashes(zip(numbers.tolist(), strict=True)), numbers
-    if kinds == {str} and _ODD.isdisjoint(map(_first_character, values)):  # type: ignore[arg-type]
+    if kinds == {str} and _NUMBER_OR_LIST.isdisjoint(map(_first_character, values)):  # type: ignore[arg-type]
         keys = _hashes(map(str.casefold, values))  # type: ignore[arg-type]
         return values, places, keys, np.full(len(values), np.nan)
     lists = list(map(members, values))
-    own = [member for members in lists for member in members]
+    flat = [member for members in lists for member in members]
     places = np.repeat(places, list(map(len, lists)))
-    return own, places, np.array(list(map(key, own)), np.int64), np.array(list(map(number, own)))
+    return flat, places, np.array(list(map(key, flat)), np.int64), np.array(list(map(number, flat)))
 
 
 def _hashes(values: Iterable[object]) -> Keys:

@@ -1,4 +1,4 @@
-"""The durable truth of one collection: products, images, embeddings, journal, in SQLite."""
+"""The catalogue of one collection in SQLite: products, images, embeddings and journal."""
 
 from indexer.store.embedded.catalog.catalog import Catalog
 from indexer.store.embedded.catalog.checksums import DamagedError

@@ -1,4 +1,4 @@
-"""What columns of attributes are made of: every product at once, or those that changed."""
+"""Reads the attributes of all products, or the ids of changed ones, for the columns in memory."""
 
 import json
 from collections.abc import Iterator
@@ -18,13 +18,14 @@ _PER_CHUNK = 8192
 
 @dataclass(frozen=True)
 class Owners:
-    """Which product each image is of.
+    """The product that each image belongs to.
 
     Args:
-        product_ids: of the products that have an image; a product's number is its place in here.
-        images: (n,) ids, ascending.
-        numbers: (n,) of their products.
-        covered: (products,) what the checksum of each product covers of its images.
+        product_ids: ids of the products that have an image; a product's number is its index here.
+        images: (n,) image ids, ascending.
+        numbers: (n,) number of the product of each image.
+        covered: for each product, the sum of the checksums of its images, which its own checksum
+            covers.
     """
 
     product_ids: list[str]
@@ -40,7 +41,10 @@ class _Numbers(dict[str, int]):
 
 
 def owners(reader: CatalogReader) -> Owners:
-    """Read without comparing rows with their checksums: those of `all_attributes` cover them.
+    """Reads the product of each image.
+
+    Does not verify the checksums of the rows, because those verified by `all_attributes` cover
+    them.
 
     Raises:
         DamagedError: an image is missing.
@@ -64,10 +68,10 @@ def owners(reader: CatalogReader) -> Owners:
 def all_attributes(
     reader: CatalogReader, own: Owners
 ) -> Iterator[tuple[list[int], list[Attributes]]]:
-    """The number and the attributes of every product that has an image, in chunks.
+    """Yields the numbers and the attributes of all products that have an image, in chunks.
 
     Raises:
-        DamagedError: a product, or an image of it, is not what was written.
+        DamagedError: a product or one of its images is damaged.
     """
     number_of = {product_id: number for number, product_id in enumerate(own.product_ids)}
     seen = with_images = 0
@@ -91,12 +95,12 @@ def all_attributes(
 
 
 def products_changed_since(reader: CatalogReader, seq: int) -> set[str] | None:
-    """The ids of products that were put or removed after `seq`.
+    """Returns the ids of products that were written or removed after `seq`.
 
-    None if numbers are missing in between, as after a restored snapshot: then read all again.
+    Returns None if the journal has a gap, as after restoring a snapshot; read all products then.
 
     Raises:
-        DamagedError: the journal is not what was written.
+        DamagedError: the journal is damaged.
     """
     chain = reader.chain_at(seq)
     changed, number = set(), seq
@@ -117,7 +121,7 @@ def products_changed_since(reader: CatalogReader, seq: int) -> set[str] | None:
 
 
 def _covered(own: Owners, product_id: str, text: str, number: int) -> bytes:
-    """What `checksum` computes the checksum of a product from, in one piece."""
+    """Returns the bytes that the checksum of a product covers, as `checksum` feeds them."""
     covered = own.covered[number] if number >= 0 else 0
     return f"{product_id}\0{text}\0{covered}\0".encode()
 
@@ -126,7 +130,7 @@ def _parsed(texts: tuple[str, ...]) -> list[Attributes]:
     whole = f"[{','.join(texts)}]"
     try:
         parsed = orjson.loads(whole)
-    except orjson.JSONDecodeError:  # it refuses NaN and very long numbers
+    except orjson.JSONDecodeError:  # orjson rejects NaN and very long numbers
         parsed = json.loads(whole)
     return parsed  # type: ignore[no-any-return]
 

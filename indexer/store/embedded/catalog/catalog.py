@@ -1,4 +1,4 @@
-"""Opening a catalogue, to read from it or to write to it."""
+"""Opens a catalogue for reading and writing."""
 
 import sqlite3
 from collections import deque
@@ -11,8 +11,8 @@ from indexer.files import storage_error
 from indexer.store.embedded.catalog.checksums import DamagedError
 from indexer.store.embedded.catalog.connection import Opened, connect
 from indexer.store.embedded.catalog.faults import READING, errors_named
+from indexer.store.embedded.catalog.high_water_mark import HighWaterMarkFile
 from indexer.store.embedded.catalog.lock import writer_lock
-from indexer.store.embedded.catalog.mark import MarkFile
 from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import migrate
 from indexer.store.embedded.catalog.writer import CatalogWriter
@@ -21,32 +21,32 @@ FILE_NAME = "catalog.db"
 
 
 class Catalog:
-    """The catalogue of one collection. Any number of threads may read from one object.
+    """The catalogue of one collection. Thread-safe for reading.
 
     Args:
         folder: the collection's folder.
-        create: make folder and catalogue where they are absent.
+        create: create folder and catalogue if they do not exist.
 
     Raises:
-        CatalogMissingError: there is none, and `create` is off.
-        StorageError: the disk does not let it be opened or made.
-        DamagedError: it is not what was written.
+        CatalogMissingError: the catalogue does not exist and `create` is False.
+        StorageError: the disk refuses to open or create it.
+        DamagedError: the catalogue is damaged.
     """
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
-        self.mark = MarkFile(folder)
+        self.high_water_mark = HighWaterMarkFile(folder)
         self._idle: deque[Opened] = deque()
         self._closed = False
-        self._last_seq = 0  # that was read: a later transaction sees no earlier one
+        self._last_seq = 0  # highest one read; a lower one later means another file
         if create:
-            _make(folder)
+            _create_folder(folder)
         elif not self.path.is_file():
             raise CatalogMissingError(
                 f"no catalogue at {self.path}; add products first, or correct storage.data_dir"
             )
-        mark = self.mark.read()
+        mark = self.high_water_mark.read()
         try:
             with errors_named(self.path, READING):
                 self._idle.append(connect(self.path, create=create))
@@ -55,9 +55,10 @@ class Catalog:
             with self.reader() as reader:
                 if mark and reader.seq < mark.seq:
                     raise DamagedError(
-                        f"{self.path}: ends at seq {reader.seq}, but {self.mark.path.name} tells"
-                        f" of {mark.seq}; the file or its write-ahead log was replaced, cut or"
-                        " damaged: put both back, or restore a snapshot"
+                        f"{self.path}: ends at seq {reader.seq}, but"
+                        f" {self.high_water_mark.path.name} records {mark.seq}; the file or its"
+                        " write-ahead log was replaced, truncated or damaged: put both back, or"
+                        " restore a snapshot"
                     )
         except CatalogError:
             self.close()
@@ -65,17 +66,17 @@ class Catalog:
 
     @contextmanager
     def reader(self) -> Iterator[CatalogReader]:
-        """The catalogue as of one `seq`, whatever is written meanwhile. Keep it short.
+        """Opens a consistent read of the current `seq`. Keep it short.
 
         Raises:
-            CatalogMissingError: the file is gone, or another one is in its place.
-            StorageError: the disk does not let it be read now.
-            DamagedError: it is not what was written.
+            CatalogMissingError: the file was deleted or replaced.
+            StorageError: the disk refuses to read at the moment.
+            DamagedError: the catalogue is damaged.
         """
         self._require_same_file()
         last_seq = self._last_seq
         with errors_named(self.path, READING):
-            opened = self._taken()
+            opened = self._acquire()
             try:
                 opened.connection.execute("BEGIN")
                 reader = CatalogReader(opened.connection)
@@ -85,32 +86,32 @@ class Catalog:
                 yield reader
             finally:
                 opened.connection.rollback()
-                self._give_back(opened)
+                self._release(opened)
 
     @contextmanager
     def writer(self) -> Iterator[CatalogWriter]:
-        """The one writer of this collection.
+        """Opens the writer of this collection.
 
         Raises:
             LockedError: another process is writing.
-            StorageError: the disk does not let it be written.
+            StorageError: the disk refuses to write.
         """
         with errors_named(self.path), writer_lock(self.folder):
             opened = connect(self.path)
             try:
-                yield CatalogWriter(opened.connection, self.mark)
-                _empty_the_log(opened.connection)
+                yield CatalogWriter(opened.connection, self.high_water_mark)
+                _truncate_log(opened.connection)
             finally:
                 opened.close()
 
     def close(self) -> None:
-        """Closes the connections; those in use, when they are given back."""
+        """Closes the connections; those in use are closed when they are released."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
 
-    def _taken(self) -> Opened:
-        """A connection that sees what is stored now."""
+    def _acquire(self) -> Opened:
+        """Returns a connection that sees the current file."""
         while self._idle:
             with suppress(IndexError):  # another thread took the last one
                 opened = self._idle.pop()
@@ -119,10 +120,11 @@ class Catalog:
                 opened.close()
         return connect(self.path)
 
-    def _give_back(self, opened: Opened) -> None:
-        """
+    def _release(self, opened: Opened) -> None:
+        """Returns a connection for reuse.
+
         Raises:
-            StorageError: what was read may be a mixture, as it was changed meanwhile.
+            StorageError: the file was changed meanwhile, so that the reads may be inconsistent.
         """
         current = opened.is_current
         if self._closed or not current:
@@ -137,11 +139,11 @@ class Catalog:
         return status.st_dev, status.st_ino
 
     def _require_same_file(self) -> None:
-        """Open connections would go on with the file that was here before."""
+        """Checks the file, because open connections would continue with a deleted one."""
         try:
             same = self._identity() == self._file
         except FileNotFoundError:
-            raise CatalogMissingError(f"{self.path}: is gone; put it back") from None
+            raise CatalogMissingError(f"{self.path}: was deleted; put it back") from None
         except OSError as error:
             raise storage_error(f"{self.path}: cannot be read", error) from error
         if not same:
@@ -151,15 +153,15 @@ class Catalog:
         return CatalogMissingError(f"{self.path}: was replaced by another file; try again")
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise storage_error("cannot make the folder of the catalogue", error) from error
+        raise storage_error("cannot create the folder of the catalogue", error) from error
 
 
-def _empty_the_log(connection: sqlite3.Connection) -> None:
-    """Leaves it to a later writer if someone reads from it, or if the disk is full."""
+def _truncate_log(connection: sqlite3.Connection) -> None:
+    """Truncates the write-ahead log, unless it is being read or the disk is full."""
     connection.execute("PRAGMA busy_timeout = 0")
-    with suppress(sqlite3.OperationalError):  # what was written is stored all the same
+    with suppress(sqlite3.OperationalError):  # the data in the log is durable; try again later
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

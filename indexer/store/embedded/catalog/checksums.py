@@ -1,8 +1,8 @@
-"""A CRC-32 in every row: a flipped bit is an error that names the row, never an answer.
+"""A CRC-32 in every row, so that a flipped bit is an error that names the row.
 
-SQLite checks that its pages hang together, not what is in them. The rows of the journal that
-tell of images form a chain: each is checked together with the checksum of the one before, so
-that a row that cannot be found any more is missed.
+SQLite checks the structure of its pages but not their contents. The image rows of the journal
+form a chain: the checksum of each covers the checksum of the previous one, so that a missing row
+is detected.
 """
 
 import sqlite3
@@ -12,17 +12,17 @@ from indexer.errors import CatalogError
 
 
 class DamagedError(CatalogError):
-    """What is stored is not what was written. Other errors may pass, such as a full disk."""
+    """Stored data is damaged. Unlike other errors of the catalogue, this one is permanent."""
 
 
 Value = str | int | bytes | None
 
 
 def checksum(*values: Value) -> int:
-    """The CRC-32 of the values of a row, its key included. SQL knows it by the same name.
+    """Returns the CRC-32 of the values of a row, including its key. Also available in SQL.
 
-    Text counts as its bytes in UTF-8 and a number as its digits, each with a zero after it, so
-    that text differs from the same bytes in a blob.
+    Text is encoded in UTF-8 and numbers in decimal digits, each followed by a zero byte, so that
+    text differs from the same bytes in a blob.
     """
     crc = 0
     for value in values:
@@ -30,30 +30,36 @@ def checksum(*values: Value) -> int:
     return crc
 
 
-def teach(connection: sqlite3.Connection) -> None:
-    """Makes `checksum(...)` known to the connection's SQL."""
+def register_checksum(connection: sqlite3.Connection) -> None:
+    """Registers `checksum(...)` as an SQL function of the connection."""
     connection.create_function("checksum", -1, checksum, deterministic=True)
 
 
 def require(connection: sqlite3.Connection, table: str, stored: int, *values: Value) -> None:
-    """Compares a row, its key first, with its checksum.
+    """Checks a row against its checksum.
+
+    Args:
+        connection: names the file in the error.
+        table: of the row.
+        stored: checksum of the row.
+        values: of the row, its key first.
 
     Raises:
-        DamagedError: they differ.
+        DamagedError: the checksum differs.
     """
     if checksum(*values) != stored:
         raise damaged(connection, f"row {values[0]!r} of table {table}")
 
 
 def damaged(connection: sqlite3.Connection, what: str) -> DamagedError:
-    """The error that names what is damaged, and the file that it is in."""
+    """Returns the error that names the file and what is damaged in it."""
     return DamagedError(
         f"{path_of(connection)}: {what} is damaged or missing;"
-        " see what `verify` finds, then restore a snapshot"
+        " run `verify`, then restore a snapshot"
     )
 
 
 def path_of(connection: sqlite3.Connection) -> str:
-    """The file of a connection's database."""
+    """Returns the path of a connection's database."""
     (path,) = connection.execute("SELECT file FROM pragma_database_list").fetchone()
     return str(path)

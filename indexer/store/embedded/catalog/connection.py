@@ -1,9 +1,9 @@
-"""Connections to the file of a catalogue, on disks that can be written and on those that cannot.
+"""Connections to the file of a catalogue, on writable and on read-only disks.
 
-SQLite reads a file in write-ahead mode only with its log and shared memory beside it, which it
-makes where they are absent. On a read-only disk it cannot, so a file without a log is opened as
-one that nobody changes. That may be wrong: another process may write through another mount of
-the same disk. Such a connection therefore notes what the file looked like.
+In write-ahead mode SQLite needs the log and the shared-memory file next to the database, and
+creates them if missing. It cannot do so on a read-only disk, so a database without a log is
+opened as immutable there. Another process may still change it through another mount of the same
+disk, so such a connection remembers the state of the file.
 """
 
 import os
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.errors import ReadOnlyError
-from indexer.store.embedded.catalog.checksums import teach
+from indexer.store.embedded.catalog.checksums import register_checksum
 from indexer.store.embedded.catalog.wal import set_wal
 
-# How long a connection waits for another one's commit; commits take milliseconds.
+# Maximum wait for the commit of another connection; commits take milliseconds.
 _BUSY_TIMEOUT_S = 10.0
 
 
-class _Look(NamedTuple):
-    """What tells whether a file was written to."""
+class _FileState(NamedTuple):
+    """The state of a file, which changes when it is written to."""
 
     inode: int
     size: int
@@ -30,28 +30,41 @@ class _Look(NamedTuple):
 
 
 class Opened:
-    """A connection. Every one of them is closed by whoever uses it."""
+    """An open connection; the caller closes it.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, look: _Look | None) -> None:
+    Args:
+        path: of the file.
+        connection: to the file.
+        state: of the file when it was opened; None if SQLite itself detects changes.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, state: _FileState | None
+    ) -> None:
         self.connection = connection
         self._path = path
-        self._look = look  # None where SQLite itself notices changes
+        self._state = state
 
     @property
     def is_current(self) -> bool:
-        """False if the file was changed in a way that this connection cannot see."""
-        return self._look is None or self._look == _look(self._path)
+        """False if the file was changed in a way that this connection does not detect."""
+        return self._state is None or self._state == _state_of(self._path)
 
     def close(self) -> None:
+        """Closes the connection."""
         self.connection.close()
 
 
 def connect(path: Path, *, create: bool = False) -> Opened:
-    """Opens a catalogue's file; makes it only if `create` is set.
+    """Opens a catalogue's file.
+
+    Args:
+        path: of the file.
+        create: create the file if it does not exist.
 
     Raises:
-        sqlite3.Error: it cannot be opened, or is not a database.
-        ReadOnlyError: it cannot be written, and its log cannot be read without.
+        sqlite3.Error: the file cannot be opened, or is not a database.
+        ReadOnlyError: the disk is read-only, and the file has a log that requires writing.
     """
     try:
         connection = _open(path, "rwc" if create else "rw", _prepare)
@@ -62,16 +75,16 @@ def connect(path: Path, *, create: bool = False) -> Opened:
             sqlite3.SQLITE_READONLY,
         ) or os.access(path.parent, os.W_OK):
             raise
-        look = _look(path)
-        if look is None:
+        state = _state_of(path)
+        if state is None:
             raise
-        if look.log_size:
+        if state.log_size:
             raise ReadOnlyError(
                 f"{path}: has changes in {path.name}-wal, which cannot be read on a read-only"
-                " disk: run `python -m indexer status` once where it can be written, or serve a"
-                " copy made by `snapshot create`"
+                " disk: run `python -m indexer status` once with write access, or serve a copy"
+                " made by `snapshot create`"
             ) from error
-    return Opened(path, _open(path, "ro&immutable=1", teach), look)
+    return Opened(path, _open(path, "ro&immutable=1", register_checksum), state)
 
 
 def _open(
@@ -93,15 +106,15 @@ def _open(
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    # Of a new file: 7 vectors fill such a page, one would waste half of the usual size.
+    # For new files: 7 vectors fill such a page; one vector would waste half a default page.
     connection.execute("PRAGMA page_size = 16384")
     set_wal(connection, _BUSY_TIMEOUT_S)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    teach(connection)
+    register_checksum(connection)
 
 
-def _look(path: Path) -> _Look | None:
+def _state_of(path: Path) -> _FileState | None:
     try:
         status = path.stat()
     except OSError:
@@ -110,4 +123,4 @@ def _look(path: Path) -> _Look | None:
         log_size = path.with_name(f"{path.name}-wal").stat().st_size
     except FileNotFoundError:
         log_size = 0
-    return _Look(status.st_ino, status.st_size, status.st_mtime_ns, log_size)
+    return _FileState(status.st_ino, status.st_size, status.st_mtime_ns, log_size)

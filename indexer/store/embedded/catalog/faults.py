@@ -1,4 +1,4 @@
-"""What SQLite's errors mean: a full or read-only disk, a file that is gone, or damage."""
+"""Translates SQLite's errors: full or read-only disk, deleted file, or damage."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from indexer.errors import (
 )
 from indexer.store.embedded.catalog.checksums import DamagedError
 
-# Extended codes, where they say more than their lower byte, the primary code. Each of these may
-# be said of a file that is whole. As our statements are right, every other code means damage.
+# Codes that can occur with an intact file, by primary code (the lower byte) or, if that is more
+# specific, extended code. All other codes mean damage, because the statements are correct.
 _KINDS: dict[int, type[StorageError]] = {
     sqlite3.SQLITE_BUSY: StorageError,
     sqlite3.SQLITE_CANTOPEN: StorageError,
@@ -31,10 +31,10 @@ _KINDS: dict[int, type[StorageError]] = {
     sqlite3.SQLITE_READONLY_DBMOVED: CatalogMissingError,
 }
 _ADVICE: dict[type[StorageError], str] = {
-    DiskFullError: "; make room and try again, what was reported as stored is stored",
-    ReadOnlyError: "; the disk is mounted read-only, or this user may not write to it",
+    DiskFullError: "; free some space and try again; everything reported as stored is intact",
+    ReadOnlyError: "; the disk is mounted read-only, or this user has no write permission",
 }
-# What comes of reading a damaged file: SQLite quotes a damaged schema in its messages.
+# Errors on reading a damaged file: SQLite quotes a damaged schema in its messages.
 READING = (sqlite3.Error, UnicodeDecodeError)
 
 
@@ -42,11 +42,15 @@ READING = (sqlite3.Error, UnicodeDecodeError)
 def errors_named(
     path: Path, expected: tuple[type[Exception], ...] = (sqlite3.Error,)
 ) -> Iterator[None]:
-    """Makes SQLite's errors those of a catalogue, with the file's name.
+    """Translates SQLite's errors to errors of the catalogue that name the file.
+
+    Args:
+        path: of the file.
+        expected: errors to translate.
 
     Raises:
-        StorageError: the disk does not let it be read or written now.
-        DamagedError: the file is not what was written.
+        StorageError: the disk refuses reads or writes at the moment.
+        DamagedError: the file is damaged.
     """
     try:
         yield
@@ -55,7 +59,7 @@ def errors_named(
 
 
 def _named(path: Path, error: Exception) -> CatalogError:
-    # None if what should be text is none.
+    # None for a UnicodeDecodeError.
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return DamagedError(f"{path}: {error}")

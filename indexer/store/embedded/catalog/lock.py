@@ -1,4 +1,4 @@
-"""One writer at a time, by a lock that the system frees when the process dies."""
+"""A lock for one writer at a time, which the system releases when the process ends."""
 
 import fcntl
 import os
@@ -14,24 +14,24 @@ FILE_NAME = "writer.lock"
 
 @contextmanager
 def writer_lock(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock; its file names the holder's pid.
+    """Holds the lock of a folder; the lock file contains the pid of the holder.
 
     Raises:
-        LockedError: another process holds it.
-        StorageError: the file of the lock cannot be made.
+        LockedError: another process holds the lock.
+        StorageError: the lock file cannot be created.
     """
     path = folder / FILE_NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise storage_error(f"{path}: cannot be made", error) from error
+        raise storage_error(f"{path}: cannot be created", error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode(errors="replace").strip()
             raise LockedError(str(path), int(holder) if holder.isdigit() else None) from None
-        with suppress(OSError):  # a full disk need not stop a writer who frees room
+        with suppress(OSError):  # a full disk must not stop a writer that frees space
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
         yield

@@ -1,6 +1,6 @@
-"""Where photos are. Uploaded ones are stored by their place in the collection's folder.
+"""Locations of photos. Those of uploads are stored relative to the collection's folder.
 
-The folder may be moved, so their absolute path is made when it is needed.
+The folder may be moved, so absolute paths are computed on use.
 """
 
 import os
@@ -16,26 +16,27 @@ _UPLOADED = re.compile(
 
 
 def uploaded_place(content_hash: str, form: str) -> str:
-    """The location of an uploaded photo of this format (as `recognise` names it)."""
+    """Returns the relative path of an upload; `form` is its format from `recognise`."""
     return f"{UPLOADS}/{content_hash[:2]}/{content_hash}.{form.lower()}"
 
 
 def is_uploaded(image: Image) -> bool:
-    """Whether the photo was uploaded, so that its file is in the collection's folder."""
+    """Returns whether the photo is an upload, whose file is in the collection's folder."""
     return _place_in_folder(image.location, image.content_hash)[0] == ""
 
 
 def location_of(folder: Path, image: Image) -> str:
-    """Where to read the photo: an absolute path, a URL, or what a name of it says.
+    """Returns where to read a photo: an absolute path, a URL, or the name given on import.
 
     Args:
         folder: of the collection.
+        image: the photo.
     """
     return str(folder.absolute() / image.location) if is_uploaded(image) else image.location
 
 
 def stored_location(folder: Path, location: str, content_hash: str) -> str:
-    """How a location is stored: that of an uploaded photo of this folder without the folder."""
+    """Returns a location for storage; uploads in this folder are stored relative to it."""
     parent, place = _place_in_folder(location, content_hash)
     if not parent or os.path.realpath(parent) != os.path.realpath(folder):
         return location
@@ -43,13 +44,13 @@ def stored_location(folder: Path, location: str, content_hash: str) -> str:
 
 
 def place_anywhere(location: str, content_hash: str) -> str | None:
-    """The place of an uploaded photo whose folder may have been moved; None for all others."""
+    """Returns the relative path of an upload in any folder; None for other photos."""
     parent, place = _place_in_folder(location, content_hash)
     return place if parent else None
 
 
 def _place_in_folder(location: str, content_hash: str) -> tuple[str | None, str]:
-    """The folder and the place of an uploaded photo: (None, "") if it cannot be one."""
+    """Returns folder and relative path of an upload; (None, "") for other photos."""
     found = _UPLOADED.fullmatch(location) if content_hash in location else None
     if found is None or found[4] != content_hash:
         return None, ""

@@ -1,4 +1,4 @@
-"""Reading a catalogue as of one `seq`; whatever is read is compared with its checksum."""
+"""Reads a catalogue as of one `seq`, verifying the checksum of every row."""
 
 import json
 import sqlite3
@@ -20,28 +20,27 @@ _IMAGE = "image_id, product_id, position, uri, location, content_hash, checksum"
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened to images between two values of `seq`; an id is in one array at most."""
+    """Images added and removed between two values of `seq`; the arrays are disjoint."""
 
     added: Ids
     removed: Ids
 
 
 class CatalogReader:
-    """What one read transaction sees.
+    """One read transaction.
 
-    Ids go into a statement as one JSON array, so that there may be any number of them.
-
-    Every method raises a DamagedError that names the file and the row if what it reads is damaged.
+    Every method raises a DamagedError that names the file and the row if the data is damaged.
+    Ids are passed to statements as one JSON array, so that their number is not limited.
 
     Attributes:
-        connection: in the read transaction; for the other modules of this package only.
-        generation: grows when the embeddings are replaced by those of another model.
-        end: where the journal ends.
+        connection: in the read transaction; only for other modules of this package.
+        generation: incremented when the embeddings are replaced by those of another model.
+        end: the end of the journal.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        # The first statement fixes what this transaction sees.
+        # The first statement fixes the version that this transaction sees.
         row = connection.execute(
             "SELECT products, images, generation, seq, chain, last_image_id, checksum FROM state"
         ).fetchone()
@@ -53,10 +52,11 @@ class CatalogReader:
 
     @property
     def seq(self) -> int:
-        """The number of the last change."""
+        """Number of the last change."""
         return self.end.seq
 
     def meta(self, key: str) -> str | None:
+        """Returns a value of table meta; None before the first embedding."""
         value = self._meta(key)
         if value is None and self.generation:
             raise self._damaged(f"row {key!r} of table meta")
@@ -64,34 +64,34 @@ class CatalogReader:
 
     @property
     def fingerprint(self) -> str | None:
-        """The fingerprint of every embedding in here; None before the first."""
+        """Fingerprint of all embeddings; None before the first."""
         return self.meta("fingerprint")
 
     @property
     def weights(self) -> str | None:
-        """The weights that made the embeddings; None before the first."""
+        """Name or path of the weights of all embeddings; None before the first."""
         return self.meta("weights")
 
     @property
     def dimension(self) -> int | None:
-        """The length of every embedding in here; None before the first."""
+        """Length of all embeddings; None before the first."""
         value = self.meta("dimension")
         return None if value is None else int(value)
 
     @property
     def embedding_fields(self) -> dict[str, str | int] | None:
-        """What decided every embedding in here; None where it was not recorded."""
+        """The fields that the fingerprint covers; None if they were not recorded."""
         value = self._meta("embedding")
         fields: dict[str, str | int] | None = None if value is None else json.loads(value)
         return fields
 
     def counts(self) -> tuple[int, int]:
-        """The number of products and of images."""
+        """Returns the number of products and of images."""
         products, images = self._counts
         return products, images
 
     def product_ids(self) -> Iterator[str]:
-        """Every product id, in the order of their code points."""
+        """Yields every product id, in code point order."""
         number = 0
         for (product_id,) in self.connection.execute("SELECT product_id FROM products ORDER BY 1"):
             number += 1
@@ -99,15 +99,15 @@ class CatalogReader:
         self.require_count("products", number, self._counts[0])
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
-        """Those of the products that exist, by id."""
+        """Returns the products by id, without those that do not exist."""
         wanted = json.dumps(list(product_ids))
         images: dict[str, list[Image]] = {}
         sums: dict[str, int] = {}
-        for image, own in self._images(
+        for image, image_sum in self._images(
             "product_id IN (SELECT value FROM json_each(?)) ORDER BY product_id, position", wanted
         ):
             images.setdefault(image.product_id, []).append(image)
-            sums[image.product_id] = sums.get(image.product_id, 0) + own
+            sums[image.product_id] = sums.get(image.product_id, 0) + image_sum
         found = {}
         for product_id, attributes, stored in self.connection.execute(
             "SELECT product_id, attributes, checksum FROM products"
@@ -116,32 +116,32 @@ class CatalogReader:
         ):
             covered = sums.pop(product_id, 0)
             require(self.connection, "products", stored, product_id, attributes, covered)
-            own_images = tuple(images.get(product_id, ()))
-            found[product_id] = Product(product_id, json.loads(attributes), own_images)
-        for product_id in sums:  # has images, so it is there
+            of_product = tuple(images.get(product_id, ()))
+            found[product_id] = Product(product_id, json.loads(attributes), of_product)
+        for product_id in sums:  # it has images, so it must exist
             raise self._damaged(f"row {product_id!r} of table products")
         return found
 
     def images(self, image_ids: Iterable[int]) -> dict[int, Image]:
-        """Those of the images that exist, by id."""
+        """Returns the images by id, without those that do not exist."""
         wanted = json.dumps([int(i) for i in image_ids])
         found = self._images("image_id IN (SELECT value FROM json_each(?))", wanted)
         return {image.image_id: image for image, _ in found}
 
     def uploads(self) -> Iterator[Image]:
-        """The images that were uploaded."""
+        """Yields the uploaded images."""
         for image, _ in self._images("location GLOB ? ORDER BY image_id", f"{UPLOADS}/*"):
             if is_uploaded(image):
                 yield image
 
     def products_of(self, image_ids: Ids) -> dict[int, str]:
-        """The product id of each image; all of them must exist."""
+        """Returns the product id of each image; all images must exist."""
         found = self.images(image_ids)
         self._require_all("images", image_ids, found)
         return {image_id: image.product_id for image_id, image in found.items()}
 
     def known_photos(self, content_hashes: Iterable[str]) -> dict[str, int]:
-        """An image id for each content hash that is embedded already."""
+        """Returns an image id for each content hash that is already embedded."""
         found = self._images(
             "content_hash IN (SELECT value FROM json_each(?)) ORDER BY image_id DESC",
             json.dumps(list(content_hashes)),
@@ -149,7 +149,7 @@ class CatalogReader:
         return {image.content_hash: image.image_id for image, _ in found}
 
     def vectors(self, image_ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
-        """The embeddings of images that exist: ids (n,) ascending, vectors (n, dimension)."""
+        """Returns the embeddings of existing images: ids (n,) ascending, vectors (n, dimension)."""
         rows = self.connection.execute(
             "SELECT image_id, vector, checksum FROM embeddings"
             " WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY image_id",
@@ -160,7 +160,7 @@ class CatalogReader:
         return ids, vectors
 
     def all_vectors(self) -> Iterator[tuple[Ids, Vectors]]:
-        """Every embedding in chunks as `vectors` returns them, ids ascending."""
+        """Yields all embeddings in chunks like those of `vectors`, by ascending id."""
         number = 0
         rows = self.connection.execute(
             "SELECT image_id, vector, checksum FROM embeddings ORDER BY image_id"
@@ -171,7 +171,7 @@ class CatalogReader:
         self.require_count("embeddings", number, self._counts[1])
 
     def changes_since(self, seq: int) -> Changes:
-        """The images that came and went after `seq`; one that did both is in neither array."""
+        """Returns the images added and removed after `seq`, without those that were both."""
         added: set[int] = set()
         removed: set[int] = set()
         for operation, image_id in self._image_journal(seq):
@@ -184,7 +184,7 @@ class CatalogReader:
         return Changes(_ids(sorted(added)), _ids(sorted(removed)))
 
     def copy_to(self, path: Path) -> None:
-        """Writes this state of the catalogue into a new file, whatever is written meanwhile."""
+        """Copies this version of the catalogue to a new file."""
         copy = sqlite3.connect(path)
         try:
             self.connection.backup(copy)
@@ -201,7 +201,7 @@ class CatalogReader:
         return str(row[0])
 
     def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
-        """What the journal says of images after `seq`: operation and image id."""
+        """Yields operation and image id of the journal's image rows after `seq`."""
         chain = self.chain_at(seq)
         for number, at, operation, product_id, image_id, stored in self.connection.execute(
             "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
@@ -216,7 +216,7 @@ class CatalogReader:
             raise self._damaged(f"the end of table journal, up to row {self.seq},")
 
     def chain_at(self, seq: int) -> int:
-        """The checksum of the last row of the journal up to `seq` that tells of an image."""
+        """Returns the checksum of the last image row of the journal up to `seq`."""
         before = self.connection.execute(
             "SELECT checksum FROM journal INDEXED BY journal_of_images"
             " WHERE image_id IS NOT NULL AND seq <= ? ORDER BY seq DESC LIMIT 1",
@@ -225,11 +225,11 @@ class CatalogReader:
         return before[0] if before else 0
 
     def _images(self, where: str, wanted: str) -> Iterator[tuple[Image, int]]:
-        """Images and their checksums."""
+        """Yields images and their checksums."""
         for row in self.connection.execute(f"SELECT {_IMAGE} FROM images WHERE {where}", (wanted,)):  # noqa: S608
             require(self.connection, "images", row[-1], *row[:-1])
-            image_id, product_id, _, uri, location, content_hash, own = row
-            yield Image(image_id, product_id, uri, location, content_hash), own
+            image_id, product_id, _, uri, location, content_hash, stored = row
+            yield Image(image_id, product_id, uri, location, content_hash), stored
 
     def _decode(self, rows: list[tuple[int, bytes, int]]) -> tuple[Ids, Vectors]:
         for image_id, vector, stored in rows:
@@ -239,7 +239,7 @@ class CatalogReader:
         return _ids(image_id for image_id, _, _ in rows), matrix
 
     def missing_image(self, image_id: int) -> DamagedError:
-        """The error for an image that an index has, and no product."""
+        """Returns the error for an image of an index that is missing in the catalogue."""
         return self._damaged(f"row {image_id} of table images")
 
     def _require_all(self, table: str, wanted: Iterable[int], found: Iterable[int]) -> None:
@@ -247,9 +247,10 @@ class CatalogReader:
             raise self._damaged(f"row {image_id} of table {table}")
 
     def require_count(self, table: str, found: int, expected: int) -> None:
-        """
+        """Checks the number of rows of a table.
+
         Raises:
-            DamagedError: a table does not have as many rows as were written.
+            DamagedError: rows are missing.
         """
         if found != expected:
             raise self._damaged(f"table {table}, with {found} of {expected} rows,")

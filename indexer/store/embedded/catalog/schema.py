@@ -1,4 +1,4 @@
-"""The tables of a catalogue, as numbered migrations."""
+"""The schema of a catalogue, as numbered migrations."""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from indexer.errors import CatalogError
 from indexer.store.embedded.catalog.checksums import checksum
 from indexer.store.embedded.catalog.places import place_anywhere
 
-# image_id is AUTOINCREMENT so that it is never reused, even after a removal.
-# Embeddings stand apart from images so that reading uris does not read vectors.
+# AUTOINCREMENT prevents reuse of image ids after a removal. Embeddings have their own table, so
+# that reading images does not read vectors.
 _INITIAL = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
@@ -47,9 +47,9 @@ CREATE TABLE journal (
 ) STRICT;
 """
 
-# `state` has one row, kept by triggers: counting rows takes longer the more there are.
-# Its generation grows when the kind of embedding is set: vectors of two never meet in a ranking.
-# The index holds all that a reader wants of the journal, and is not filled by price changes.
+# `state` has one row, updated by triggers, because counting rows is slow in large tables. Its
+# generation is incremented when the model of the embeddings changes, so that vectors of two
+# models are never compared. The index covers the image rows of the journal only.
 _SEGMENTS = """
 CREATE TABLE segments (
     file TEXT PRIMARY KEY,
@@ -93,8 +93,8 @@ CREATE TRIGGER embedding_set AFTER INSERT ON meta WHEN NEW.key = 'fingerprint' B
     UPDATE state SET generation = generation + 1; END;
 """
 
-# Every row gets a checksum; that of a product covers the checksums of its images. The counts of
-# `state` are kept by the triggers above, its checksum and the rest by whoever commits.
+# Every row gets a checksum; that of a product covers the checksums of its images. The triggers
+# above update the counts of `state`; the writer updates its checksum and the other columns.
 _CHECKSUMS = """
 ALTER TABLE embeddings RENAME COLUMN crc32 TO checksum;
 
@@ -135,27 +135,27 @@ UPDATE products SET checksum = checksum(product_id, attributes, (
 
 
 class End(NamedTuple):
-    """Where a catalogue goes on.
+    """The end of the journal, where the next change continues.
 
     Attributes:
-        seq: of the journal's last row.
-        chain: the checksum of the journal's last row that tells of an image.
-        image_id: the last one given out.
+        seq: of the last row of the journal.
+        chain: checksum of the last image row of the journal.
+        image_id: the last one assigned.
     """
 
     seq: int
     chain: int
     image_id: int
 
-    def after(self, seq: int, image_id: int | None, own: int) -> "End":
-        """The end once the journal has one more row, with its checksum."""
+    def after(self, seq: int, image_id: int | None, row_sum: int) -> "End":
+        """Returns the end after one more row with the checksum `row_sum`."""
         if image_id is None:
             return End(seq, self.chain, self.image_id)
-        return End(seq, own, max(self.image_id, image_id))
+        return End(seq, row_sum, max(self.image_id, image_id))
 
 
 def seal(connection: sqlite3.Connection, end: End) -> None:
-    """Ends a transaction: writes where to go on, and the checksum of the state."""
+    """Writes the end of the journal and the checksum of the state, before a commit."""
     connection.execute("UPDATE state SET seq = ?, chain = ?, last_image_id = ?", end)
     connection.execute(
         "UPDATE state SET"
@@ -168,14 +168,14 @@ def _fill_checksums(connection: sqlite3.Connection) -> None:
     end = End(0, 0, 0)
     rows = connection.execute("SELECT seq, at, operation, product_id, image_id FROM journal")
     for row in rows.fetchall():
-        own = checksum(end.chain, *row)
-        connection.execute("UPDATE journal SET checksum = ? WHERE seq = ?", (own, row[0]))
-        end = end.after(row[0], row[4], own)
+        row_sum = checksum(end.chain, *row)
+        connection.execute("UPDATE journal SET checksum = ? WHERE seq = ?", (row_sum, row[0]))
+        end = end.after(row[0], row[4], row_sum)
     seal(connection, end)
 
 
 def _place_uploads(connection: sqlite3.Connection) -> None:
-    """Takes the folder out of the locations of uploaded photos. Damaged rows stay damaged."""
+    """Makes the locations of uploads relative to the folder. Leaves damaged rows unchanged."""
     sums = "SELECT coalesce(sum(checksum), 0) FROM images WHERE product_id = ?"
     moved: dict[str, list[tuple[int, str]]] = {}
     for *row, stored in connection.execute(
@@ -207,7 +207,7 @@ def _place_uploads(connection: sqlite3.Connection) -> None:
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:
-    # Statements end with a blank line, as triggers contain semicolons.
+    # Statements are separated by a blank line, because triggers contain semicolons.
     for statement in script.split(";\n\n"):
         connection.execute(statement)
 
@@ -221,14 +221,14 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 
 def now() -> str:
-    """The time as it is written into a catalogue: ISO 8601, UTC."""
+    """Returns the current time in the format of the catalogue: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Brings a catalogue to the newest schema, each migration in a transaction of its own.
+    """Migrates a catalogue to the latest schema, with one transaction per migration.
 
-    Safe beside other processes: whoever comes second finds the migration recorded.
+    Safe when several processes migrate at the same time: the second finds the migration recorded.
 
     Raises:
         CatalogError: the catalogue was written by a newer version of this software.
@@ -246,8 +246,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
     if _version(connection) > len(MIGRATIONS):
         raise CatalogError(
-            f"the catalogue has schema {_version(connection)}, this version knows"
-            f" {len(MIGRATIONS)}; update the software"
+            f"the catalogue has schema version {_version(connection)}, this software supports up"
+            f" to {len(MIGRATIONS)}; update the software"
         )
 
 

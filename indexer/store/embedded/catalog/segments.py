@@ -1,4 +1,4 @@
-"""What a catalogue knows of its segments, and what they are built from."""
+"""The record of the current segment in the catalogue, and the data that segments contain."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from indexer.store.embedded.catalog.writer import CatalogWriter
 
 
 class SegmentError(CatalogError):
-    """A segment cannot be written, or is not what was written. The catalogue is whole."""
+    """A segment cannot be written, or is damaged. The catalogue is intact."""
 
     code = "bad_segment"
 
@@ -23,8 +23,15 @@ class SegmentError(CatalogError):
 class Segment:
     """An immutable index file with the images of a catalogue as of one `seq`.
 
-    `crc32` is in hexadecimal, one for each part of the file: quick enough to compare whenever
-    it is opened. `sha256` is of the whole file. `kind` is a FAISS factory string.
+    Attributes:
+        path: of the file.
+        generation: of the embeddings.
+        seq: of the journal.
+        images: number of images.
+        bytes: size of the file.
+        crc32: CRC-32 of each part of the file in hexadecimal, verified whenever it is opened.
+        sha256: of the whole file.
+        kind: FAISS factory string.
     """
 
     path: Path
@@ -38,18 +45,18 @@ class Segment:
 
 
 def folder_of(reader: CatalogReader) -> Path:
-    """Where the catalogue is, and its segments beside it."""
+    """Returns the folder of the catalogue, which also contains its segments."""
     return Path(path_of(reader.connection)).parent
 
 
 def image_ids(reader: CatalogReader) -> Ids:
-    """The id of every image, (n,) ascending."""
+    """Returns all image ids, (n,) ascending."""
     rows = reader.connection.execute("SELECT image_id FROM images ORDER BY image_id")
     return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def images_changed_since(reader: CatalogReader, seq: int) -> int:
-    """How many images came or went after `seq`."""
+    """Returns the number of additions and removals of images after `seq`."""
     (count,) = reader.connection.execute(
         "SELECT count(*) FROM journal WHERE seq > ? AND image_id IS NOT NULL", (seq,)
     ).fetchone()
@@ -57,7 +64,7 @@ def images_changed_since(reader: CatalogReader, seq: int) -> int:
 
 
 def current_segment(reader: CatalogReader) -> Segment | None:
-    """The segment to search with, if one was written since the embeddings were replaced."""
+    """Returns the current segment; None if there is none for the current embeddings."""
     row = reader.connection.execute(
         "SELECT file, generation, seq, images, bytes, crc32, sha256, kind, created_at, checksum"
         " FROM segments WHERE generation = ?",
@@ -71,7 +78,7 @@ def current_segment(reader: CatalogReader) -> Segment | None:
 
 
 def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:
-    """Makes it the segment to search with, instead of the one before."""
+    """Makes `segment` the current segment; None removes the current one."""
     with writer.transaction() as reader:
         reader.connection.execute("DELETE FROM segments")
         if segment:

@@ -1,14 +1,14 @@
-"""Putting a new file of SQLite into its write-ahead mode while others do the same."""
+"""Switches a new SQLite file to write-ahead mode while other processes do the same."""
 
 import sqlite3
 import time
 
 
 def set_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """Waits for those who have the file: of this statement alone SQLite itself does not.
+    """Switches to write-ahead mode; retries, because the busy timeout does not apply to it.
 
     Raises:
-        sqlite3.OperationalError: they still had it after `timeout_s`.
+        sqlite3.OperationalError: the file was still locked after `timeout_s`.
     """
     end = time.monotonic() + timeout_s
     while True:

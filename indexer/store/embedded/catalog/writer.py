@@ -1,4 +1,4 @@
-"""Writing to a catalogue: a batch is a transaction, a change is a row of the journal."""
+"""Writes to a catalogue: each batch is a transaction, each change a row of the journal."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from pathlib import Path
 from indexer.arrays import batched
 from indexer.errors import FingerprintMismatchError
 from indexer.store.embedded.catalog.checksums import checksum, path_of
-from indexer.store.embedded.catalog.mark import Mark, MarkFile
+from indexer.store.embedded.catalog.high_water_mark import HighWaterMark, HighWaterMarkFile
 from indexer.store.embedded.catalog.places import stored_location
 from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import End, now, seal
@@ -29,9 +29,9 @@ _BATCH = 500
 
 
 class CatalogWriter:
-    """Made by `Catalog.writer`, which holds the lock while this is in use."""
+    """Writes to a catalogue. Created by `Catalog.writer`, which holds the writer's lock."""
 
-    def __init__(self, connection: sqlite3.Connection, mark: MarkFile) -> None:
+    def __init__(self, connection: sqlite3.Connection, mark: HighWaterMarkFile) -> None:
         self._db = connection
         self._mark = mark
         self._folder = Path(path_of(connection)).parent
@@ -45,13 +45,17 @@ class CatalogWriter:
         dimension: int,
         fields: Mapping[str, str | int] | None = None,
     ) -> None:
-        """Fixes the kind of embedding that this catalogue holds, once; later calls must agree.
+        """Records the settings of the catalogue's embeddings; later calls must agree.
 
         Args:
-            fields: what the fingerprint is of, to name differences later; None if not known.
+            fingerprint: of the embeddings.
+            weights: name or path of the weights.
+            dimension: length of a vector.
+            fields: the fields that the fingerprint covers, for naming differences later; None if
+                unknown.
 
         Raises:
-            FingerprintMismatchError: it holds embeddings of another kind.
+            FingerprintMismatchError: the catalogue holds embeddings of other settings.
         """
         with self.transaction() as reader:
             present = reader.fingerprint
@@ -68,9 +72,9 @@ class CatalogWriter:
                 self._set_fields(fields)
 
     def put(self, products: Iterable[PutProduct]) -> list[Outcome]:
-        """Adds or changes products in one transaction, durable when this returns.
+        """Adds or updates products in one transaction. Durable when this returns.
 
-        A photo that a product has already keeps its image id, whatever its uri is now.
+        A photo that a product already has keeps its image id, even if its uri changed.
         """
         with self.transaction() as reader:
             return [
@@ -79,14 +83,14 @@ class CatalogWriter:
             ]
 
     def remove(self, product_ids: Iterable[str]) -> list[str]:
-        """Removes products in one transaction, durable when this returns; says which existed."""
+        """Removes products in one transaction; returns the ids that existed. Durable on return."""
         with self.transaction() as reader:
             return self._remove(reader.products(product_ids).values())
 
-    def become(self, other: CatalogReader) -> None:
-        """Makes this catalogue equal to another one in one transaction, durable when this returns.
+    def copy_from(self, other: CatalogReader) -> None:
+        """Makes this catalogue equal to another one in one transaction. Durable when this returns.
 
-        What is the same in both stays as it is; a photo that comes back gets a new image id.
+        Data that is equal in both is not written; a photo that is added gets a new image id.
         """
         with self.transaction() as reader:
             same_kind = reader.fingerprint == other.fingerprint
@@ -112,8 +116,8 @@ class CatalogWriter:
                 for put in as_puts(other, differing):
                     self._put(put, stored.get(put.product_id))
 
-    def skip(self, mark: Mark) -> None:
-        """Gives out no number up to these, as they may have been given out before."""
+    def advance_past(self, mark: HighWaterMark) -> None:
+        """Advances the counters past `mark`, whose numbers may have been used before."""
         with self.transaction():
             seq, image_id = max(self._end.seq, mark.seq), max(self._end.image_id, mark.image_id)
             self._end = End(seq, self._end.chain, image_id)
@@ -170,7 +174,7 @@ class CatalogWriter:
         return image if location == image.location else replace(image, location=location)
 
     def _put_images(self, put: PutProduct, stored: tuple[Image, ...]) -> int:
-        """Returns the sum of the checksums of its images."""
+        """Writes the images of a product; returns the sum of their checksums."""
         kept: dict[str, deque[Image]] = {}
         for image in stored:
             kept.setdefault(image.content_hash, deque()).append(image)
@@ -179,16 +183,16 @@ class CatalogWriter:
             same = kept.get(new.content_hash)
             image_id = same.popleft().image_id if same else self._end.image_id + 1
             row = image_id, put.product_id, position, new.uri, new.location, new.content_hash
-            own = checksum(*row)
-            covered += own
+            row_sum = checksum(*row)
+            covered += row_sum
             if image_id > self._end.image_id:
-                self._db.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, own))
+                self._db.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, row_sum))
                 self._add_vector(put.product_id, image_id, new)
             else:
                 self._db.execute(
                     "UPDATE images SET position = ?, uri = ?, location = ?, checksum = ?"
                     " WHERE image_id = ?",
-                    (position, new.uri, new.location, own, image_id),
+                    (position, new.uri, new.location, row_sum, image_id),
                 )
         for leftover in kept.values():
             for image in leftover:
@@ -197,7 +201,7 @@ class CatalogWriter:
 
     def _add_vector(self, product_id: str, image_id: int, new: NewImage) -> None:
         if new.vector is None:
-            raise ValueError(f"a new photo of {product_id!r} without a vector")
+            raise ValueError(f"a new photo of {product_id!r} has no vector")
         blob = new.vector.astype("<f4", copy=False).tobytes()
         self._db.execute(
             "INSERT INTO embeddings VALUES (?, ?, ?)", (image_id, blob, checksum(image_id, blob))
@@ -210,13 +214,13 @@ class CatalogWriter:
 
     def _record(self, operation: str, product_id: str, image_id: int | None = None) -> None:
         row = self._end.seq + 1, now(), operation, product_id, image_id
-        own = checksum(self._end.chain, *row)
-        self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, own))
-        self._end = self._end.after(row[0], image_id, own)
+        row_sum = checksum(self._end.chain, *row)
+        self._db.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, row_sum))
+        self._end = self._end.after(row[0], image_id, row_sum)
 
     @contextmanager
     def transaction(self) -> Iterator[CatalogReader]:
-        """All that the block writes, or nothing of it; durable when it has ended."""
+        """Runs the block as one transaction, which is durable when the block ends."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             reader = CatalogReader(self._db)
@@ -227,11 +231,11 @@ class CatalogWriter:
         except BaseException:
             self._db.rollback()
             raise
-        self._mark.write(Mark(self._end.seq, self._end.image_id))
+        self._mark.write(HighWaterMark(self._end.seq, self._end.image_id))
 
 
 def as_puts(other: CatalogReader, products: list[Product]) -> list[PutProduct]:
-    """Products of another catalogue with their vectors, to put into this one."""
+    """Converts products of another catalogue, with their vectors, for `CatalogWriter.put`."""
     ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
     vector_of = dict(zip(ids.tolist(), vectors, strict=True))
     return [

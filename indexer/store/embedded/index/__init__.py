@@ -1,4 +1,4 @@
-"""Searching vectors: the protocol, FAISS, segments on disk, and the view that a search reads."""
+"""Vector search: the protocol, FAISS, segments on disk, and the view that a search reads."""
 
 from indexer.store.embedded.index.base import Hits, VectorIndex
 from indexer.store.embedded.index.faiss_index import FaissIndex

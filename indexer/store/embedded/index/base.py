@@ -1,4 +1,4 @@
-"""What the rest of the software knows of an index."""
+"""The protocol of a vector index."""
 
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Scores, Vectors
 
-# allowed[image_id] says whether the image may be found; ids past its end may not.
+# mask[image_id]: whether the image is allowed; ids past its end are not.
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Images by falling score, equal scores by rising id. Both arrays are (n,)."""
+    """Images by descending score, then ascending id. Both arrays are (n,)."""
 
     ids: Ids
     scores: Scores
@@ -24,25 +24,24 @@ class Hits:
 
 
 class VectorIndex(Protocol):
-    """An immutable set of vectors under int64 ids, searched by inner product."""
+    """An immutable set of vectors with int64 ids, searched by inner product. Thread-safe."""
 
     @property
     def ids(self) -> Ids:
-        """Every id, (n,) ascending."""
+        """All ids, (n,) ascending."""
         ...
 
     def only(self, allowed: Mask) -> Self:
-        """The same index, whose candidates are among the allowed ones."""
+        """Returns the same index restricted to the allowed images."""
         ...
 
     def candidates(self, queries: Vectors, k: int) -> Ids:
-        """The k best of each query (m, dimension), as one array of ids without repeats.
+        """Returns the approximately k best images of each query (m, dimension).
 
-        They may be nearly the k best, but they are k, or all where there are fewer. Safe in
-        any number of threads.
+        The result is one array of distinct ids. Each query gets k images, or all if fewer.
         """
         ...
 
     def vectors(self, ids: Ids) -> Vectors:
-        """The vectors of ids that are in here, (n, dimension), exactly, in that order."""
+        """Returns the exact vectors of ids of this index, (n, dimension), in this order."""
         ...

@@ -1,4 +1,4 @@
-"""Keeping a view in step with a catalogue that others write to."""
+"""Keeps the view of a catalogue up to date while other processes write to it."""
 
 import logging
 import threading
@@ -13,23 +13,25 @@ log = logging.getLogger(__name__)
 
 
 class LiveView:
-    """The newest view of one catalogue; reading it takes no lock, advancing it does."""
+    """The latest view of one catalogue. Reading it takes no lock; advancing it does."""
 
     def __init__(self) -> None:
         self._view = View()
         self._advancing = threading.Lock()
-        self._newest: View | None = None  # nothing but the segment that was opened last
+        self._newest: View | None = None  # of the segment opened last, without later changes
         self._opening = threading.Lock()
-        self._tried: Segment | None = None  # what was opened last, well or not
+        self._tried: Segment | None = None  # the last one, whether it could be opened or not
 
     @property
     def current(self) -> View:
+        """The latest view."""
         return self._view
 
     def at(self, reader: CatalogReader) -> View | None:
-        """The view of exactly this reader, at a cost that goes with what changed since.
+        """Returns the view of the reader's version, at a cost proportional to the changes.
 
-        None if the view is past the reader, or its segment is gone: open a new one.
+        Returns None if the view is newer than the reader or its segment was deleted; open a new
+        reader then.
 
         Raises:
             CatalogError: a stored vector is damaged.
@@ -43,7 +45,7 @@ class LiveView:
         return view if view.version == version else None
 
     def refresh(self, reader: CatalogReader) -> None:
-        """Takes up the newest segment and changes, while searches go on with what is there.
+        """Loads the latest segment and changes; searches use the previous view meanwhile.
 
         Raises:
             CatalogError: a stored vector is damaged.
@@ -56,7 +58,7 @@ class LiveView:
         return view < version or (view == version and self._base_for(version) is not None)
 
     def _base_for(self, version: tuple[int, int]) -> View | None:
-        """The segment that was opened and not yet taken up, if it is of use for this version."""
+        """Returns the segment opened last if it is not in use yet and fits this version."""
         newest = self._newest
         if newest is None or newest.base is self._view.base:
             return None
@@ -71,7 +73,7 @@ class LiveView:
             view = View(version[0])
         if base := self._base_for(version):
             view = base
-        if view.seq == 0:  # the journal may not reach back to the beginning, the embeddings do
+        if view.seq == 0:  # the journal may not reach back to the beginning
             for ids, vectors in reader.all_vectors():
                 view = view.advanced(0, ids, vectors)
             return replace(view, seq=reader.seq)
@@ -80,7 +82,7 @@ class LiveView:
         return view.advanced(reader.seq, ids, vectors, changes.removed)
 
     def _open(self, reader: CatalogReader) -> bool:
-        """Opens the reader's segment, unless that was tried. False if it is found bad now."""
+        """Opens the reader's segment unless tried before; returns False if it is damaged."""
         with self._opening:
             segment = current_segment(reader)
             if segment is None or segment == self._tried:
@@ -89,7 +91,7 @@ class LiveView:
             try:
                 index = open_segment(segment)
             except SegmentError as error:
-                log.error("%s; searching without it: run `rebuild` if this goes on", error)
+                log.error("%s; searching without it; run `rebuild` if this persists", error)
                 return False
             self._newest = View(segment.generation, segment.seq, index)
             return True

@@ -1,4 +1,4 @@
-"""Segments: index files that are written once, checked, mapped into memory and never changed."""
+"""Segments: immutable index files, checksummed and mapped into memory."""
 
 import os
 import re
@@ -20,40 +20,45 @@ from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, folder_of, image_ids
 from indexer.store.embedded.index.faiss_index import FaissIndex, searched_and_exact
 
-# Every file of this name is a segment, or was about to become one.
+# Matches finished and unfinished segments.
 FILES = "segment*.faiss"
-_TEMPORARY = "segment-unfinished.faiss"  # one name will do: there is one writer
-# To compare a photo with so many takes a few milliseconds.
-_EXACT_UP_TO = 20_000
-# FAISS places the centre of a list well with so many vectors, and of other things with so many.
+_TEMPORARY = "segment-unfinished.faiss"  # a fixed name, because there is one writer
+# Up to this number of images an exact search takes a few milliseconds.
+_MAX_EXACT = 20_000
+# Training vectors that FAISS needs per list, and at least in total.
 _TRAINED_PER_LIST = 40
-_TRAINED_AT_LEAST = 65_536
-_BLOCK = 1 << 20
-# A checksum is of so many bytes, so that several can be computed at once.
+_MIN_TRAINED = 65_536
+_BLOCK = 1 << 20  # bytes per write
+# Bytes per checksum; several parts are computed in parallel.
 _CHECKED = 1 << 27
 
-# What a file may make FAISS do and allocate, if a bad one ever gets past its checksum.
+# Limits on loops and allocations of FAISS, in case a damaged file passes its checksum.
 faiss.set_deserialization_loop_limit(1 << 20)
 faiss.set_deserialization_vector_byte_limit(1 << 35)
 
 
 def factory(kind: str, images: int) -> str:
-    """What the setting `index.type` means for so many images, as a FAISS factory string."""
+    """Converts the setting `index.type` to a FAISS factory string for a number of images."""
     if kind == "auto":
-        kind = "flat" if images <= _EXACT_UP_TO else f"IVF{isqrt(images)},Flat"
+        kind = "flat" if images <= _MAX_EXACT else f"IVF{isqrt(images)},Flat"
     if kind == "flat" or images < _TRAINED_PER_LIST * _lists(kind):
         return "Flat"
-    return kind if kind.endswith("Flat") else f"{kind},RFlat"  # to score exactly what it finds
+    return kind if kind.endswith("Flat") else f"{kind},RFlat"  # for exact scores
 
 
 def write_segment(reader: CatalogReader, kind: str) -> Segment:
-    """Writes the images of a catalogue beside it, as an index of a kind that `factory` returned.
+    """Writes a segment of all images of a catalogue into its folder.
 
-    Nobody knows of the file until it is recorded in the catalogue.
+    The segment is unused until it is recorded in the catalogue.
+
+    Args:
+        reader: of the catalogue.
+        kind: FAISS factory string from `factory`.
 
     Raises:
-        SegmentError: there are no embeddings yet, or it cannot be written.
-        DiskFullError, ReadOnlyError: it cannot be written for that reason.
+        SegmentError: there are no embeddings yet, or the file cannot be written.
+        DiskFullError: the disk is full.
+        ReadOnlyError: the disk is read-only.
         CatalogError: a stored vector is damaged.
     """
     if reader.dimension is None:
@@ -77,11 +82,11 @@ def write_segment(reader: CatalogReader, kind: str) -> Segment:
         temporary.rename(path)
         sync(folder)
     except OSError as error:
-        with suppress(OSError):  # it may be in the way of making room
+        with suppress(OSError):  # frees the space
             temporary.unlink(missing_ok=True)
         raise storage_error(
-            f"the catalogue is whole, but a segment cannot be written to {folder} (run `compact`"
-            " once it can)",
+            f"the catalogue is intact, but the segment cannot be written to {folder} (run"
+            " `compact` once it can)",
             error,
             SegmentError,
         ) from error
@@ -89,23 +94,24 @@ def write_segment(reader: CatalogReader, kind: str) -> Segment:
 
 
 def open_segment(segment: Segment) -> FaissIndex:
-    """The index in a segment, mapped into memory. Every byte is read and compared with what
-    was written, which also brings the file into the system's cache.
+    """Verifies a segment and maps it into memory.
+
+    Reads the whole file to verify its checksums, which also loads it into the page cache.
 
     Raises:
-        SegmentError: the file is missing or not what was written.
+        SegmentError: the file is missing or damaged.
     """
     try:
         size = segment.path.stat().st_size
         if size != segment.bytes:
-            raise SegmentError(f"{segment.path}: has {size} bytes, {segment.bytes} were written")
+            raise SegmentError(f"{segment.path}: has {size} bytes, expected {segment.bytes}")
         if _crc32(segment.path) != segment.crc32:
-            raise SegmentError(f"{segment.path}: is damaged, its checksum differs")
+            raise SegmentError(f"{segment.path}: damaged, wrong checksum")
         index = faiss.read_index(str(segment.path), faiss.IO_FLAG_MMAP_IFC)
     except (OSError, RuntimeError) as error:  # FAISS raises the latter
         raise SegmentError(f"{segment.path}: cannot be read: {error}") from error
     inner = faiss.downcast_index(index.index)
-    inner.referenced_objects = [index]  # which owns it
+    inner.referenced_objects = [index]  # keeps its owner alive
     return FaissIndex(faiss.vector_to_array(index.id_map), inner)
 
 
@@ -121,7 +127,7 @@ def _build(reader: CatalogReader, dimension: int, kind: str) -> Any:
         searched.make_direct_map()
     index = faiss.IndexIDMap(inner)
     if not index.is_trained:
-        index.train(_sample(reader, max(_TRAINED_AT_LEAST, _TRAINED_PER_LIST * _lists(kind))))
+        index.train(_sample(reader, max(_MIN_TRAINED, _TRAINED_PER_LIST * _lists(kind))))
     for ids, vectors in reader.all_vectors():
         index.add_with_ids(vectors, ids)
     return index
@@ -134,8 +140,10 @@ def _sample(reader: CatalogReader, size: int) -> Vectors:
 
 
 def _write(index: Any, path: Path) -> str:
-    """Writes the file, reads it back and returns its SHA-256. FAISS's own writer is not used,
-    as it does not notice a full disk."""
+    """Writes the file, reads it back and returns its SHA-256.
+
+    Does not use the file writer of FAISS, which ignores a full disk.
+    """
     written = sha256()
     with path.open("wb") as file:
 
@@ -148,12 +156,12 @@ def _write(index: Any, path: Path) -> str:
         os.fsync(file.fileno())
     with path.open("rb") as stored:
         if file_digest(stored, "sha256").digest() != written.digest():
-            raise OSError("what was read back is not what was written")
+            raise OSError("the data read back differs from the data written")
     return written.hexdigest()
 
 
 def _crc32(path: Path) -> str:
-    """The CRC-32 of each part of a file that is not empty, in hexadecimal."""
+    """Returns the CRC-32 of each part of a non-empty file, in hexadecimal."""
     with (
         path.open("rb") as file,
         mmap(file.fileno(), 0, access=ACCESS_READ) as mapped,
@@ -163,5 +171,5 @@ def _crc32(path: Path) -> str:
         parts = [view[start : start + _CHECKED] for start in range(0, len(view), _CHECKED)]
         checksums = list(pool.map(zlib.crc32, parts))
         for part in parts:
-            part.release()  # or the file could not be unmapped
+            part.release()  # required for unmapping the file
     return "".join(f"{checksum:08x}" for checksum in checksums)

@@ -1,4 +1,4 @@
-"""What one search reads: immutable, so that searching takes no lock."""
+"""The part of the index that a search reads; immutable, so that searching takes no lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,10 @@ from indexer.arrays import Ids, Scores, Vectors
 from indexer.store.embedded.index.base import Hits, Mask, VectorIndex
 from indexer.store.embedded.index.faiss_index import FaissIndex
 
-# A part is merged into its elder once it is this fraction of it. So a view has few parts, and
-# a row is copied a number of times that grows with the logarithm of the rows added.
+# A part is merged into the older one before it once it reaches this fraction of its size. A view
+# thus has few parts, and each row is copied a logarithmic number of times.
 _MERGE_FRACTION = 0.25
-# Inner products in float32 are off by less; so many more candidates than asked for are
-# compared again exactly, so that rounding does not decide who is on the page.
+# Extra candidates that are scored exactly, so that float32 rounding does not change the results.
 _MARGIN = 16
 _DECIMALS = 12
 _NONE: Ids = np.empty(0, np.int64)
@@ -25,12 +24,12 @@ class View:
     """The images of a catalogue as of one `seq`.
 
     Args:
-        generation: of the catalogue's embeddings; those of two never meet.
-        seq: the journal's.
-        base: a segment, which stays as it is.
-        parts: indexes in memory of what came since; not empty, of rising ids, elder and
+        generation: of the embeddings; vectors of different generations are never compared.
+        seq: of the journal.
+        base: the segment.
+        parts: non-empty indexes in memory of images added since, with ascending ids, older and
             larger ones first.
-        gone: ids (n,) ascending that are in `base` or `parts` and no longer in the catalogue.
+        gone: ids (n,) ascending that are in `base` or `parts` but no longer in the catalogue.
     """
 
     generation: int = 0
@@ -41,14 +40,14 @@ class View:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Later views are greater."""
+        """Generation and `seq`; later views compare greater."""
         return self.generation, self.seq
 
     def __len__(self) -> int:
         return sum(len(index.ids) for index in self._indexes) - len(self.gone)
 
     def sizes(self) -> dict[str, int]:
-        """Images in the segment, added since, and gone since."""
+        """Returns the numbers of images in the segment, added since, and removed since."""
         return {
             "segment": 0 if self.base is None else len(self.base.ids),
             "added": sum(len(part.ids) for part in self.parts),
@@ -56,12 +55,12 @@ class View:
         }
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Hits:
-        """The k best images, each by its best cosine to any of the queries.
+        """Returns the k best images by their highest cosine to any of the queries.
 
         Args:
             queries: (m, dimension), rows of length 1.
-            k: at most so many; fewer only where no more are allowed.
-            allowed: which images may be found; None allows all.
+            k: number of images; fewer are returned only if fewer are allowed.
+            allowed: mask of the images to search; None allows all.
         """
         found, scores = [_NONE], [np.empty(0, np.float64)]
         for index in self._present if allowed is None else self._among(allowed.copy()):
@@ -73,7 +72,7 @@ class View:
         return Hits(ids[best], score[best])
 
     def vectors(self, ids: Ids) -> Vectors:
-        """The vectors of images of this view, (n, dimension), exactly, in that order."""
+        """Returns the exact vectors of images of this view, (n, dimension), in this order."""
         found: list[tuple[Ids, Vectors]] = []
         for index in self._indexes:
             at = np.minimum(np.searchsorted(index.ids, ids), len(index.ids) - 1)
@@ -84,27 +83,29 @@ class View:
         vectors: Vectors = np.concatenate([vectors for _, vectors in found])[order]
         return vectors
 
-    def sample(self, most: int) -> Vectors:
-        """The vectors (n, dimension) of about `most` images, or of all, spread over the ids."""
+    def sample(self, size: int) -> Vectors:
+        """Returns the vectors (n, dimension) of about `size` images, evenly spread over the ids."""
         total = sum(len(index.ids) for index in self._indexes)
         found: list[Vectors] = [np.empty((0, 0), np.float32)]
         for index in self._indexes:
-            ids = index.ids[:: max(1, total // most)]
+            ids = index.ids[:: max(1, total // size)]
             found.append(index.vectors(ids[~np.isin(ids, self.gone)]))
         return np.concatenate(found[1:] or found)
 
     def advanced(self, seq: int, ids: Ids, vectors: Vectors, removed: Ids = _NONE) -> "View":
-        """The view as of a later `seq`, at a cost that goes with the change.
+        """Returns the view as of a later `seq`, at a cost proportional to the changes.
 
         Args:
-            ids: (n,) of the images that came, vectors (n, dimension).
-            removed: (n,) of the images of this view that went.
+            seq: of the new view.
+            ids: (n,) ids of the added images.
+            vectors: (n, dimension) of the added images.
+            removed: ids of the removed images.
         """
         gone = np.union1d(self.gone, removed)
         parts = [*self.parts, FaissIndex.flat(ids, vectors)] if len(ids) else list(self.parts)
         while len(parts) > 1 and len(parts[-1].ids) >= _MERGE_FRACTION * len(parts[-2].ids):
-            younger, elder = parts.pop(), parts.pop()
-            merged, gone = _merge([elder, younger], gone)
+            newer, older = parts.pop(), parts.pop()
+            merged, gone = _merge([older, newer], gone)
             parts += [merged] if len(merged.ids) else []
         return View(self.generation, seq, self.base, tuple(parts), gone)
 
@@ -114,7 +115,7 @@ class View:
 
     @cached_property
     def _present(self) -> tuple[VectorIndex, ...]:
-        """The indexes without what is gone."""
+        """The indexes restricted to images that were not removed."""
         if not len(self.gone):
             return self._indexes
         return self._among(np.ones(1 + int(self._indexes[-1].ids[-1]), np.bool_))
@@ -125,7 +126,7 @@ class View:
 
 
 def _merge(parts: Sequence[VectorIndex], gone: Ids) -> tuple[FaissIndex, Ids]:
-    """One part of several, without what is gone; and what is gone from the other parts."""
+    """Merges parts, dropping removed images; returns the part, and the removed ids of others."""
     kept = [np.setdiff1d(part.ids, gone) for part in parts]
     vectors = [part.vectors(ids) for part, ids in zip(parts, kept, strict=True)]
     merged = FaissIndex.flat(np.concatenate(kept), np.concatenate(vectors))
@@ -133,11 +134,11 @@ def _merge(parts: Sequence[VectorIndex], gone: Ids) -> tuple[FaissIndex, Ids]:
 
 
 def _cosines(queries: Vectors, vectors: Vectors) -> Scores:
-    """The best cosine of each vector to any query, (n,), in float64, to twelve decimals.
+    """Returns the highest cosine of each vector to any query, float64 (n,), to twelve decimals.
 
-    So a vector has the score 1 with itself, and equal vectors have equal scores and keep the
-    order of their ids on every page. The last bits of a matrix product depend on the size of the
-    matrix; those of einsum do not.
+    Rounding gives a vector the score 1 with itself, and gives equal vectors equal scores, so that
+    they keep the order of their ids on every page. The last bits of a matrix product depend on
+    the size of the matrix; those of einsum do not.
     """
     wide, wide_queries = vectors.astype(np.float64), queries.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)

@@ -13,7 +13,7 @@ from indexer.search import SearchParameters
 from indexer.store import NewImage, PutProduct, parse
 from indexer.store.embedded.attributes import LiveTable, Table, column
 from indexer.store.embedded.catalog import DamagedError, attributes
-from indexer.store.embedded.catalog.checksums import teach
+from indexer.store.embedded.catalog.checksums import register_checksum
 from tests.conftest import Store
 
 VECTOR = np.array([1, 0], np.float32)
@@ -46,7 +46,7 @@ def found(table: Table, condition: str) -> int:
 def test_many_different_values_are_filtered_by_but_not_counted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(column, "MOST_LABELS", 100)
+    monkeypatch.setattr(column, "MAX_LABELS", 100)
     monkeypatch.setattr(attributes, "_PER_CHUNK", 50)
     many = 600
     labels: dict[str, Callable[[int], object]] = {
@@ -108,7 +108,7 @@ def test_nothing_is_filtered_by_what_is_damaged(store: Store, damage: str) -> No
         table_of(store, live)
         put(store, 0, 1, color="green")
     database = sqlite3.connect(store.catalog.path)
-    teach(database)
+    register_checksum(database)
     for trigger in ("product_removed", "image_removed"):
         database.execute(f"DROP TRIGGER {trigger}")
     database.execute(DAMAGES[damage])
@@ -123,7 +123,7 @@ def test_a_gap_in_the_journal_is_no_damage(store: Store) -> None:
     live = LiveTable()
     table_of(store, live)
     with store.catalog.writer() as writer:
-        writer.skip(store.catalog.mark.read()._replace(seq=100))  # type: ignore[union-attr]
+        writer.advance_past(store.catalog.high_water_mark.read()._replace(seq=100))  # type: ignore[union-attr]
     put(store, 0, 1, color="green")
     assert found(table_of(store, live), "color:green") == 1
 

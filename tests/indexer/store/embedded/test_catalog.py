@@ -150,7 +150,7 @@ def test_a_snapshot_does_not_see_what_is_written_meanwhile(catalog: Catalog) -> 
 
 def test_a_batch_that_fails_changes_nothing(catalog: Catalog) -> None:
     unembedded = PutProduct("q", {}, (NewImage("u", "u", "u", None),))
-    with pytest.raises(ValueError, match="without a vector"), catalog.writer() as writer:
+    with pytest.raises(ValueError, match="has no vector"), catalog.writer() as writer:
         writer.put([put("p", "x"), unembedded])
     with catalog.reader() as reader:
         assert (reader.counts(), reader.seq) == ((0, 0), 0)
@@ -196,7 +196,7 @@ def test_a_catalogue_of_a_newer_version_is_refused(catalog: Catalog) -> None:
     with sqlite3.connect(catalog.path) as connection:
         connection.execute("INSERT INTO migrations VALUES (999, 'later')")
     connection.close()
-    with pytest.raises(CatalogError, match="schema 999"):
+    with pytest.raises(CatalogError, match="schema version 999"):
         Catalog(catalog.folder)
 
 

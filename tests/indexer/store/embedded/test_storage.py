@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_as_such_and_what_was_stored_stays(tmp_path: Path) -
         store.add(store.row("shoe", "red"))
         rows = [store.row(f"p{number}", (number, 5, 5)) for number in range(200)]
         ballast = fill(disk)
-        with pytest.raises(DiskFullError, match="make room"):
+        with pytest.raises(DiskFullError, match="free some space"):
             store.add(*rows)
         stored = found(store.catalog)
         assert "shoe" in stored
