@@ -1,7 +1,7 @@
 """Heavy libraries stay in their rooms, and `indexer` knows nothing of `service`."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,28 @@ ROOMS = {
     "urllib3": ["indexer/fetch"],
     "service": ["service"],
 }
+# package of `indexer` -> packages of `indexer` that it may import
+MAY_IMPORT: dict[str, set[str]] = {
+    "validation": set(),
+    "images": set(),
+    "config": {"images", "validation"},
+    "fetch": {"config", "images"},
+    "feeds": {"fetch"},
+    "embedding": {"config", "images"},
+    "store": set(),
+    "store/embedded": {"store"},
+    "search": {"embedding", "images", "store", "validation"},
+    "events": {"search", "store/embedded"},
+    "access": {"store/embedded"},
+    "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},
+    "interchange": {"embedding", "feeds", "store", "store/embedded"},
+    "maintenance": {"config", "embedding", "feeds", "ingest", "store", "store/embedded"},
+}
 # room of `service` -> rooms of `service` that it may not import
 BELOW = {
-    "service/engine": ["service.api.endpoints", "service.http", "service.access", "service.server"],
-    "service/http": ["service.api.endpoints"],
-    "service/access": ["service.api.endpoints", "service.engine"],
+    "service/engine": ["service.api", "service.http", "service.access", "service.server"],
+    "service/http": ["service.api"],
+    "service/access": ["service.api", "service.engine"],
 }
 SOURCES = sorted(
     path.relative_to(ROOT)
@@ -54,6 +71,37 @@ def test_a_library_is_imported_only_in_its_rooms(source: Path) -> None:
         rooms = ROOMS.get(module.split(".")[0])
         if rooms is not None:
             assert any(source.is_relative_to(room) for room in rooms), f"{source} imports {module}"
+
+
+def package_of(parts: Sequence[str]) -> str:
+    """The package of `indexer` that a path or a module is in; empty for the modules beside them."""
+    if parts[:2] == ("store", "embedded"):
+        return "store/embedded"
+    return parts[0] if parts and (ROOT / "indexer" / parts[0]).is_dir() else ""
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_of_the_indexer_imports_only_those_below_it(package: str) -> None:
+    for source in SOURCES:
+        if source.parts[0] == "indexer" and package_of(source.parts[1:-1]) == package:
+            for module in imports(source):
+                root, *parts = module.split(".")
+                wanted = package_of(tuple(parts)) if root == "indexer" else ""
+                allowed = {"", package, *MAY_IMPORT[package]}
+                assert wanted in allowed, f"{source} imports {module}"
+
+
+def test_every_package_of_the_indexer_but_the_command_line_has_a_rule() -> None:
+    packages = {
+        package_of(source.parts[1:-1]) for source in SOURCES if source.parts[0] == "indexer"
+    }
+    assert packages - {"", "cli"} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("package", ["indexer", "service"])
+def test_few_modules_stand_beside_the_packages(package: str) -> None:
+    entry = {"__init__", "__main__", "wsgi", "gunicorn.conf"}
+    assert len({path.stem for path in (ROOT / package).glob("*.py")} - entry) <= 3
 
 
 @pytest.mark.parametrize("room", BELOW)
