@@ -46,9 +46,13 @@ class UploadedPhotos:
                     folder.mkdir()
                     sync(folder.parent)
             temporary = path.with_suffix(".unfinished")
-            temporary.write_bytes(data)
-            sync(temporary)
-            temporary.replace(path)
+            try:
+                temporary.write_bytes(data)
+                sync(temporary)
+                temporary.replace(path)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
             sync(path.parent)
         except OSError as error:
             raise storage_error(f"{path}: cannot be written", error) from error
