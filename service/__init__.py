@@ -45,6 +45,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     register_events(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    counting.start_at_0(app)
     problems.register(app)
     headers.register(app)
     access.register(app, settings)

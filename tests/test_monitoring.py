@@ -93,3 +93,18 @@ def test_the_alerts_are_about_the_job_of_the_example() -> None:
     text = (FOLDER / "README.md").read_text()
     (job,) = re.findall(r"job_name: (\S+)", text)
     assert f'up{{job="{job}"}}' in (FOLDER / "alerts.yml").read_text()
+
+
+def test_the_counts_that_alerts_watch_are_0_before_anything_happens(tmp_path: Path) -> None:
+    """Prometheus sees no rise in a series that begins with its first failure."""
+    alerts = (FOLDER / "alerts.yml").read_text()
+    assert 'image_search_storage_failures_total{reason="disk_full"}[' in alerts
+    with gunicorn(tmp_path / "data", tmp_path / "log", FAKE) as service:
+        told = ask(service.url, "/metrics").body.decode()
+    for reason in ("disk_full", "read_only", "unavailable"):
+        assert f'image_search_storage_failures_total{{reason="{reason}"}} 0.0' in told
+    for endpoint in ("search", "similar", "put", "add", "none"):
+        series = f'image_search_requests_total{{endpoint="{endpoint}",status="500"}} 0.0'
+        assert series in told
+    for reason in ("in_flight", "wait", "deadline"):
+        assert f'image_search_refused_total{{reason="{reason}"}} 0.0' in told

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from indexer.errors import ImageSearchError
-from indexer.events.store import EventsError
+from indexer.events.store import EventsError, events_error
 from indexer.files import sync
 
 _FILE = "events.key"  # no collection's folder can have this name
@@ -70,7 +70,7 @@ class QueryIds:
             self._make()
             return self._current()
         except OSError as error:
-            raise EventsError(f"{self._path}: {error.strerror}") from error
+            raise events_error(self._path, error) from error
 
     def _current(self) -> bytes:
         status = self._path.stat()

@@ -11,7 +11,7 @@ from threading import Event as Signal
 from threading import Lock, Thread
 
 from indexer.events.ids import QueryIds
-from indexer.events.store import Event, EventsError, EventStore, Query
+from indexer.events.store import Event, EventsError, EventsReadOnlyError, EventStore, Query
 from indexer.search import Answer
 
 log = logging.getLogger(__name__)
@@ -81,20 +81,28 @@ class Recorder:
     def flush(self) -> None:
         """Writes what waits; if that fails, it is logged, and the queries are left out."""
         queries = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        try:
-            if queries:
+        if queries:
+            try:
                 self._store.add_queries(queries)
-            if time.monotonic() - self._purged_at > _PURGE_EVERY_S:
-                self._purged_at = time.monotonic()
-                self._store.purge(int(time.time()) - self._keep_s)
-        except EventsError as error:
-            log.error("%d searches are not recorded: %s", len(queries), error)
+            except EventsError as error:
+                log.error("%d searches are not recorded: %s", len(queries), error)
+        if time.monotonic() - self._purged_at > _PURGE_EVERY_S:
+            self._purged_at = time.monotonic()
+            self._purge()
         if self._nameless:
             log.error("%d searches are not recorded: %s", self._nameless, self._reason)
             self._nameless = 0
         if self._left_out:
             log.warning("%d searches came too fast to be recorded", self._left_out)
             self._left_out = 0
+
+    def _purge(self) -> None:
+        try:
+            self._store.purge(int(time.time()) - self._keep_s)
+        except EventsReadOnlyError:
+            pass  # nothing is added there either
+        except EventsError as error:
+            log.error("old searches and events are not deleted: %s", error)
 
     def stop(self) -> None:
         """Writes what waits, and ends."""

@@ -14,7 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, get_args
 
-from indexer.errors import ImageSearchError
+from indexer.errors import CatalogError, DiskFullError, ImageSearchError, ReadOnlyError
+from indexer.files import storage_error
+from indexer.store.embedded.catalog.faults import named
 from indexer.store.embedded.catalog.wal import set_wal
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
@@ -71,6 +73,27 @@ class EventsError(ImageSearchError):
     """What happened cannot be stored or read."""
 
     code = "events_failed"
+
+
+class EventsDiskFullError(DiskFullError, EventsError):
+    """The disk is full."""
+
+
+class EventsReadOnlyError(ReadOnlyError, EventsError):
+    """The disk is read-only."""
+
+
+def events_error(path: Path, error: OSError | sqlite3.Error) -> EventsError:
+    """What an error of the system means for the file of events, or of their key."""
+    told = storage_error("", error) if isinstance(error, OSError) else named(path, error)
+    kind = _KINDS.get(type(told), EventsError)
+    return kind(f"{path}: {getattr(error, 'strerror', None) or error}")
+
+
+_KINDS: dict[type[CatalogError], type[EventsError]] = {
+    DiskFullError: EventsDiskFullError,
+    ReadOnlyError: EventsReadOnlyError,
+}
 
 
 @dataclass(frozen=True)
@@ -189,7 +212,7 @@ class EventStore:
                 with self._db:  # commits, or rolls back
                     yield self._db
             except (OSError, sqlite3.Error) as error:
-                raise EventsError(f"{self.path}: {error}") from error
+                raise events_error(self.path, error) from error
 
     def _identity(self) -> tuple[int, int] | None:
         try:

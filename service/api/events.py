@@ -6,7 +6,7 @@ from flask import Flask, current_app
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexer.config import Settings
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, DiskFullError, ReadOnlyError
 from indexer.events import (
     Action,
     Event,
@@ -81,7 +81,14 @@ def note(answer: Answer) -> Answer:
         "addEvents",
         {204: {"description": "Stored."}},
         body={JSON: {"anyOf": [EventBody, EventsBody]}},
-        raises=(BadParameterError, *OF_BODY, UnknownQueryError, EventsError),
+        raises=(
+            BadParameterError,
+            *OF_BODY,
+            UnknownQueryError,
+            EventsError,
+            DiskFullError,
+            ReadOnlyError,
+        ),
     ),
 )
 def add() -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """The products of a collection: shown, and changed one at a time or many in one request."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 from flask import Response, jsonify
@@ -26,6 +27,7 @@ from service.http.context import search_service
 from service.http.descriptions import JSON, Description
 from service.http.parsing import LINES, decoded, json_body, validated
 from service.http.problem_texts import detail_of
+from service.http.problems import report
 
 MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
@@ -249,26 +251,35 @@ def bulk() -> Response:
     operations = json_body(lines=True)
     if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
         raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
-    service, collection = search_service(), collection_in_url()
-    service.searcher(collection)  # before anything is read
+    collection = collection_in_url()
+    search_service().searcher(collection)  # before anything is read
     parsed = [_parsed(operation) for operation in operations]
     changes = [item for item in parsed if not isinstance(item, Exception)]
-    done = iter(service.change(collection, changes))
+    done = iter(_done(collection, changes))
     results = [item if isinstance(item, Exception) else next(done) for item in parsed]
     rows = [_row(operation, result) for operation, result in zip(operations, results, strict=True)]
-    failed = sum(isinstance(result, Exception) for result in results)
-    return jsonify(collection=collection, seq=_seq(collection), failed=failed, results=rows)
+    failures = [result for result in results if isinstance(result, ImageSearchError)]
+    for error, operations in Counter(failures).items():  # one may be that of many
+        report(error, operations)
+    seq = _seq(collection)
+    return jsonify(collection=collection, seq=seq, failed=len(failures), results=rows)
 
 
 def _changed(change: Change) -> Response:
     collection = collection_in_url()
-    (result,) = search_service().change(collection, [change])
-    if isinstance(result, LockedError):
-        raise WriterBusyError(detail_of(result))
+    (result,) = _done(collection, [change])
     if isinstance(result, ImageSearchError):
         raise result
     named = {"product_id": change.product_id, "collection": collection, "seq": _seq(collection)}
     return jsonify(named | _shown(result))
+
+
+def _done(collection: str, changes: Sequence[Change]) -> list[Result]:
+    """What became of each change; that another process is writing is no fault of ours."""
+    return [
+        WriterBusyError(detail_of(result)) if isinstance(result, LockedError) else result
+        for result in search_service().change(collection, changes)
+    ]
 
 
 def _seq(collection: str) -> int:

@@ -40,6 +40,12 @@ REFUSED = Counter(
     "Searches refused because of load: in_flight, wait, deadline.",
     ["reason"],
 )
+STORAGE_FAILURES = Counter(
+    "image_search_storage_failures",
+    "Requests, and operations of bulk requests, that failed because of the disk:"
+    " disk_full, read_only, unavailable.",
+    ["reason"],
+)
 EMBEDDING_CACHE = Counter(
     "image_search_embedding_cache",
     "Photos of queries: known (hit), being embedded for another query (joined), or new (miss).",
@@ -81,6 +87,12 @@ MODEL = Gauge(
     ["collection", "fingerprint", "weights", "runs_on"],
     multiprocess_mode="livemax",
 )
+
+# Prometheus sees no rise in a series that begins with its first failure.
+for _reason in ("in_flight", "wait", "deadline"):
+    REFUSED.labels(_reason)
+for _reason in ("disk_full", "read_only", "unavailable"):
+    STORAGE_FAILURES.labels(_reason)
 
 
 def exposition() -> tuple[bytes, str]:

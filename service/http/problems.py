@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
 from indexer.events import EventsError, UnknownQueryError
+from service.engine.metrics import STORAGE_FAILURES
 from service.errors import (
     RETRY_AFTER_S,
     AccessError,
@@ -72,6 +73,8 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
 
 # Errors that are logged whatever their status: operators can mend them, clients cannot.
 _OURS = (EventsError, domain.StorageError)
+# Of these failures that are counted apart.
+_REASONS = (domain.DiskFullError.code, domain.ReadOnlyError.code)
 
 # The codes of what Flask itself refuses.
 _HTTP_CODES = {
@@ -108,11 +111,26 @@ def problem_of(error: ImageSearchError) -> dict[str, Any]:
     """The problem document of an error; what the operator must know is logged."""
     status = status_of(type(error))
     internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
-    if internal or isinstance(error, _OURS):
-        log.error("%s: %s", error.code, error)
-    elif error.hint:
-        log.info("%s: %s", error.code, error)
+    report(error)
     return _document(status, error.code, detail_of(error, internal=internal))
+
+
+def report(error: ImageSearchError, operations: int = 1) -> None:
+    """Logs what the operator must know of an error, and counts failures of the storage.
+
+    Args:
+        error: what a client is told in an answer, or in a part of one.
+        operations: how many failed because of it.
+    """
+    several = f" ({operations:,} operations)" if operations > 1 else ""
+    internal = status_of(type(error)) == HTTPStatus.INTERNAL_SERVER_ERROR
+    if internal or isinstance(error, _OURS):
+        log.error("%s: %s%s", error.code, error, several)
+    elif error.hint:
+        log.info("%s: %s%s", error.code, error, several)
+    if isinstance(error, _OURS):
+        reason = error.code if error.code in _REASONS else "unavailable"
+        STORAGE_FAILURES.labels(reason).inc(operations)
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:

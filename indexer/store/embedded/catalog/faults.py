@@ -55,10 +55,11 @@ def errors_named(
     try:
         yield
     except expected as error:
-        raise _named(path, error) from error
+        raise named(path, error) from error
 
 
-def _named(path: Path, error: Exception) -> CatalogError:
+def named(path: Path, error: Exception) -> CatalogError:
+    """What an error of SQLite means, with the file's name."""
     # None for a UnicodeDecodeError.
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
