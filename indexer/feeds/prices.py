@@ -15,24 +15,28 @@ CURRENCY = re.compile("[A-Z]{3}")
 COLUMNS = ("price", "sale_price", "regular_price", "currency", "sale_price_effective_date")
 
 _MAX_PRICE = 1e12  # a larger number is a barcode in the wrong column
-_SPACES = re.compile(r"[\s'’]+")  # 1 234.50 and 1'234.50
+# White space and apostrophes separate thousands only: 1 234.50 and 1'234.50.
+_SPACED = re.compile(r"[1-9][0-9]{0,2}(?:[\s'’][0-9]{3})+(?:[.,][0-9]+)?")
 _PRICE = re.compile(
-    r"(?P<before>[A-Z]{3}|[$€£¥])?(?P<number>[0-9][0-9.,]*)(?P<after>[A-Z]{3}|[$€£¥])?"
+    r"\s*(?P<before>[A-Z]{3}|[$€£¥])?\s*(?P<number>[0-9](?:[0-9.,\s'’]*[0-9.,])?)"
+    r"\s*(?P<after>[A-Z]{3}|[$€£¥])?\s*"
 )
-# 1.299 EUR means 1299 in some countries and 1.30 in others; currencies with thousandths are exempt.
-_AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+# 1.299 EUR and 1,299 EUR mean 1299 in some countries and 1.299 in others. A point is exempt in
+# currencies with thousandths.
+_AMBIGUOUS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _THOUSANDTHS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
-_POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
-_COMMA = re.compile(r"[0-9]+,[0-9]+|[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|[0-9]{1,3}(\.[0-9]{3}){2,}")
+_POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
+_COMMA = re.compile(
+    r"[0-9]+,[0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3}){2,}"
+)
 _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countries have a $ or a ¥
 
 
 def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
     """Parses `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0: amount and currency.
 
-    A single comma before exactly three digits separates thousands. A single point is the decimal
-    point, as in the Merchant specification. Before exactly three digits it is ambiguous, because
-    many countries use it for thousands, and the price is rejected.
+    A single point or comma before exactly three digits is ambiguous, because it separates thousands
+    in some countries and decimals in others, and the price is rejected.
 
     Raises:
         RowError: the price is malformed, ambiguous or out of range.
@@ -50,10 +54,12 @@ def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
 
 
 def _parse_text(name: str, value: str) -> tuple[float, str | None]:
-    match = _PRICE.fullmatch(_SPACES.sub("", value.upper()))
+    match = _PRICE.fullmatch(value.upper())
     if match is None:
         raise _unreadable(name, value)
     text = match["number"]
+    if _SPACED.fullmatch(text):
+        text = re.sub(r"[\s'’]", "", text)
     if _POINT.fullmatch(text):
         amount = float(text.replace(",", ""))
     elif _COMMA.fullmatch(text):
@@ -63,10 +69,11 @@ def _parse_text(name: str, value: str) -> tuple[float, str | None]:
     if match["before"] and match["after"]:
         raise _unreadable(name, value)
     unit = match["before"] or match["after"]
-    if _AMBIGUOUS.fullmatch(text) and unit not in _THOUSANDTHS:
+    if _AMBIGUOUS.fullmatch(text) and ("," in text or unit not in _THOUSANDTHS):
+        whole, decimal = re.sub("[.,]", "", text), text.replace(",", ".")
         raise RowError(
-            f"{name} {value!r:.80} is ambiguous: {text.replace('.', '')} or {amount:.2f}?"
-            f" Write {text.replace('.', '')}.00 or {text}0"
+            f"{name} {value!r:.80} is ambiguous: {whole} or {decimal}?"
+            f" Write {whole}.00 or {decimal}0"
         )
     return amount, _SYMBOLS.get(unit, unit) if unit else None
 
