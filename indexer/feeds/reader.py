@@ -116,7 +116,7 @@ def _row(
         return Rejection(
             *(source, record.line, name, str(error), others),
             number=number,
-            text="" if name else "\n".join(values),
+            text="" if name else "\n".join((*values, record.text)),
             cut=record.cut,
         )
     if not any(looks_like_a_photo(image.uri) for image in images):  # the cells may be shifted

@@ -102,6 +102,7 @@ class Record:
         may_name: see `FeedRow`.
         fault: the value that is invalid, and why; empty if all are valid.
         cut: see `FeedRow`.
+        text: what the row has beside its cells.
     """
 
     line: int
@@ -109,6 +110,7 @@ class Record:
     may_name: tuple[str, ...] = ()
     fault: str = ""
     cut: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True)

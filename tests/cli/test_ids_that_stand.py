@@ -15,7 +15,7 @@ ID_SECOND: Feed = (".csv", "title,id,image_link,price\n", f"Boot,{{}},{PHOTO},5.
 PHOTO_LAST: Feed = (".csv", "title,id,brand,image_link\n", f"Boot,{{}},Acme,{PHOTO}\n", "")
 JSON: Feed = (".jsonl", "", f'{{{{"id": "{{}}", "image_link": "{PHOTO}"}}}}\n', "")
 NS = 'xmlns:g="http://base.google.com/ns/1.0"'
-FIELDS = f"<g:id>{{}}</g:id><g:image_link>{PHOTO}</g:image_link>"
+FIELDS = f"<g:id>{{0}}</g:id><g:image_link>{PHOTO}</g:image_link>"
 RSS: Feed = (".xml", f"<rss {NS}><channel>\n", f"<item>{FIELDS}</item>\n", "</channel></rss>")
 
 
@@ -114,3 +114,41 @@ def test_a_feed_without_a_line_break_at_its_end_that_removes_nothing_is_whole(sh
     for added in (2, 0):
         ran = shop.run("sync", path, "--json")
         assert (ran.code, ran.json["added"], ran.json["warnings"]) == (0, added, [])
+
+
+ATOM: Feed = (
+    ".xml",
+    f'<feed xmlns="http://www.w3.org/2005/Atom" {NS}><id>urn:shop</id>\n',
+    f"<entry><id>http://shop/{{0}}</id>{FIELDS}</entry>\n",
+    "</feed>",
+)
+PLAIN: Feed = (".xml", "<rss><channel><id>shop</id>\n", RSS[2].replace("g:", ""), RSS[3])
+
+
+@pytest.mark.parametrize(
+    ("feed", "bad"),
+    [
+        (RSS, f"<ITEM>{FIELDS}</ITEM>\n"),
+        (PLAIN, f"<itme>{FIELDS.replace('g:', '')}</itme>\n"),
+        (PLAIN, f"<itme>{FIELDS.replace('g:id', 'product_id')}</itme>\n"),
+        (RSS, f"<item><g:product>{FIELDS}</g:product></item>\n"),
+        (RSS, f"<item><g:title>{LONG}</g:title>{FIELDS}</item>\n"),
+        (RSS, f"<item><g:title>a<b/></g:title>{FIELDS.replace('g:id', 'g:idd')}</item>\n"),
+        (ATOM, f"<entry><id>http://shop/3</id>{FIELDS.replace('g:id', 'g:idd')}</entry>\n"),
+        (
+            ATOM,
+            f"<entry><id>http://shop/3</id><g:id/><g:idd>P3</g:idd><g:image_link>{PHOTO}</g:image_link></entry>\n",
+        ),
+    ],
+)
+def test_a_product_is_kept_whose_id_stands_in_a_broken_item(
+    stocked: Shop, feed: Feed, bad: str
+) -> None:
+    bad = bad.format("P3")
+    assert synchronised(stocked, feed, bad) == (3, {*NAMES, "gone"})
+    assert synchronised(stocked, feed, bad, "--remove-despite-rejects") == (3, {*NAMES})
+
+
+@pytest.mark.parametrize("feed", [RSS, ATOM, PLAIN])
+def test_the_id_of_the_feed_itself_is_of_no_product(stocked: Shop, feed: Feed) -> None:
+    assert synchronised(stocked, feed, feed[2].format("P3")) == (0, {*NAMES})

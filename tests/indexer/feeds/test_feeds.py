@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -149,7 +150,11 @@ def test_what_is_no_feed_is_refused_at_once_with_what_is_accepted(
         ("1.234,50 EUR", 1234.5, "EUR"),
         ("1\u00a0234,50 €", 1234.5, "EUR"),
         ("1'234.50 CHF", 1234.5, "CHF"),
-        ("1,234", 1234.0, None),
+        ("1 234", 1234.0, None),
+        ("EUR 1 234 567,89", 1234567.89, "EUR"),
+        ("1,234,567", 1234567.0, None),
+        ("0,990 KWD", 0.99, "KWD"),
+        (" € 15 ", 15.0, "EUR"),
         ("0.234", 0.234, None),
         ("1.2340 EUR", 1.234, "EUR"),
         ("1.234 KWD", 1.234, "KWD"),  # which has thousandths
@@ -178,6 +183,11 @@ def test_a_price_is_read_however_shops_write_it(
         "1e5",
         "1,23,4.5",
         "USD 5 EUR",
+        "12 99 EUR",
+        "1 2.50",
+        "1 234 5",
+        "1234 567",
+        "1.299 000",
         "5.",
         "9" * 400,
         -1,
@@ -192,12 +202,20 @@ def test_a_price_that_cannot_be_read_rejects_the_row(tmp_path: Path, value: obje
     assert reason_of(tmp_path, price=value).startswith("price ")
 
 
-@pytest.mark.parametrize("value", ["1.299 EUR", "EUR 1.299", "1.299", "12.500 €", "$999.000"])
+@pytest.mark.parametrize(
+    "value",
+    ["1.299 EUR", "EUR 1.299", "1.299", "12.500 €", "$999.000", "12,345", "4,990 KWD", "1,299 USD"],
+)
 def test_a_price_that_is_a_thousand_to_one_shop_and_one_to_another_rejects_the_row(
     tmp_path: Path, value: str
 ) -> None:
     reason = reason_of(tmp_path, price=value)
     assert reason.startswith(f"price {value!r} is ambiguous")
+    digits = re.sub("[^0-9.]", "", value.replace(",", "."))
+    whole = digits.replace(".", "")
+    assert f"{whole} or {digits}? Write {whole}.00 or {digits}0" in reason
+    row_of(tmp_path, price=f"{whole}.00")
+    row_of(tmp_path, price=f"{digits}0")
 
 
 def warnings_of(tmp_path: Path, **columns: Any) -> tuple[str, ...]:
