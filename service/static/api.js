@@ -1,6 +1,6 @@
 // The service's HTTP interface; the only module that fetches.
 
-import { parametersOf } from "./search.js";
+import { documentOf, parametersOf } from "./search.js";
 
 const KEY = "api-key"; // in sessionStorage: deleted when the tab is closed
 
@@ -32,6 +32,7 @@ export function hasKey() {
 
 /** Requests one page of products similar to the search's photo or product. */
 export function search(query, signal) {
+  if (!query.photo && !fitsPath(query.product)) return postJson("v1/search", documentOf(query), signal);
   if (!query.photo) return request(similarUrl(query), { signal });
   const body = formOf(query.photo, parametersOf(query));
   return request("v1/search", { method: "POST", body, signal });
@@ -43,6 +44,11 @@ export async function countValues(product, facets, { collection, filters }, sign
   return (await postJson("v1/search", query, signal)).facets;
 }
 
+/** Whether the URL path can contain the id: browsers resolve `%2E` and `%2E%2E` like `.` and `..`. */
+export function fitsPath(product) {
+  return product !== "." && product !== "..";
+}
+
 /** The URL of the products similar to a product. */
 export function similarUrl(query) {
   const { box, ...rest } = query; // a box applies to photos only
@@ -51,9 +57,17 @@ export function similarUrl(query) {
 }
 
 /** Requests one product: attributes and images. */
-export function getProduct(id, collection, signal) {
+export async function getProduct(id, collection, signal) {
+  if (!fitsPath(id)) return findProduct(id, collection, signal);
   const parameters = collection ? `?${new URLSearchParams({ collection })}` : "";
   return request(`v1/products/${encodeURIComponent(id)}${parameters}`, { signal });
+}
+
+/** The same through a search: a product is among the results most similar to itself. */
+async function findProduct(id, collection, signal) {
+  const { results } = await postJson("v1/search", { product_id: id, collection }, signal);
+  const found = results.find((result) => result.product_id === id);
+  return { product_id: id, attributes: found?.attributes, images: found ? [found] : [] };
 }
 
 /** Requests two heat maps that show where the query (photo or product) and a result are similar. */

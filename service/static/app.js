@@ -4,46 +4,50 @@
 // from), `columns` (the responses, see asking.js), `scroll` and `left` (the position, see visits.js).
 
 import { abilities, able, askFirst, askMore, boxOf, facetsOf, hasMore, queryOf } from "./asking.js";
-import { titleOf } from "./cards.js";
-import { describe, ranksOf, summaryOf, titlesOf } from "./columns.js";
-import { listenForBoxes, showBox, startBox } from "./crop.js";
+import { describe, ranksOf, summaryOf } from "./columns.js";
+import { listenForBoxes, startBox } from "./crop.js";
 import { showCurl } from "./curl.js";
 import { showWhy } from "./explain.js";
 import { listenForPhotos } from "./photos.js";
-import { hideProblem, showProblem } from "./problems.js";
+import { hideProblem, showProblem, wordsOf } from "./problems.js";
 import { chosen, collectionOf, names, noticeOf, ready } from "./readiness.js";
 import { listenForRefinements, showFacets, showSettings } from "./refine.js";
 import { fromUrl, settingsOf, urlOf } from "./search.js";
+import { pictureOf, showCropping, showSubject } from "./subject.js";
 import * as view from "./view.js";
 import * as visits from "./visits.js";
 
 const $ = (id) => document.getElementById(id);
 
 let current = fromUrl(location.search);
+let entry = current; // of the history; differs from `current` while a refinement is requested
 let running = new AbortController();
-let shownPhoto = null;
-let photoUrl = null;
 
 // --- searches -----------------------------------------------------------------------------
 
 /** Shows a search and adds it to the history. */
 function open(search) {
-  visits.leave(current);
-  visits.push(search, addressOf(search));
+  enter(search);
   window.scrollTo(0, 0);
   return show(search);
 }
 
+function enter(search) {
+  visits.leave(entry);
+  visits.push(search, addressOf(search));
+  entry = search;
+}
+
 /**
- * Repeats the search with changed settings, without scrolling. If the service rejects them and
- * `refuse` is given, calls it with the reason, changes nothing and returns false.
+ * Repeats the search with changed settings, without scrolling. If the request fails, the page
+ * stays as it was. If the service rejects the settings and `refuse` is given, calls it with the
+ * reason, changes nothing and returns false.
  */
 async function refine(changes, refuse) {
   const { photo, product, subject, box } = current;
   const search = { ...settingsOf(current), photo, product, subject, box, ...changes };
   if (refuse && !(await accepted(search, refuse))) return false;
-  visits.leave(current);
-  visits.push(search, addressOf(search));
+  if (search.columns || !entry.columns) enter(search);
   return show(search, { keep: true });
 }
 
@@ -57,7 +61,7 @@ async function accepted(search, refuse) {
   } catch (error) {
     if (current !== before) return false;
     view.setState(before.columns ? "answered" : state);
-    if (error.status === 400) refuse(error.detail);
+    if (error.status === 400) refuse(wordsOf(error).detail);
     else showProblem(error, () => refine(search));
     return false;
   }
@@ -90,15 +94,20 @@ async function ask(search, signal, keep) {
     signal.throwIfAborted();
     showSettings(search, abilities);
     await askFirst(search, signal);
+    if (search !== entry) enter(search);
     showSubject(search);
     showAnswer(search);
   } catch (error) {
-    if (signal.aborted) return;
-    view.clearResults();
-    view.announce("");
-    view.setState("failed");
-    showProblem(error, () => show(search));
+    if (!signal.aborted) fail(search, error);
   }
+}
+
+/** Shows the error. If a refinement failed, the results before it stay. */
+function fail(search, error) {
+  const changed = search !== entry;
+  if (changed) show(entry);
+  else view.fail();
+  showProblem(error, () => (changed ? refine(search) : show(search)));
 }
 
 async function more() {
@@ -106,13 +115,20 @@ async function more() {
   const search = current;
   const { signal } = running;
   hideProblem();
+  view.showChange("");
   view.waitForMore(true);
   try {
-    const added = await askMore(search, signal);
+    const before = search.columns.map(({ answer }) => answer?.results.length ?? 0);
+    const { added, changed } = await askMore(search, signal);
     if (signal.aborted) return;
-    const links = added.map((results, at) => view.appendResults(at, results, dressOf(search, at)));
-    links.find(Boolean)?.focus();
-    announceCount(search);
+    if (changed) {
+      showAnswer(search);
+      view.showChange("Products have changed, so the list was loaded again.");
+    } else {
+      added.forEach((results, at) => view.appendResults(at, results, dressOf(search, at)));
+      announceCount(search);
+    }
+    view.focusResult(before);
   } catch (error) {
     if (!signal.aborted) showProblem(error, more);
   } finally {
@@ -129,7 +145,7 @@ function showAnswer(search) {
   search.columns.forEach((column, at) => {
     view.appendResults(at, column.answer?.results ?? [], dressOf(search, at));
   });
-  if (other) view.showColumns(search.columns.map(describe), other.problem);
+  if (other) view.showColumns(search.columns.map(describe), other.problem && wordsOf(other.problem).detail);
   view.showTook(answer.took_ms);
   announceCount(search);
   showCropping(search);
@@ -165,28 +181,10 @@ function announceCount({ columns, box }) {
 
 function showEmpty(search) {
   view.setState("empty");
-  const products = collectionOf(chosen(search))?.products;
+  const { status, products } = collectionOf(chosen(search)) ?? {};
+  if (status !== "ready") return;
   if (products === 0) view.announce("This collection has no products yet.");
   else if (products) view.announce(`${products.toLocaleString()} products to search in`);
-}
-
-function showSubject({ photo, product, subject, box }) {
-  if (photo !== shownPhoto || !photo) {
-    URL.revokeObjectURL(photoUrl);
-    shownPhoto = photo;
-    photoUrl = photo ? URL.createObjectURL(photo) : null;
-    if (photo) view.showPhoto(photo, photoUrl);
-    else if (subject) view.showProduct(subject);
-    else view.hideSubject();
-  }
-  showCropping({ photo, box });
-  view.setTitle(...titlesOf({ photo, product, subject }));
-}
-
-function showCropping({ photo, box, columns }) {
-  const shown = photo ? boxOf({ box, columns }) : undefined;
-  view.showCropping({ allowed: Boolean(photo), finds: abilities.findsBox, box: shown });
-  showBox(shown);
 }
 
 function showCollection(search) {
@@ -194,7 +192,7 @@ function showCollection(search) {
   const collection = collectionOf(chosen(search));
   view.showCollections(names(), chosen(search), search.compare);
   view.allowPhotos(collection?.photo_search ?? true);
-  view.showNotice(noticeOf(collection));
+  view.showNotice(noticeOf(collection), collection?.detail);
 }
 
 // --- URL and history ----------------------------------------------------------------------
@@ -205,8 +203,9 @@ function addressOf(search) {
 
 /** Handles back and forward: shows the search of that entry at its last position. */
 async function travel() {
-  visits.leave(current);
+  visits.leave(entry);
   const search = visits.arrived() ?? fromUrl(location.search);
+  entry = search;
   await show(search);
   visits.restore(search);
 }
@@ -246,7 +245,7 @@ function askWhy(event) {
   const { name, result } = resultOf(event);
   const { photo, product, subject } = current;
   const query = { photo, product, collection: name, box: photo && boxOf(current) };
-  return showWhy(query, photo ? photoUrl : subject.image_url, result);
+  return showWhy(query, pictureOf({ photo, subject }), result);
 }
 
 function goHome(event) {
@@ -267,7 +266,7 @@ function listen() {
   listenForRefinements(refine);
   $("by-product").addEventListener("submit", (event) => {
     event.preventDefault();
-    openProduct($("product").value);
+    if ($("product").value) openProduct($("product").value);
   });
   const clicks = { more, home: goHome, grid: followResult, "other-grid": followResult };
   for (const [id, use] of Object.entries(clicks)) $(id).addEventListener("click", use);

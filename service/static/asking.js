@@ -8,6 +8,8 @@ import { countable } from "./refine.js";
 import { chosen } from "./readiness.js";
 import { boxFrom } from "./search.js";
 
+const LARGEST = 200; // products of one answer
+const ATTEMPTS = 3;
 const NONE = { filter: false, facets: false, order: false, findsBox: false, explain: false };
 const counted = new Map(); // collection -> attributes with facets
 
@@ -26,17 +28,51 @@ export async function askFirst(search, signal) {
   Object.assign(search, { subject, columns });
 }
 
-/** Adds the next page to each column that has one; returns the new results of each. */
-export function askMore(search, signal) {
-  return Promise.all(
-    search.columns.map(async ({ name, answer }) => {
-      if (!answer || !hasMore(answer)) return [];
-      const next = await ask(queryOf(search, name, answer.results.length), signal);
-      answer.total = next.results.length ? next.total : answer.results.length;
-      answer.results.push(...next.results);
-      return next.results;
-    }),
-  );
+/**
+ * Adds the next page to each column that has one. If the `seq` of the page differs, products have
+ * changed and pages may repeat or lack products: the column is requested again from the beginning.
+ * Returns the new results of each column, and whether a column was requested again.
+ */
+export async function askMore(search, signal) {
+  const added = search.columns.map(() => []);
+  const changes = search.columns.map(async (column, at) => {
+    const { name, answer } = column;
+    if (!answer || !hasMore(answer)) return false;
+    const next = await ask(queryOf(search, name, answer.results.length), signal);
+    if (next.seq === answer.seq) {
+      added[at] = append(answer, next);
+      return false;
+    }
+    column.answer = await askAgain(search, name, answer.results.length + search.limit, signal);
+    return true;
+  });
+  return { added, changed: (await Promise.all(changes)).includes(true) };
+}
+
+/** Requests the first `length` results again; pages of one `seq` unless it changes at each attempt. */
+async function askAgain(search, name, length, signal, attempts = ATTEMPTS) {
+  const page = (offset) => {
+    const limit = Math.min(length - offset, LARGEST);
+    return ask(queryOf({ ...search, limit }, name, offset), signal);
+  };
+  const answer = await page(0);
+  while (answer.results.length < length && hasMore(answer)) {
+    const next = await page(answer.results.length);
+    if (next.seq !== answer.seq && attempts > 1) {
+      return askAgain(search, name, length, signal, attempts - 1);
+    }
+    append(answer, next);
+  }
+  return answer;
+}
+
+/** Appends a page to an answer without repeating products; returns the appended results. */
+function append(answer, { results, total }) {
+  const known = new Set(answer.results.map(({ product_id: id }) => id));
+  const added = results.filter(({ product_id: id }) => !known.has(id));
+  answer.results.push(...added);
+  answer.total = added.length ? total : answer.results.length;
+  return added;
 }
 
 export function hasMore({ results, total }) {

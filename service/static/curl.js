@@ -1,7 +1,7 @@
 // A search as a curl command, for developers.
 
-import { hasKey, similarUrl } from "./api.js";
-import { parametersOf } from "./search.js";
+import { fitsPath, hasKey, similarUrl } from "./api.js";
+import { documentOf, parametersOf } from "./search.js";
 
 const dialog = document.getElementById("curl");
 const code = dialog.querySelector("code");
@@ -25,6 +25,10 @@ document.getElementById("copy-curl").addEventListener("click", async () => {
 function curlOf(query) {
   const key = hasKey() ? ['-H "Authorization: Bearer $KEY"'] : [];
   const url = (path) => quoted(new URL(path, document.baseURI).href);
+  if (!query.photo && !fitsPath(query.product)) {
+    const json = ["-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(documentOf(query)))}`];
+    return ["curl -s", ...key, ...json, url("v1/search")].join(" \\\n  ");
+  }
   if (!query.photo) return ["curl -s", ...key, url(similarUrl(query))].join(" \\\n  ");
   const fields = parametersOf(query).map((pair) => `--form-string ${quoted(pair.join("="))}`);
   const photo = `-F ${quoted(`image=@${named(query.photo)}`)}`;

@@ -2,6 +2,7 @@
 
 import { explain } from "./api.js";
 import { stagedPicture, titleOf } from "./cards.js";
+import { wordsOf } from "./problems.js";
 import { boxFrom } from "./search.js";
 
 const dialog = document.getElementById("why");
@@ -28,7 +29,7 @@ export async function showWhy(query, url, result) {
     heat(".of-result", found.result);
     part(".said").textContent = "Warmer areas contribute more to the score.";
   } catch (error) {
-    if (!signal.aborted) part(".said").textContent = error.detail || error.message;
+    if (!signal.aborted) part(".said").textContent = wordsOf(error).detail;
   }
 }
 

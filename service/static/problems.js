@@ -1,4 +1,5 @@
-// Shows errors in the service's words, with a retry button or a field for a key.
+// Shows errors, with a retry button or a field for a key. The text is the service's, except where
+// that is about HTTP requests.
 
 import { hasKey, keepKey } from "./api.js";
 
@@ -6,6 +7,17 @@ const box = document.getElementById("problem");
 const form = document.getElementById("key-form");
 const again = box.querySelector("button");
 const part = (selector) => box.querySelector(selector);
+// Labels of parameters on this page.
+const FIELDS = {
+  filter: "Condition",
+  boost: "Boost",
+  diversify: "Interleave by",
+  dedup: "Hide near-identical photos",
+  min_score: "Minimum score",
+  limit: "Results per page",
+  box: "Crop",
+  product_id: "Product id",
+};
 let timer = 0;
 let retry = null;
 
@@ -13,8 +25,9 @@ let retry = null;
 export function showProblem(problem, repeat) {
   hideProblem();
   retry = repeat;
-  part("strong").textContent = problem.title ?? "Something went wrong on this page";
-  part("p").textContent = problem.detail ?? problem.message;
+  const { title, detail } = wordsOf(problem);
+  part("strong").textContent = title;
+  part("p").textContent = detail;
   part(".wait").textContent = problem.retryAfter ? `You can try again in ${problem.retryAfter} s.` : "";
   again.hidden = !problem.passing;
   form.hidden = !problem.wantsKey;
@@ -23,6 +36,29 @@ export function showProblem(problem, repeat) {
   if (problem.passing) waitFor(problem.retryAfter);
   if (problem.wantsKey) form.querySelector("input").focus();
   box.scrollIntoView({ block: "nearest" });
+}
+
+/** The title and detail of a Problem or any Error, in words for users of this page. */
+export function wordsOf(problem) {
+  if (problem.wantsKey) return keyWordsOf(problem);
+  const { title = "Something went wrong on this page", detail = problem.message } = problem;
+  const named = detail.replace(/^(\w+)(?:\[\d+\])?: /, (start, name) => {
+    return name in FIELDS ? `${FIELDS[name]}: ` : start;
+  });
+  return { title, detail: named };
+}
+
+function keyWordsOf({ status }) {
+  if (status === 403) {
+    const detail = "Enter a key that allows searching, or ask the operator of this service for one.";
+    return { title: "This API key does not allow searching", detail };
+  }
+  if (!hasKey()) {
+    const detail = "Enter your API key below. If you have none, ask the operator of this service for one.";
+    return { title: "An API key is needed", detail };
+  }
+  const detail = "Check the key and enter it again, or ask the operator of this service for another.";
+  return { title: "This API key is not valid", detail };
 }
 
 export function hideProblem() {
@@ -41,7 +77,9 @@ again.addEventListener("click", () => again.getAttribute("aria-disabled") === "t
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const input = form.querySelector("input");
-  keepKey(input.value.trim());
+  const key = input.value.trim();
+  if (!key) return;
+  keepKey(key);
   input.value = "";
   retry();
 });

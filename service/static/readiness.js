@@ -27,8 +27,9 @@ export function collectionOf(name) {
 
 /** A notice about limits of a collection. */
 export function noticeOf(collection) {
-  if (collection && collection.status !== "ready") {
-    return `This collection cannot be searched: ${collection.detail ?? collection.status}.`;
+  // In a mismatch (vectors of another model), searches from a product still work.
+  if (collection && !["ready", "mismatch"].includes(collection.status)) {
+    return "This collection is not ready.";
   }
   if (collection?.photo_search === false) {
     return "This collection cannot be searched with a photo: start from a product.";

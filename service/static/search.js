@@ -40,6 +40,12 @@ export function parametersOf({ limit, offset, collection, box, facets, ...rest }
   return [...pairsOf(own), ...conditionsOf(rest)];
 }
 
+/** A search from a product as a JSON body; like `similar`, the product itself is excluded. */
+export function documentOf({ product, offset, collection, limit, filters, minScore, boost, dedup, diversify, facets }) {
+  const own = { more_like: [product], offset, collection, limit, filter: filters, facets };
+  return { ...own, min_score: minScore, boost, dedup, diversify };
+}
+
 function conditionsOf({ filters = [], minScore, boost, dedup, diversify }) {
   const conditions = filters.map((filter) => ["filter", filter]);
   return [...conditions, ...pairsOf({ min_score: minScore, boost, dedup, diversify })];

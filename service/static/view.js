@@ -12,6 +12,13 @@ export function setState(state) {
   $("#results").setAttribute("aria-busy", String(state === "searching"));
 }
 
+/** Shows a failed search: no results, only the error. */
+export function fail() {
+  clearResults();
+  announce("");
+  setState("failed");
+}
+
 /** Sets the heading of the results, and the longer title for the browser's history. */
 export function setTitle(heading, title = heading) {
   $("#results-title").textContent = heading;
@@ -23,9 +30,11 @@ export function announce(text) {
   $("#status").textContent = text;
 }
 
-export function showNotice(text) {
+/** Shows a notice about a collection, and a detail for its operators under "For developers". */
+export function showNotice(text, detail = "") {
   $("#notice").textContent = text;
   $("#notice").hidden = !text;
+  $("#detail").textContent = detail;
 }
 
 /** Shows the selection of collections if there is more than one. */
@@ -101,6 +110,7 @@ export function clearResults() {
   for (const grid of GRIDS) $(grid).replaceChildren();
   $("#took").textContent = "";
   $("#other-problem").textContent = "";
+  showChange("");
   allowMore(false);
 }
 
@@ -108,14 +118,24 @@ export function clearResults() {
 export function appendResults(column, results, dress) {
   const cards = results.map((result) => cardOf(result, dress(result)));
   $(GRIDS[column]).append(...cards);
-  return cards[0]?.querySelector("a");
+}
+
+/** Focuses the first result after the given number of results per column. */
+export function focusResult(counts) {
+  const links = GRIDS.map((grid, at) => document.querySelectorAll(`${grid} a[data-product]`)[counts[at]]);
+  links.find(Boolean)?.focus();
+}
+
+/** Shows a notice that the results have changed; "" hides it. */
+export function showChange(text) {
+  $("#changed").textContent = text;
 }
 
 /** Shows the titles of two columns. */
 export function showColumns(titles, problem) {
   $("#column-title").textContent = titles[0];
   $("#other-title").textContent = titles[1];
-  $("#other-problem").textContent = problem?.detail ?? "";
+  $("#other-problem").textContent = problem ?? "";
 }
 
 export function showTook(tookMs) {

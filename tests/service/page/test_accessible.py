@@ -103,6 +103,21 @@ def locked(page: Page, photo: Path) -> None:
     expect(page.get_by_label("API key")).to_be_visible()
 
 
+def reloaded(page: Page, photo: Path) -> None:
+    found(page, photo)
+    page.route("**/v1/search", answering(200, answer("b", "a", seq=2)))
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_text("Products have changed")).to_be_visible()
+
+
+def unready(page: Page, _: Path) -> None:
+    states = readiness({"name": "default", "status": "failed", "detail": "its file is damaged"})
+    page.route("**/readyz", answering(503, {**states, "status": "failed"}))
+    page.goto("/")
+    page.get_by_text("For developers").click()
+    expect(page.get_by_text("its file is damaged")).to_be_visible()
+
+
 def by_product(page: Page, _: Path) -> None:
     page.goto("/?product=hue%2F07")
     results(page)
@@ -119,6 +134,8 @@ STATES = (
     copied,
     refused,
     locked,
+    reloaded,
+    unready,
     by_product,
 )
 

@@ -193,7 +193,12 @@ def test_a_collection_that_failed_to_start_does_not_keep_the_others_from_being_s
     choose(page, photo)
     expect(results(page)).to_have_count(PAGE_SIZE)
     page.goto("/?collection=bags")
-    expect(page.get_by_role("note")).to_contain_text("its file is damaged")
+    expect(page.get_by_role("note")).to_have_text("This collection is not ready.")
+    expect(page.get_by_text("its file is damaged")).to_be_hidden()
+    page.get_by_text("For developers").click()
+    expect(page.get_by_text("its file is damaged")).to_be_visible()
+    expect(page.locator("#show-curl")).to_be_hidden()
+    expect(page.get_by_role("status")).to_have_text("")
 
 
 def test_a_collection_without_photo_search_starts_from_a_product(page: Page) -> None:

@@ -175,7 +175,8 @@ def test_a_service_that_takes_keys_is_given_one(
     address, key = guarded
     page.goto(address)
     choose(page, photo)
-    expect(page.get_by_role("alert")).to_contain_text("needs an API key of scope search")
+    expect(page.get_by_role("alert")).to_contain_text("Enter your API key below.")
+    expect(page.get_by_role("alert")).not_to_contain_text("Bearer")
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type("not-a.key")
     page.keyboard.press("Enter")
@@ -222,6 +223,25 @@ def test_nothing_covers_the_picture_of_a_result(page: Page, photo: Path) -> None
     )
     assert covering == 0
     expect(page.get_by_role("button", name="Why ").first).to_be_visible()
+
+
+def test_what_a_click_on_a_picture_does_is_said_below_it(page: Page, photo: Path) -> None:
+    choose(page, photo)
+    results(page).first.hover()
+    places = page.evaluate(
+        """() => {
+          const link = document.querySelector("#grid .card a");
+          const label = getComputedStyle(link, "::after");
+          const facts = link.nextElementSibling.getBoundingClientRect();
+          const picture = link.getBoundingClientRect();
+          const bottom = picture.top + parseFloat(label.top) + parseFloat(label.height);
+          return [label.content, parseFloat(label.top), picture.height, bottom, facts.top];
+        }"""
+    )
+    content, top, picture, bottom, facts = places
+    assert content == '"More like this"'
+    assert top >= picture
+    assert bottom <= facts
 
 
 def test_a_problem_is_headed_by_what_it_is_and_not_by_a_phrase_of_http(page: Page) -> None:
