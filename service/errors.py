@@ -3,7 +3,7 @@
 `service/http/problems.py` maps both to HTTP statuses.
 """
 
-from indexer.errors import ImageSearchError, LockedError
+from indexer.errors import CatalogMissingError, ImageSearchError, LockedError
 
 RETRY_AFTER_S = 2
 
@@ -12,6 +12,12 @@ class NotReadyError(ImageSearchError):
     """The collection's model or view is still being loaded, or could not be."""
 
     code = "not_ready"
+
+
+class CollectionMissingError(NotReadyError):
+    """The catalogue of the collection does not exist."""
+
+    code = CatalogMissingError.code
 
 
 class WriterBusyError(NotReadyError):

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 from flask import Response, jsonify, request
 from pydantic import BaseModel, Field
 
-from indexer.errors import FetchError
+from indexer.errors import UnknownProductError
 from indexer.search import BoxText
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.images import image_url
 from service.api.schemas import (
     OF_BODY,
+    OF_COLLECTION,
     OF_PHOTO,
-    OF_SEARCH,
     Base64Photo,
     CollectionQuery,
     Corners,
@@ -21,7 +21,7 @@ from service.api.schemas import (
 from service.api.search import uploaded
 from service.engine import explanations
 from service.engine.explanations import Explanation, explain_photo, explain_product
-from service.errors import BadRequestError, ForbiddenError, ImageUrlDisabledError, UnknownImageError
+from service.errors import BadRequestError, OverloadedError, UnknownImageError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description, Form
 from service.http.parsing import decoded, json_body, unrepeated, validated
@@ -81,13 +81,12 @@ _PHOTO: dict[str, Any] = {
         query=CollectionQuery,
         body={"multipart/form-data": Form(ExplainParameters, _PHOTO), JSON: ExplainQuery},
         raises=(
-            *OF_SEARCH,
+            *OF_COLLECTION,
             *OF_PHOTO,
             *OF_BODY,
-            FetchError,
-            ForbiddenError,
-            ImageUrlDisabledError,
+            UnknownProductError,
             UnknownImageError,
+            OverloadedError,
         ),
     ),
 )

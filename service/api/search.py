@@ -229,9 +229,8 @@ def uploaded(limit: int) -> list[bytes]:
         raise BadParameterError(f"unknown file {min(unknown)!r}; send photos as `image`")
     photos = [file.read() for file in request.files.getlist("image")]
     if not 1 <= len(photos) <= limit:
-        raise BadRequestError(
-            f"received {len(photos)} files named `image`; send 1 to {limit} photos"
-        )
+        wanted = "one photo" if limit == 1 else f"1 to {limit} photos"
+        raise BadRequestError(f"received {len(photos)} files named `image`; send {wanted}")
     return photos
 
 

@@ -19,10 +19,10 @@ from service.engine import metrics
 from service.engine.admission import Admission
 from service.engine.batching import Batcher
 from service.engine.editing import ProductEditing
-from service.engine.opened import OpenedCollections, failure_of
+from service.engine.opened import MISSING, OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
-from service.errors import ImageUrlDisabledError, NotReadyError
+from service.errors import CollectionMissingError, ImageUrlDisabledError, NotReadyError
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,19 @@ class SearchService:
         """
         Raises:
             UnknownCollectionError: no collection of this name is configured.
-            NotReadyError: it is not open.
+            NotReadyError: it is not open, or (CollectionMissingError) has no catalogue.
         """
         self._settings.embedding_of(collection)
         searcher = self._opened.searcher(collection)
         if searcher is None:
-            if failure := self._opened.failure(collection):
+            failure = self._opened.failure(collection)
+            if failure and failure.status == MISSING:
+                raise CollectionMissingError(
+                    f"collection {collection!r} has no catalogue now; ask the operator of this"
+                    " service",
+                    failure.detail,
+                )
+            if failure:
                 raise NotReadyError(
                     f"collection {collection!r} could not be opened; ask the operator of this"
                     " service",

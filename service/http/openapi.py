@@ -30,6 +30,11 @@ _KEY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
+_ABOUT = (
+    "A photo or a product id in, the products that look most like it out. A path that is not"
+    " listed here gets 404 `not_found`; a method that its path does not have gets 405"
+    " `method_not_allowed`."
+)
 _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 
@@ -54,7 +59,7 @@ def document(blueprints: tuple[ScopedBlueprint, ...]) -> Json:
         "info": {
             "title": "Visual product search",
             "version": __version__,
-            "description": "A photo or a product id in, the products that look most like it out.",
+            "description": _ABOUT,
         },
         "paths": paths,
         "components": {"schemas": definitions["$defs"], "securitySchemes": _KEY},

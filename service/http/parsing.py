@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from indexer.validation import explained, shown
 from service.errors import BadRequestError, UnsupportedMediaTypeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_NOT_BASE64 = re.compile("[^A-Za-z0-9+/=]")
 
 LINES = "application/x-ndjson"
 
@@ -104,10 +107,26 @@ def _merged(sources: Iterable[object]) -> dict[str, Any]:
 def decoded(text: str, where: str) -> bytes:
     """What base64 stands for, in a data URL or by itself."""
     payload = text.partition(",")[2] if text.startswith("data:") else text
+    if "\n" in payload or "\r" in payload:  # MIME has lines of 76 characters
+        payload = payload.replace("\r", "").replace("\n", "")
     try:
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError):
-        raise BadParameterError(f"{where}: invalid base64") from None
+        raise BadParameterError(f"{where}: invalid base64: {_fault(payload)}") from None
+
+
+def _fault(payload: str) -> str:
+    """Why the text, which has no line breaks, is not base64."""
+    if odd := _NOT_BASE64.search(payload):
+        hint = "; the URL-safe alphabet is not accepted" if odd[0] in "-_" else ""
+        return f"{odd[0]!r} at character {odd.start()}{hint}"
+    digits = payload.rstrip("=")
+    if "=" in digits:
+        return f"'=' at character {digits.index('=')}, before the end"
+    return (
+        f"{len(digits)} characters and {len(payload) - len(digits)} '=' of padding, together not"
+        " a multiple of 4; it may be incomplete"
+    )
 
 
 def _document_or_error(line: bytes, where: str) -> Any:

@@ -48,6 +48,20 @@ def test_every_route_is_described_and_nothing_else(
     assert set(operations(spec)) == routes
 
 
+def test_codes_that_no_operation_gives_are_in_the_description(spec: dict[str, Any]) -> None:
+    for code in ("not_found", "method_not_allowed"):
+        assert f"`{code}`" in spec["info"]["description"]
+
+
+def test_an_explanation_lists_only_codes_that_it_gives(spec: dict[str, Any]) -> None:
+    answers = spec["paths"]["/v1/explain"]["post"]["responses"].values()
+    listed = " ".join(answer["description"] for answer in answers)
+    for code in ("bad_filter", "fetch_failed", "image_url_disabled"):
+        assert code not in listed
+    for code in ("unknown_product", "unknown_image", "overloaded", "catalog_missing"):
+        assert code in listed
+
+
 def test_every_parameter_of_a_path_is_declared(spec: dict[str, Any]) -> None:
     for (path, _), operation in operations(spec).items():
         declared = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}

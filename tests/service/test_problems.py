@@ -52,6 +52,57 @@ def get(path: str) -> Send:
     return lambda client: client.get(path)
 
 
+IMAGE = base64.b64encode(png("red")).decode()
+
+
+def test_base64_may_have_line_breaks(client: FlaskClient) -> None:
+    wrapped = base64.encodebytes(png("red")).decode()
+    for photo in (wrapped, wrapped.replace("\n", "\r\n"), f"data:image/png;base64,{wrapped}"):
+        answer = client.post("/v1/search", json={"image_base64": photo})
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("photo", "told"),
+    [
+        (f"{IMAGE[:8]}*{IMAGE[8:]}", "'*' at character 8"),
+        (f"{IMAGE[:8]} {IMAGE[8:]}", "' ' at character 8"),
+        (f"{IMAGE[:8]}_{IMAGE[8:]}", "the URL-safe alphabet is not accepted"),
+        ("ü", "'ü' at character 0"),
+        ("AA=A", "'=' at character 2, before the end"),
+        ("AAAAA", "5 characters and 0 '=' of padding"),
+        ("AAAAAA=", "it may be incomplete"),
+    ],
+)
+def test_base64_that_cannot_be_read_is_refused_with_what_is_wrong_and_where(
+    client: FlaskClient, photo: str, told: str
+) -> None:
+    for path, field in (("/v1/search", {}), ("/v1/explain", {"result": "red"})):
+        answer = client.post(path, json={"image_base64": photo, **field}).json
+        assert answer is not None
+        assert answer["code"] == "bad_parameter"
+        assert answer["detail"].startswith("image_base64: invalid base64: ")
+        assert told in answer["detail"]
+
+
+def test_a_form_that_is_cut_or_has_no_boundary_says_so(client: FlaskClient) -> None:
+    body, content_type = multipart(png("red"))
+    for cut in (10, 60, len(body) // 2, len(body) - 10):
+        for path in ("/v1/search", "/v1/explain"):
+            answer = client.post(path, data=body[:cut], content_type=content_type).json
+            assert answer is not None
+            assert answer["code"] == "bad_request"
+            assert "ends before its closing boundary" in answer["detail"]
+    answer = client.post("/v1/search", data=body, content_type="multipart/form-data").json
+    assert answer is not None
+    assert "has no boundary" in answer["detail"]
+
+
+def test_the_one_photo_of_an_explanation_is_asked_for_in_the_singular(client: FlaskClient) -> None:
+    sent = form(png("red"), png("navy"), result="red")
+    assert client.post("/v1/explain", **sent).json["detail"].endswith("send one photo")  # type: ignore[index]
+
+
 BY_ID, EVENT = {"product_id": "red"}, {"query_id": "0" * 32, "product_id": "red", "action": "click"}
 TWICE: dict[str, Send] = {
     "JSON": lambda client: client.post(

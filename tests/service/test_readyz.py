@@ -265,7 +265,7 @@ def test_a_data_folder_that_is_not_there_is_missing_until_something_is_indexed(
             client.put("/v1/products/red", json={"images": ["aGk="]}),
         ]
         for answer in answers:
-            assert (answer.status_code, answer.json["code"]) == (503, "not_ready")
+            assert (answer.status_code, answer.json["code"]) == (503, "catalog_missing")
             assert str(data_dir) not in answer.text
         client.post(
             "/v1/events", json={"query_id": "0" * 32, "product_id": "red", "action": "click"}
@@ -398,7 +398,7 @@ def test_a_server_that_starts_before_anything_is_indexed_answers_and_becomes_rea
         assert ask(service.url, "/healthz").status == 200
         wait_for(lambda: "does not exist" in ask(service.url, "/readyz").body.decode(), "opening")
         assert ask(service.url, "/readyz").status == 503
-        assert ask(service.url, "/v1/products/red/similar").json["code"] == "not_ready"
+        assert ask(service.url, "/v1/products/red/similar").json["code"] == "catalog_missing"
         assert "storage.data_dir" in service.log.read_text()
         assert not data_dir.exists()
         make_catalogue(data_dir, "red").close()
