@@ -29,11 +29,11 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     from service.api.pages import BLUEPRINTS
     from service.engine.collections import SearchService
     from service.http import counting, encodings, forms, headers, heads, logs, problems, routing
-    from service.server.incoming import most_body_bytes
+    from service.server.incoming import max_body_bytes
 
     app = Flask(__name__)
     app.request_class = forms.StrictRequest
-    app.config["MAX_CONTENT_LENGTH"] = most_body_bytes(settings.images.max_bytes)
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes(settings.images.max_bytes)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # as documented, not by the alphabet
     app.url_map.merge_slashes = False  # its redirects would encode product ids twice
     app.url_map.converters["product_id"] = routing.ProductIdConverter

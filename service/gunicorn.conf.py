@@ -34,19 +34,19 @@ from prometheus_client import multiprocess  # noqa: E402
 
 from service.engine.admission import costly_share  # noqa: E402
 from service.http import logs  # noqa: E402
-from service.server.incoming import most_body_bytes  # noqa: E402
-from service.server.worker import DoorWorker, NoAccessLog  # noqa: E402
+from service.server.incoming import max_body_bytes  # noqa: E402
+from service.server.worker import NoAccessLog, SearchWorker  # noqa: E402
 
 _service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"
 workers = _service.workers
-DoorWorker.drain_s = _service.drain_s
-DoorWorker.most_photos = _service.max_in_flight + costly_share(_service.max_in_flight)
-DoorWorker.most_bytes = most_body_bytes(_settings.images.max_bytes)
-DoorWorker.upload_timeout_s = _service.upload_timeout_s
-worker_class = DoorWorker
+SearchWorker.drain_s = _service.drain_s
+SearchWorker.max_photos = _service.max_in_flight + costly_share(_service.max_in_flight)
+SearchWorker.max_bytes = max_body_bytes(_settings.images.max_bytes)
+SearchWorker.upload_timeout_s = _service.upload_timeout_s
+worker_class = SearchWorker
 # Half of them search at most, so that one is free for `/healthz`.
 threads = 4 * _service.max_in_flight
 # More than the worker ever keeps waiting, so that it always takes new ones.

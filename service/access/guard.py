@@ -17,7 +17,7 @@ from service.server.lifecycle import ASKED_FOR, BODY
 _CHALLENGE = 'Bearer realm="product search"'
 # What proxies add. Behind one, a request that comes from here was not sent from here.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
-_MOST_COSTS = 10_000
+_MAX_COSTS = 10_000
 
 
 class Guard:
@@ -77,7 +77,7 @@ class Guard:
         text = _sent_key()
         key = None if text is None else self._keys.find(text)
         clients = self._clients(key)
-        if len(self._costs) >= _MOST_COSTS:
+        if len(self._costs) >= _MAX_COSTS:
             self._costs.clear()
         self._costs[_kind(clients)] = cost
         rates.count(clients, max(1, cost), counted=1)

@@ -1,5 +1,5 @@
-"""The gunicorn worker: it reads requests and sends answers without a thread for each.
+"""The gunicorn worker: reads requests and sends answers without a thread per client.
 
-`front` waits for clients, `incoming` and `outgoing` keep what they send and what they are sent,
-`worker` gives a complete request a thread. Nothing else in the project knows gunicorn.
+`front` waits for clients, `incoming` and `outgoing` buffer bodies and answers, and `worker` runs
+complete requests in threads. Only this package imports gunicorn.
 """

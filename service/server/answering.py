@@ -1,4 +1,4 @@
-"""What a thread does for a request: it calls the application and writes its answer down."""
+"""Calls the application for a request and queues its answer; runs in a thread."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ Application = Callable[[dict[str, Any], Any], Any]
 
 
 def wants_body(app: Application, conn: Connection, exchange: Exchange, cfg: Any) -> bool:
-    """Shows the application a head; False if it has answered without the body."""
+    """Calls the application with a head only; returns False if it answered without the body."""
     answer, environ = wsgi.create(exchange.request, conn.sock, conn.client, conn.server, cfg)
     environ["wsgi.multithread"] = True
     environ[BODY] = TO_COME
@@ -33,10 +33,14 @@ def wants_body(app: Application, conn: Connection, exchange: Exchange, cfg: Any)
 def answer_whole(
     app: Application, conn: Connection, exchange: Exchange, cfg: Any, *, last: bool
 ) -> bool:
-    """Answers a request whose body is there; whether the connection can be used again.
+    """Answers a complete request; returns whether the connection can be used again.
 
     Args:
-        last: the answer says that it cannot.
+        app: the application.
+        cfg: settings of gunicorn.
+        conn: of the request.
+        exchange: the request.
+        last: whether the answer tells the client that the connection ends.
     """
     exchange.request.body = exchange.body.opened()
     answer, environ = wsgi.create(exchange.request, conn.sock, conn.client, conn.server, cfg)

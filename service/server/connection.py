@@ -1,4 +1,4 @@
-"""A client's connection, and what the server does with it now."""
+"""The connection of a client, and its state."""
 
 import re
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any
 from service.server.incoming import Incoming
 from service.server.outgoing import Outgoing
 
-# Each call costs a turn at Python's lock, so pieces are large. Of the main loop alone.
+# Pieces are large because each call takes Python's lock. Only the main loop uses the buffer.
 _scratch = memoryview(bytearray(1_048_576))
-# Of a head; gunicorn's parser has stricter limits for each of its parts.
-MOST_HEAD = 65_536
-_MOST_REQUEST_LINE = 8192
+# Bytes of a head; gunicorn's parser limits its parts more strictly.
+MAX_HEAD = 65_536
+_MAX_REQUEST_LINE = 8192
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
@@ -21,12 +21,12 @@ class Exchange:
     """A request and its body.
 
     Attributes:
-        request: as gunicorn has parsed it.
-        photo: whether it is of those that may carry a photo.
-        probe: whether a machine asks how the service is.
+        request: as gunicorn parsed it.
+        photo: whether it may carry a photo.
+        probe: whether it is a health check or a scrape.
         expects: whether the client waits for `100 Continue`.
         asked: whether the application has seen the head and wants the body.
-        held: bytes of memory that it was granted.
+        held: bytes of memory granted to it.
     """
 
     request: Any
@@ -39,16 +39,18 @@ class Exchange:
 
 
 class Connection:
-    """
+    """The non-blocking connection of a client.
+
     Attributes:
-        raw: the socket, which never blocks.
-        sock: what gunicorn writes an answer to.
-        client: its address; `server`: ours.
-        inbox: what came and is not used yet.
+        raw: the socket.
+        sock: the file-like object to which gunicorn writes an answer.
+        client: address of the client.
+        server: address of the listener.
+        inbox: bytes received and not used yet.
         exchange: the request that is being read or answered.
-        served: requests that were parsed.
-        since: when it began to do what it does now.
-        until: when it is given up.
+        served: number of parsed requests.
+        since: start of the current stage (`time.monotonic`).
+        until: deadline of the current stage.
     """
 
     def __init__(self, raw: socket, client: Any, server: Any) -> None:
@@ -64,7 +66,7 @@ class Connection:
         self.until = 0.0
 
     def receive(self) -> bool | None:
-        """Takes what is there. None if nothing is yet, False if nothing will be."""
+        """Receives what has arrived; returns None if nothing has, False at the end."""
         try:
             size = self.raw.recv_into(_scratch)
         except BlockingIOError:
@@ -89,8 +91,8 @@ class Connection:
 
     def _can_be_none(self) -> bool:
         size = len(self.inbox)
-        endless = size > _MOST_REQUEST_LINE and self.inbox.find(b"\r\n", 2) < 0
-        return size > MOST_HEAD or endless or _BARE_LF.search(self.inbox) is not None
+        endless = size > _MAX_REQUEST_LINE and self.inbox.find(b"\r\n", 2) < 0
+        return size > MAX_HEAD or endless or _BARE_LF.search(self.inbox) is not None
 
     def end_exchange(self) -> None:
         """Forgets the request, answered or not."""

@@ -1,7 +1,7 @@
-"""Waits for clients: heads, bodies, answers that are read slowly, and the end of connections.
+"""Waits for clients: heads, bodies, slowly read answers and closing connections.
 
-All of it runs in the main loop, where no call waits; a request has a thread only while the
-application works on it. How many connections wait, and for how long, is limited for each stage.
+It runs in the main loop, where no call blocks; a request has a thread only while the application
+works on it. Each stage limits the number of connections and their time.
 """
 
 import time
@@ -19,37 +19,37 @@ from service.server.connection import Connection, Exchange
 from service.server.waiting import Waiting
 
 _HEAD_S = 10.0
-# A body or an answer that goes on, but slower than this on the whole, is given up.
+# A body or an answer with a lower mean rate is given up.
 _SLOWEST = 16_384  # bytes a second
 _LINGER_S = 2.0
-_LINGER_AT_MOST_S = 30.0
-# What clients have not taken yet of their answers, all together.
-_MOST_PENDING = 64 * 1024 * 1024
+_MAX_LINGER_S = 30.0
+# Bytes of answers that clients have not read yet, in total.
+_MAX_PENDING = 64 * 1024 * 1024
 # Bytes of unfinished bodies, in temporary files.
-_MOST_UNFINISHED = 1024 * 1024 * 1024
-# Connections that are read in one turn of the main loop, of those that send a body.
+_MAX_UNFINISHED = 1024 * 1024 * 1024
+# Connections with bodies that one pass of the main loop reads.
 _BULK = 4
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Host(Protocol):
-    """What the front leaves to the worker."""
+    """The part of the worker that `Front` calls."""
 
     log: Logger
 
     def begin(self, connection: Connection, head: bytes) -> None:
-        """A head is complete."""
+        """Handles a complete head."""
 
     def body_is_there(self, connection: Connection, exchange: Exchange) -> None:
-        """The body of the request is, or will never be."""
+        """Handles a request whose body is complete or broken."""
 
     def closed(self) -> None:
-        """A connection is."""
+        """Counts a closed connection."""
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """What to do when the client of a connection is ready."""
+    """The step to take when the socket of a connection is ready."""
 
     connection: Connection
     room: Waiting
@@ -57,13 +57,13 @@ class _Ready:
 
 
 class Front:
-    """
+    """Reads requests and sends answers for a worker, without blocking.
+
     Args:
-        poller: of the main loop. `dispatch` understands its entries for connections; the data of
-            any other is called with its file.
-        host: see above.
-        idle_s: for which a connection stays open between requests.
-        stalled_s: for which a client may send nothing of a body, or take nothing of an answer.
+        poller: of the main loop; `dispatch` calls the data of foreign entries with their file.
+        host: the worker.
+        idle_s: seconds for which a connection stays open between requests.
+        stalled_s: seconds for which a client may neither send nor read anything.
     """
 
     def __init__(self, poller: BaseSelector, host: Host, idle_s: float, stalled_s: float) -> None:
@@ -79,7 +79,7 @@ class Front:
         self._lingering = Waiting(256)
 
     def dispatch(self, events: Sequence[tuple[SelectorKey, int]]) -> None:
-        """Handles what is ready: everything small, and a few of those that send much."""
+        """Handles ready connections: all except bulk transfers, of which a few per call."""
         bulk = []
         for key, _ in events:
             ready = key.data
@@ -97,14 +97,14 @@ class Front:
             self.attempt(ready.connection, partial(ready.then, ready.connection))
 
     def open(self, connection: Connection) -> None:
-        """Takes a new connection; its request is often there already."""
+        """Adds a new connection; its request has often arrived already."""
         if connection.receive() is False:
             self.close(connection)
         else:
             self.attempt(connection, partial(self.go_on, connection))
 
     def go_on(self, connection: Connection) -> None:
-        """Goes on with the next request, which may be there already."""
+        """Starts the next request, which may have arrived already."""
         if head := connection.take_head():
             self._host.begin(connection, head)
             return
@@ -127,7 +127,7 @@ class Front:
         self._wait(connection, self._bodies, partial(self._on_body, exchange))
 
     def deliver(self, connection: Connection, *, keep: bool) -> None:
-        """Sends what is left of an answer; then the connection ends, unless it is to be kept."""
+        """Sends the rest of an answer, then closes the connection unless `keep`."""
         connection.since = time.monotonic()
         connection.until = connection.since + self._stalled_s
         connection.sock.flush()
@@ -135,11 +135,11 @@ class Front:
             self._delivered(connection, keep)
             return
         self._wait(connection, self._answers, partial(self._on_writable, keep), EVENT_WRITE)
-        while sum(waiting.sock.pending for waiting in self._answers) > _MOST_PENDING:
+        while sum(waiting.sock.pending for waiting in self._answers) > _MAX_PENDING:
             self.close(next(iter(self._answers)))
 
     def expire(self) -> None:
-        """Gives up those whose time is over."""
+        """Closes connections past their deadline; reports their unfinished bodies as broken."""
         for room in (self._heads, self._idle, self._answers, self._lingering):
             for connection in room.late():
                 self.close(connection)
@@ -150,26 +150,26 @@ class Front:
                 self._host.body_is_there(connection, exchange)
 
     def stop_idle(self, moment: float) -> None:
-        """Closes by then what is between requests, and soon what will be."""
+        """Closes connections between requests by this moment, later ones after a short wait."""
         self._idle.until(moment)
         self._heads.until(moment)
         self._idle_s = self._head_s = _LINGER_S
 
     def shed(self) -> None:
-        """Closes one connection, as the system gives no more."""
+        """Closes one connection when the process is out of file descriptors."""
         for room in (self._lingering, self._heads, self._idle, self._answers, self._bodies):
             if len(room):
                 self.close(next(iter(room)))
                 return
 
     def close(self, connection: Connection) -> None:
-        """Ends a connection at once."""
+        """Closes a connection at once."""
         self._leave(connection)
         if connection.close():
             self._host.closed()
 
     def attempt(self, connection: Connection, step: Callable[[], None]) -> None:
-        """Takes a step for a connection; a fault of ours costs this connection alone."""
+        """Runs a step; an unexpected error closes this connection only."""
         try:
             step()
         except Exception:
@@ -219,14 +219,14 @@ class Front:
 
     def _limit_disk(self) -> None:
         bodies = (waiting.exchange.body.size for waiting in self._bodies if waiting.exchange)
-        if sum(bodies) > _MOST_UNFINISHED:
+        if sum(bodies) > _MAX_UNFINISHED:
             self.close(next(iter(self._bodies)))
 
     def feed(self, connection: Connection, exchange: Exchange) -> None:
-        """Adds what came to the body."""
+        """Adds received bytes to the body."""
         try:
             exchange.body.feed(connection.inbox)
-        except OSError as error:  # the disk is full
+        except OSError as error:  # such as a full disk
             self._host.log.error("a request's body cannot be kept: %s", error)
             exchange.body.broken = True
 
@@ -253,8 +253,10 @@ class Front:
             self._linger(connection)
 
     def _linger(self, connection: Connection) -> None:
-        """Reads what a client still sends: closed with unread bytes, the connection would be reset,
-        and the client might never see its answer."""
+        """Reads and drops what the client still sends.
+
+        Closing a socket with unread bytes resets the connection; the client may lose its answer.
+        """
         try:
             connection.raw.shutdown(SHUT_WR)
         except OSError:
@@ -270,7 +272,7 @@ class Front:
         if received is False:
             self.close(connection)
         elif received:
-            last = connection.since + _LINGER_AT_MOST_S
+            last = connection.since + _MAX_LINGER_S
             connection.until = min(time.monotonic() + _LINGER_S, last)
 
     def _deadline(self, connection: Connection, moved: int) -> float:

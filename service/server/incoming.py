@@ -1,4 +1,4 @@
-"""The body of a request, taken in as it comes."""
+"""The body of a request, buffered as it arrives."""
 
 import io
 import re
@@ -9,25 +9,25 @@ from typing import IO
 # All bodies together are kept in memory up to this size; beyond, in temporary files.
 _IN_MEMORY = 64 * 1024 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
-_MOST_LINE = 4096
-_MOST_TRAILERS = 16_384
+_MAX_LINE = 4096
+_MAX_TRAILERS = 16_384
 
 
-def most_body_bytes(of_a_photo: int) -> int:
-    """The largest body that is taken."""
+def max_body_bytes(of_a_photo: int) -> int:
+    """Returns the largest accepted body in bytes."""
     # Base64 takes 4 bytes for 3; parameters and multipart headers fit into the rest.
     return of_a_photo * 4 // 3 + 65_536
 
 
 class Kept:
-    """The memory of all bodies. Of the main loop alone, but for giving it back."""
+    """The memory that all buffered bodies share; only the main loop takes from it."""
 
     def __init__(self) -> None:
         self._free = _IN_MEMORY
         self._lock = Lock()
 
     def take(self, size: int) -> bool:
-        """Whether so much more may be kept in memory."""
+        """Takes `size` bytes; returns whether they were free."""
         with self._lock:
             if size > self._free:
                 return False
@@ -40,11 +40,12 @@ class Kept:
 
 
 class Incoming:
-    """
+    """A body, in memory or in a temporary file.
+
     Args:
-        kept: the memory of all bodies.
-        length: of the body, None if it comes in chunks.
-        most: bytes to keep; the rest of a longer body is left unread.
+        kept: memory of all bodies.
+        length: of the body in bytes; None for a chunked body.
+        limit: bytes to keep; the rest of a longer body stays unread.
 
     Attributes:
         size: bytes so far.
@@ -53,11 +54,11 @@ class Incoming:
         broken: it ended too early, or its chunks are malformed.
     """
 
-    def __init__(self, kept: Kept, length: int | None, most: int) -> None:
+    def __init__(self, kept: Kept, length: int | None, limit: int) -> None:
         self._kept = kept
         self._held: int | None = 0  # of that memory; None if the body is in a file
         self._length = length
-        self._most = most
+        self._limit = limit
         self._file = SpooledTemporaryFile()  # noqa: SIM115  # closed by `close`
         self._step = self._chunk_size if length is None else self._rest
         self._left = length or 0
@@ -69,28 +70,28 @@ class Incoming:
 
     @property
     def fits(self) -> bool:
-        """Whether it is not known to be too large."""
-        return (self._length or 0) <= self._most
+        """Whether the announced length is within the limit."""
+        return (self._length or 0) <= self._limit
 
     @property
     def whole(self) -> bool:
-        """Whether all of it is there, and the next request can follow."""
+        """Whether it is complete, so that the next request can follow."""
         return self.complete and not self.cut and not self.broken
 
     def feed(self, inbox: bytearray) -> None:
-        """Takes what belongs to the body off the beginning of what a client sent."""
+        """Moves the bytes of the body from the beginning of `inbox`."""
         while not (self.complete or self.broken) and self._step(inbox):
             pass
 
     def opened(self) -> IO[bytes]:
-        """The body from its beginning, to be read by the application."""
+        """Returns the body as a file, at its beginning."""
         if self.broken:
             return _Broken()
         self._file.seek(0)
         return self._file
 
     def close(self) -> None:
-        """Gives up what is kept."""
+        """Frees memory and file."""
         self._file.close()
         self._give_back()
 
@@ -99,7 +100,7 @@ class Incoming:
         self._kept.give_back(held or 0)
 
     def _take(self, inbox: bytearray) -> None:
-        taken = min(len(inbox), self._left, self._most + 1 - self.size)
+        taken = min(len(inbox), self._left, self._limit + 1 - self.size)
         if self._held is not None:
             if self._kept.take(taken):
                 self._held += taken
@@ -111,7 +112,7 @@ class Incoming:
         del inbox[:taken]
         self._left -= taken
         self.size += taken
-        self.cut = self.complete = self.size > self._most
+        self.cut = self.complete = self.size > self._limit
 
     def _rest(self, inbox: bytearray) -> bool:
         self._take(inbox)
@@ -150,13 +151,13 @@ class Incoming:
             return False
         self.complete = not line
         self._trailers += len(line)
-        self.broken = self._trailers > _MOST_TRAILERS
+        self.broken = self._trailers > _MAX_TRAILERS
         return True
 
     def _line(self, inbox: bytearray) -> bytes | None:
         end = inbox.find(b"\r\n")
-        if end < 0 or end > _MOST_LINE or b"\n" in inbox[:end]:
-            self.broken = len(inbox) > _MOST_LINE or b"\n" in inbox[: max(end, 0)]
+        if end < 0 or end > _MAX_LINE or b"\n" in inbox[:end]:
+            self.broken = len(inbox) > _MAX_LINE or b"\n" in inbox[: max(end, 0)]
             return None
         line = bytes(inbox[:end])
         del inbox[: end + 2]
@@ -167,4 +168,4 @@ class _Broken(io.BytesIO):
     """A body that cannot be read raises OSError, which Flask answers with 400."""
 
     def read(self, _size: int | None = -1, /) -> bytes:
-        raise OSError("the body of the request is malformed, or stopped coming")
+        raise OSError("the body of the request is malformed or incomplete")

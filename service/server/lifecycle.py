@@ -1,8 +1,8 @@
-"""What the server tells the application."""
+"""Signals from the server to the application."""
 
 import threading
 
-# Set when this process was told to stop and still answers.
+# Set on SIGTERM, while the process still answers.
 stopping = threading.Event()
 
 # In the environ of a request. TO_COME: the body is not there yet; the application answers if the

@@ -1,21 +1,21 @@
-"""Large bodies get a thread once the memory that they take is free. Of the main thread alone."""
+"""Delays requests with large bodies until memory is free; used by the main thread only."""
 
 from collections import deque
 from collections.abc import Callable
 
 from indexer.images.memory import MIB
 
-# Bodies up to this size count as nothing: as many as there are threads fit anywhere.
+# Smaller bodies are not counted: one for each thread always fits.
 _SMALL = MIB // 3
-# A photo in base64 is held as bytes, as text and decoded at worst.
+# A photo in base64 exists as bytes, as text and decoded.
 _COPIES = 3
 
 
 class Memory:
-    """Starts requests in turn, as their memory is free.
+    """Starts requests in order as memory becomes free.
 
     Args:
-        size: bytes for all of them; a larger one gets all of it.
+        size: bytes for all requests; a larger request gets all of it.
     """
 
     def __init__(self, size: int) -> None:
@@ -23,11 +23,11 @@ class Memory:
         self._waiting: deque[tuple[int, Callable[[int], None]]] = deque()
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Returns the number of waiting requests."""
         return len(self._waiting)
 
     def start(self, body: int, begin: Callable[[int], None]) -> None:
-        """Calls `begin` with what is held for a body of this size, now or once it is free."""
+        """Calls `begin` with the bytes held for a body of this size, as soon as they are free."""
         need = min(_COPIES * body, self._size) if body > _SMALL else 0
         if need:
             self._waiting.append((need, begin))
@@ -36,7 +36,7 @@ class Memory:
             begin(0)
 
     def give_back(self, held: int) -> None:
-        """Frees what was held."""
+        """Frees held bytes."""
         self._free += held
         self._begin()
 

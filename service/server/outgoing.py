@@ -1,4 +1,4 @@
-"""The answer to a request: sent as far as the client takes it, the rest is kept."""
+"""The answer to a request: sent as the client reads it, buffered until then."""
 
 import os
 from collections import deque
@@ -24,12 +24,12 @@ class _Part:
 
 
 class Outgoing:
-    """What gunicorn takes for the client's socket. No call of it waits for the client.
+    """Stands in for the client's socket in gunicorn; no call blocks.
 
     Attributes:
-        pending: bytes in memory that the client has not taken yet.
-        sent: bytes that it has.
-        lost: the client is gone, or the answer cannot be completed.
+        pending: bytes in memory that are not sent yet.
+        sent: bytes sent.
+        lost: whether the client has gone or the answer cannot be completed.
     """
 
     def __init__(self, raw: socket) -> None:
@@ -41,12 +41,12 @@ class Outgoing:
 
     @property
     def done(self) -> bool:
-        """Nothing is left to be sent."""
+        """Whether everything is sent."""
         return not self._pieces
 
     @property
     def begun(self) -> bool:
-        """Something of the answer was written."""
+        """Whether a part of the answer was written."""
         return bool(self.sent or self._pieces)
 
     def sendall(self, data: bytes) -> None:
@@ -66,7 +66,7 @@ class Outgoing:
         return 0.0
 
     def shutdown(self, _how: int) -> None:
-        """gunicorn gives up an answer that failed half-way, and would wait for the client."""
+        """Drops a failed answer; gunicorn calls this and would block otherwise."""
         raise OSError("closed by the worker")
 
     def close(self) -> None:

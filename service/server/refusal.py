@@ -1,4 +1,4 @@
-"""Refusing a request without the application: what an overloaded process can still afford."""
+"""Answers 503 without calling the application, at low cost."""
 
 import json
 import uuid
@@ -13,10 +13,10 @@ RETRY_AFTER_S = 1
 
 
 def overloaded(*, keep: bool) -> bytes:
-    """The whole answer to a request that is not taken; it is counted and logged.
+    """Returns the complete 503 answer; counts and logs it.
 
     Args:
-        keep: the connection can be used again.
+        keep: whether the connection can be used again.
     """
     request_id = uuid.uuid4().hex
     metrics.REFUSED.labels("in_flight").inc()
@@ -31,7 +31,7 @@ def overloaded(*, keep: bool) -> bytes:
         f"Retry-After: {RETRY_AFTER_S}\r\n"
         f"{logs.HEADER}: {request_id}\r\n"
         "X-Content-Type-Options: nosniff\r\n"
-        # There is nothing in it that the page of another origin must not read.
+        # Pages of any origin may read it: it has no private data.
         "Access-Control-Allow-Origin: *\r\n"
         f"Access-Control-Expose-Headers: Retry-After, {logs.HEADER}\r\n"
         f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"

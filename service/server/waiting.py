@@ -1,4 +1,4 @@
-"""Connections that wait for their clients: bounded in number, and each in time."""
+"""Connections that wait for their clients, limited in number and time."""
 
 import time
 from collections import OrderedDict
@@ -8,14 +8,14 @@ from service.server.connection import Connection
 
 
 class Waiting:
-    """Connections that wait for the same thing, those that moved last at the end.
+    """Connections that wait for the same event, the most recently active last.
 
     Args:
-        most: of them at once; whoever comes then displaces the one that has waited longest.
+        limit: maximum number; one more displaces the connection that has waited longest.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._all: OrderedDict[Connection, None] = OrderedDict()
 
     def __contains__(self, connection: Connection) -> bool:
@@ -28,20 +28,20 @@ class Waiting:
         return iter(self._all)
 
     def add(self, connection: Connection) -> Connection | None:
-        """Adds one, or moves it to the end; returns the one that must go for it."""
+        """Adds a connection or moves it to the end; returns the connection that it displaces."""
         self._all[connection] = None
         self._all.move_to_end(connection)
-        return next(iter(self._all)) if len(self._all) > self._most else None
+        return next(iter(self._all)) if len(self._all) > self._limit else None
 
     def remove(self, connection: Connection) -> None:
         self._all.pop(connection, None)
 
     def late(self) -> list[Connection]:
-        """Those whose time is over."""
+        """Returns the connections whose deadline has passed."""
         now = time.monotonic()
         return [connection for connection in self._all if connection.until <= now]
 
     def until(self, moment: float) -> None:
-        """Lets none of them wait longer."""
+        """Ends every wait at this moment at the latest."""
         for connection in self._all:
             connection.until = min(connection.until, moment)

@@ -1,4 +1,4 @@
-"""The gunicorn worker: threads for complete requests only, and a stop without losing anyone."""
+"""The gunicorn worker: only complete requests get a thread; a stop answers what was accepted."""
 
 import errno
 import re
@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from indexer.images.memory import MIB, trim
 from service.http.logs import write_in_background
 from service.server.answering import answer_whole, wants_body
-from service.server.connection import MOST_HEAD, Connection, Exchange
+from service.server.connection import MAX_HEAD, Connection, Exchange
 from service.server.front import Front
 from service.server.incoming import Incoming, Kept
 from service.server.lifecycle import stopping
@@ -32,33 +32,33 @@ Then = Callable[[Connection, Exchange, bool], None]
 
 _PHOTO = re.compile(rb"(?:\r\n)?POST /v1/(?:search|explain)\b")
 _PROBES = {"/healthz", "/readyz", "/metrics"}
-# Of the bodies that requests with photos, and all others, have in work.
+# Memory for the bodies of photo searches, and for those of all other requests.
 _PHOTO_BODIES = 96 * MIB
 _OTHER_BODIES = 48 * MIB
-_MOST_WAITING = 64  # for memory
+_MAX_WAITING = 64  # requests that wait for this memory
 _SWEEP_S = 0.2
 _OPEN_FILES = 8192
 _LARGE = 16 * MIB
 
 
 class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's log without a line per request: ours has the request's id."""
+    """The log of gunicorn without access lines; `service.http.logs` writes one with the id."""
 
     def access(self, *_: Any) -> None:
         pass
 
 
-class DoorWorker(ThreadWorker):  # type: ignore[misc]
-    """Gives threads to whole requests, and to as many photos as may be in flight.
+class SearchWorker(ThreadWorker):  # type: ignore[misc]
+    """Runs complete requests in threads, with a limit on photo searches.
 
-    `front` waits for clients. On SIGTERM `/readyz` says 503 at once; `drain_s` later no more
-    connections are taken, so nobody whom a load balancer still sent is lost.
+    `Front` waits for clients. On SIGTERM `/readyz` answers 503 at once, and the listener stays open
+    for `drain_s`: connections that a load balancer still sends are served.
     """
 
     drain_s = 0.0
     upload_timeout_s = 10.0
-    most_photos = 1
-    most_bytes = 1
+    max_photos = 1
+    max_bytes = 1
 
     def init_process(self) -> None:
         write_in_background()
@@ -104,15 +104,15 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
 
     def begin(self, conn: Connection, head: bytes) -> None:
-        """Decides what becomes of a request, by its head."""
+        """Accepts, queues or refuses a request by its head."""
         conn.served += 1
         try:
             request = Request(self.cfg, IterUnreader([head]), conn.client)
         except (NoMoreData, StopIteration):
-            if len(head) < MOST_HEAD:
+            if len(head) < MAX_HEAD:
                 self._front.close(conn)
                 return
-            self._reject(conn, LimitRequestHeaders(f"more than {MOST_HEAD} bytes"))
+            self._reject(conn, LimitRequestHeaders(f"more than {MAX_HEAD} bytes"))
         except Exception as error:  # gunicorn has one for each way in which a head is malformed
             self._reject(conn, error)
         else:
@@ -130,13 +130,13 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
         expects = request._expected_100_continue  # noqa: SLF001 - gunicorn has no other way
         request._expected_100_continue = False  # noqa: SLF001
         photo = _PHOTO.match(head) is not None
-        body = Incoming(self._kept, length, self.most_bytes)
+        body = Incoming(self._kept, length, self.max_bytes)
         return Exchange(request, body, photo, request.path in _PROBES, expects)
 
     def _take_up(self, conn: Connection, exchange: Exchange) -> None:
         if exchange.body.fits:
             self._front.feed(conn, exchange)
-        if exchange.photo and self._photos >= self.most_photos:
+        if exchange.photo and self._photos >= self.max_photos:
             self._refuse(conn, exchange)
         elif exchange.body.complete or exchange.body.broken:
             self.body_is_there(conn, exchange)
@@ -146,11 +146,11 @@ class DoorWorker(ThreadWorker):  # type: ignore[misc]
     def body_is_there(self, conn: Connection, exchange: Exchange) -> None:
         # A body that is broken is answered without looking at a photo.
         exchange.photo = exchange.photo and not exchange.body.broken
-        if exchange.photo and self._photos >= self.most_photos:
+        if exchange.photo and self._photos >= self.max_photos:
             self._refuse(conn, exchange)
             return
         bodies = self._photo_bodies if exchange.photo else self._other_bodies
-        if len(bodies) >= _MOST_WAITING:
+        if len(bodies) >= _MAX_WAITING:
             self._refuse(conn, exchange)
             return
         self._photos += exchange.photo

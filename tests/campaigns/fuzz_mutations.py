@@ -8,8 +8,8 @@ from random import Random
 from tests.bad_files import FORMATS, ODD_FILES, chunk, photo, saved, with_segment
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MOST_CHANGES = 4
-_MOST_BYTES = 2_000_000
+_MAX_CHANGES = 4
+_MAX_BYTES = 2_000_000
 _SHARE_REPAIRED = 0.8
 # Lengths and sizes at which decoders stumble.
 _ODD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -40,8 +40,8 @@ def seeds() -> list[bytes]:
 def mutated(random: Random, photos: Sequence[bytes]) -> bytes:
     """One of the photos after a few mutations, mostly with its checksums made right again."""
     data = random.choice(photos)
-    for _ in range(random.randint(1, _MOST_CHANGES)):
-        data = random.choice(_MUTATIONS)(random, data, photos)[:_MOST_BYTES]
+    for _ in range(random.randint(1, _MAX_CHANGES)):
+        data = random.choice(_MUTATIONS)(random, data, photos)[:_MAX_BYTES]
     return _repaired(data) if random.random() < _SHARE_REPAIRED else data
 
 
@@ -54,7 +54,7 @@ def _flip(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 def _overwrite(random: Random, data: bytes, _: Sequence[bytes]) -> bytes:
     """An odd number somewhere, most likely near the beginning, where the headers are."""
-    at = random.randrange(min(len(data), random.choice((16, 64, 512, _MOST_BYTES))) or 1)
+    at = random.randrange(min(len(data), random.choice((16, 64, 512, _MAX_BYTES))) or 1)
     form = random.choice(("<H", ">H", "<I", ">I"))
     most = 2 ** (8 * struct.calcsize(form)) - 1
     return _replace(data, at, struct.pack(form, random.choice(_ODD) & most))
