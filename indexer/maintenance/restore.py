@@ -16,8 +16,8 @@ from indexer.maintenance.snapshots import (
     Snapshots,
     damage,
     errors_named,
-    staged,
 )
+from indexer.maintenance.staging import copies_named, staged
 from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog, DamagedError
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
@@ -124,7 +124,7 @@ def _whole(folder: Path) -> Catalog | None:
 @contextmanager
 def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
     """A copy of a snapshot's files on the disk of the catalogue, which is what is checked."""
-    with staged(folder) as stage:
+    with staged(folder) as stage, copies_named(stage, source):
         for name in manifest.files:
             if (source / name).is_file():
                 shutil.copyfile(source / name, stage / name)

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from indexer import __version__
 from indexer.errors import CatalogError
 from indexer.files import storage_error, sync
-from indexer.maintenance.verify import verify
+from indexer.maintenance.staging import copies_named, staged
+from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
 from indexer.store.embedded.catalog.lock import writer_lock
@@ -91,8 +92,9 @@ class Snapshots:
             self.folder.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.folder), staged(self.folder) as stage:
                 created_at = now()
-                _copy_catalog(catalog, stage)
-                manifest = _describe(stage, created_at)
+                with copies_named(stage, catalog.folder):
+                    _copy_catalog(catalog, stage)
+                    manifest = _describe(stage, created_at)
                 (stage / _MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
                 (stage / _MANIFEST_SUM).write_text(_sum_of_manifest(stage))
                 for path in (*stage.iterdir(), stage):
@@ -201,18 +203,6 @@ def damage(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """A folder in `folder` to prepare something in, gone afterwards. Needs a lock."""
-    stage = folder / ".unfinished"
-    shutil.rmtree(stage, ignore_errors=True)  # of one who was killed
-    stage.mkdir()
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-@contextmanager
 def errors_named(what: str) -> Iterator[None]:
     """Makes errors of the system, such as a full disk, errors that say what failed.
 
@@ -226,16 +216,22 @@ def errors_named(what: str) -> Iterator[None]:
         raise storage_error(what, error, SnapshotError) from error
 
 
+def _broken_segment(finding: str) -> SnapshotError:
+    return SnapshotError(
+        f"no snapshot was taken: {finding}; run `compact`, which writes the index file again"
+    )
+
+
 def _copy_catalog(catalog: Catalog, stage: Path) -> None:
     for attempt in range(_ATTEMPTS):
         with catalog.reader() as reader:
-            try:
-                if segment := current_segment(reader):
+            if segment := current_segment(reader):
+                try:
                     shutil.copyfile(segment.path, stage / segment.path.name)
-            except FileNotFoundError:
-                if attempt + 1 < _ATTEMPTS:
-                    continue
-                raise
+                except FileNotFoundError:
+                    if attempt + 1 < _ATTEMPTS:
+                        continue
+                    raise _broken_segment(f"{segment.path}: is missing") from None
             reader.copy_to(stage / CATALOG)
             return
 
@@ -249,11 +245,14 @@ def _describe(stage: Path, created_at: str) -> Manifest:
     files = sorted(path.name for path in stage.iterdir())
     copy = Catalog(stage)
     try:
-        if found := verify(copy):
+        if found := verify_catalog(copy):
+            first = f" (the first of {len(found)} findings)" if len(found) > 1 else ""
             raise SnapshotError(
-                f"no snapshot was taken, as the catalogue is damaged: {found[0]}; there are"
-                f" {len(found)} such findings, see `verify`"
+                f"no snapshot was taken, as the catalogue is damaged: {found[0]}{first}; see"
+                " `verify`"
             )
+        for finding in verify_segment(copy):
+            raise _broken_segment(finding)
         with copy.reader() as reader:
             products, images = reader.counts()
             described = {

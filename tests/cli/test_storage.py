@@ -39,7 +39,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_where_it_stopped(
         ballast = fill(disk)
         ran = shop.run("add", feed, "--json", **small)
         assert (ran.code, ran.json["error"]["code"]) == (1, "disk_full")
-        assert "make room" in ran.err
+        assert "free some space" in ran.err
         assert shop.run("status", "--json", **small).json["products"] >= 1
         ballast.unlink()
         assert shop.run("add", feed, **small).code == 0

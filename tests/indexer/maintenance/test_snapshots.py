@@ -236,6 +236,55 @@ def test_no_snapshot_is_taken_of_a_damaged_catalogue(shop: Shop) -> None:
     assert shop.snapshots.entries() == []
 
 
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_a_segment_that_is_gone_or_damaged_is_named_with_the_way_out(
+    shop: Shop, damage: str
+) -> None:
+    (segment,) = shop.data.glob("segment*")
+    if damage == "gone":
+        segment.unlink()
+    else:
+        flip(segment)
+    with pytest.raises(SnapshotError) as told:
+        take(shop)
+    assert str(segment) in str(told.value)
+    assert "run `compact`" in str(told.value)
+    assert ".unfinished" not in str(told.value)
+    run(shop, "compact")
+    take(shop)
+
+
+def test_damage_is_told_of_the_file_that_was_copied_and_counted_in_words(shop: Shop) -> None:
+    with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
+        connection.execute(
+            "UPDATE products SET attributes = '{}' WHERE product_id ="
+            " (SELECT min(product_id) FROM products)"
+        )
+    with pytest.raises(SnapshotError) as told:
+        take(shop)
+    assert f"{shop.catalog.path}: " in str(told.value)
+    assert ".unfinished" not in str(told.value)
+    assert "findings" not in str(told.value)
+    with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
+        connection.execute("UPDATE products SET attributes = '{}'")
+    with pytest.raises(SnapshotError, match=r"the first of \d+ findings"):
+        take(shop)
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_a_damaged_snapshot_is_named_by_its_own_file(shop: Shop, damage: str) -> None:
+    name = take(shop)
+    catalogue = shop.snapshots.folder / name / "catalog.db"
+    if damage == "gone":
+        catalogue.unlink()
+    else:
+        flip(catalogue)
+    with pytest.raises(SnapshotError) as told:
+        give_back(shop, name)
+    assert str(catalogue) in str(told.value)
+    assert ".unfinished" not in str(told.value)
+
+
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """No file can grow beyond, as if the disk were full."""
