@@ -35,6 +35,7 @@ _KNOWN = {
     "brand",
     "color",
 }
+_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a first line that Excel understands
 _TYPED = re.compile(r"\s*c:(?P<name>.+):(?P<type>number|boolean)\s*")
 _TYPES: dict[str, Callable[[str, str], object]] = {"number": number, "boolean": boolean}
 
@@ -83,9 +84,13 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
 def _read_header(path: Path, lines: Lines) -> tuple[str, list[Column]]:
     try:
         header = next((line for line in lines if line.strip()), "")
+        delimiters = _DELIMITERS[path.suffix.lower()]
+        if match := _SEPARATOR.fullmatch(header):
+            delimiters = match[1]
+            header = next((line for line in lines if line.strip()), "")
         candidates = {
             delimiter: next(csv.reader([header], delimiter=delimiter, strict=True), [])
-            for delimiter in _DELIMITERS[path.suffix.lower()]
+            for delimiter in delimiters
         }
     except (csv.Error, RowError) as error:
         raise FeedError(f"{path}: the header cannot be read: {error}") from error

@@ -6,13 +6,14 @@ depend on.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.parsers import expat
 
 from indexer.errors import FeedError
 from indexer.feeds.lines import MAX_ROW
 from indexer.feeds.rows import BadRecord, Record
+from indexer.feeds.xml_errors import describe
 
 _CHUNK = 1 << 16  # bytes
 _MAX_TAG = 1 << 20  # bytes; expat holds a tag with its attributes in memory
@@ -143,25 +144,24 @@ class _Items:
         self._depth -= 1
 
     def _finish(self, tag: str) -> None:
-        cells = [cell[1:] for cell in sorted(self._cells, key=lambda cell: cell[0])]
         if self._size > MAX_ROW:
             self._reject(f"the item is longer than {MAX_ROW:,} characters")
         else:
             atom = tag.rpartition(":")[2] == "entry"
-            cells = _with_best_id(self._cells, cells, needs_g=self._has_g_ids and atom)
+            ranked = sorted(self._cells, key=lambda cell: cell[0])
+            cells = _with_best_id(ranked, needs_g=self._has_g_ids and atom)
             self.done.append(Record(self._start_line, cells, text="".join(self._groups)))
         self._cells = []
         self._item_depth = 0
 
 
 def _with_best_id(
-    ranked: list[tuple[int, str, str]], cells: list[tuple[str, str]], *, needs_g: bool
+    ranked: Sequence[tuple[int, str, str]], *, needs_g: bool
 ) -> list[tuple[str, str]]:
     """Returns the cells without ids of lower rank, such as Atom's <id> next to <g:id>."""
     best = min((rank for rank, name, text in ranked if name == "id" and text.strip()), default=0)
     best = 0 if needs_g else best
-    worse = {(name, text) for rank, name, text in ranked if name == "id" and rank > best}
-    return [cell for cell in cells if cell not in worse]
+    return [(name, text) for rank, name, text in ranked if name != "id" or rank <= best]
 
 
 def read_merchant_xml(path: Path) -> Iterator[Record | BadRecord]:
@@ -183,7 +183,7 @@ def read_merchant_xml(path: Path) -> Iterator[Record | BadRecord]:
             try:
                 parser.Parse(chunk, final)
             except (expat.ExpatError, LookupError, ValueError) as error:
-                raise FeedError(f"{path}: not well-formed XML: {error}") from error
+                raise FeedError(describe(path, parser, error)) from error
             yield from items.done
             items.done.clear()
             if fed - max(parser.CurrentByteIndex, 0) > _MAX_TAG:
