@@ -68,11 +68,12 @@ class Columns:
 @functools.lru_cache(maxsize=4096)
 def column_name(header: str) -> str:
     """Returns the canonical name of a column: `g:Image Link` -> `image_link`. May be empty."""
-    name = _bare(header)
+    name = bare(header)
     return _ALIASES.get(name, name)
 
 
-def _bare(header: str) -> str:
+def bare(header: str) -> str:
+    """Returns the name of a column without prefix, as `column_name`, but of an alias its own."""
     name = re.sub(r"^\s*[gc]\s*:", "", header.lower())
     return re.sub(r"\W+", "_", name).strip("_")
 
@@ -88,21 +89,24 @@ class Parsed:
 def ids(cells: Iterable[tuple[str, object]]) -> list[str]:
     """Returns the distinct product ids of a row: several if the id column is repeated.
 
-    If a row has both `id` and `product_id`, which shops may use for a variant and its product,
-    only the first of the two columns counts.
+    If a row has the column `id`, which may be empty, `product_id` does not count: shops may use it
+    for the product of a variant.
 
     Raises:
         RowError: the id is missing or invalid.
     """
-    first, found = "", []
-    for header, value in cells:
-        if column_name(header) != "id" or _is_empty(value):
-            continue
-        name = _bare(header)
-        first = first or name
-        if name == first:
-            found.append(product_id(value))
+    cells = list(cells)
+    name = id_name(header for header, _ in cells)
+    found = [
+        product_id(cell) for header, cell in cells if bare(header) == name and not _is_empty(cell)
+    ]
     return list(dict.fromkeys(found)) or [product_id(None)]
+
+
+def id_name(headers: Iterable[str]) -> str:
+    """Returns the name of the column that has the id, `id` or `product_id`; empty if none has."""
+    names = {bare(header) for header in headers}
+    return next((name for name in ("id", "product_id") if name in names), "")
 
 
 def collect(cells: Iterable[tuple[str, object]]) -> Columns:

@@ -10,6 +10,7 @@ from pathlib import Path
 from indexer.errors import FeedError
 from indexer.feeds import merchant
 from indexer.feeds.delimited import read_delimited
+from indexer.feeds.file_kinds import require_text
 from indexer.feeds.folder import PHOTOS, read_folder, read_photo
 from indexer.feeds.jsonlines import read_json_lines
 from indexer.feeds.merchant_xml import read_merchant_xml
@@ -31,6 +32,8 @@ _ACCEPTED = (
     "a folder of photos, a photo "
     f"({' '.join(sorted(PHOTOS))}) or a feed file ({' '.join(sorted(_FORMATS))})"
 )
+
+_NO_ID = "the row has a product_id but no id, which other rows have"
 
 
 def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
@@ -60,12 +63,25 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
 def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     base = path.absolute().parent
     now = datetime.datetime.now(datetime.UTC)
+    source = str(path)
+    by_id, by_alias = False, None
     for number, record in enumerate(read_records(path), 1):
         if isinstance(record, BadRecord):
             fields = (record.line, record.product_id, record.reason)
-            yield Rejection(str(path), *fields, number=number, text=record.text)
-        else:
-            yield _row(number, record, str(path), base, now)
+            yield Rejection(source, *fields, number=number, text=record.text)
+            continue
+        # Rows without the id that other rows have: it may be misspelled in them.
+        name = merchant.id_name(column for column, _ in record.cells)
+        if name == "id" and not by_id:
+            by_id = True
+            if by_alias:
+                yield _rejected(source, *by_alias, None, _NO_ID)
+        elif name == "product_id":
+            by_alias = by_alias or (number, record)
+            if by_id:
+                yield _rejected(source, number, record, None, _NO_ID)
+                continue
+        yield _row(number, record, source, base, now)
 
 
 def read_records(path: Path) -> Iterator[Record | BadRecord]:
@@ -77,6 +93,8 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
     if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
         try:
             before = file_version(path)
+            if read is not read_parquet:
+                require_text(path)
             yield from read(path)
             after = file_version(path)
         except (OSError, UnicodeDecodeError) as error:
@@ -109,20 +127,31 @@ def _row(
         images = merchant.images(columns, base)
         parsed = merchant.attributes(columns, now)
     except RowError as error:
-        # The cells may be shifted: any of them may be the id.
-        values = [str(value) for value in _values(value for _, value in record.cells)]
-        if name:
-            others += tuple(filter(None, map(_as_id, values)))
-        return Rejection(
-            *(source, record.line, name, str(error), others),
-            number=number,
-            text="" if name else "\n".join((*values, record.text)),
-            cut=record.cut,
-        )
+        return _rejected(source, number, record, name, str(error), others)
     if not any(looks_like_a_photo(image.uri) for image in images):  # the cells may be shifted
         others += tuple(filter(None, map(_as_id, _values(value for _, value in record.cells))))
     fields = (name, parsed.attributes, images, record.line, source, others, parsed.warnings)
     return FeedRow(*fields, number, record.cut)
+
+
+def _rejected(
+    source: str,
+    number: int,
+    record: Record,
+    name: str | None,
+    reason: str,
+    others: tuple[str, ...] = (),
+) -> Rejection:
+    """Returns the rejection of a row, any cell of which may be its id if the cells are shifted."""
+    values = [str(value) for value in _values(value for _, value in record.cells)]
+    if name:
+        others += tuple(filter(None, map(_as_id, values)))
+    return Rejection(
+        *(source, record.line, name, reason, others),
+        number=number,
+        text="" if name else "\n".join((*values, record.text)),
+        cut=record.cut,
+    )
 
 
 def _values(values: Iterable[object]) -> list[object]:

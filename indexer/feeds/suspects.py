@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from indexer.feeds.lines import MAX_ROW
-from indexer.feeds.merchant import MAIN_IMAGE, column_name
+from indexer.feeds.merchant import MAIN_IMAGE, bare, column_name, id_name
 from indexer.feeds.rows import BadRecord, RowError
 from indexer.feeds.values import product_id
 
@@ -32,7 +32,7 @@ class Suspects:
         self._names = names
         self._width = len(names)
         columns = list(map(column_name, names))
-        self._id = columns.index("id")
+        self._id = list(map(bare, names)).index(id_name(names))
         self._photo = columns.index(MAIN_IMAGE)
 
     def swallowed(self, lines: Sequence[str]) -> bool:

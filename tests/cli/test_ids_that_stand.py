@@ -152,3 +152,30 @@ def test_a_product_is_kept_whose_id_stands_in_a_broken_item(
 @pytest.mark.parametrize("feed", [RSS, ATOM, PLAIN])
 def test_the_id_of_the_feed_itself_is_of_no_product(stocked: Shop, feed: Feed) -> None:
     assert synchronised(stocked, feed, feed[2].format("P3")) == (0, {*NAMES})
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_row_with_an_alias_of_the_id_that_others_have_is_not_sure_of_its_id(
+    stocked: Shop, place: int
+) -> None:
+    rows = [JSON[2].format(name) for name in NAMES]
+    bad = f'{{"idd": "{NAMES[place]}", "product_id": "G77", "image_link": "{PHOTO}"}}\n'
+    path = stocked.folder / "alias.jsonl"
+    path.write_text("".join((*rows[:place], bad, *rows[place + 1 :])))
+    for options, others in (((), {"gone"}), (("--remove-despite-rejects",), set[str]())):
+        ran = stocked.run("sync", path, "--allow-mass-removal", *options)
+        assert (ran.code, "which other rows have" in ran.err) == (3, True)
+        assert set(stocked.products()) - {"G77"} == {*NAMES, *others}
+
+
+@pytest.mark.parametrize("header", ["product_id,id", "id,product_id"])
+def test_beside_a_column_id_no_other_is_the_id(stocked: Shop, header: str) -> None:
+    path = stocked.folder / "variants.csv"
+    rows = [("G1", name) for name in NAMES if name != "P3"] + [("P77", "")]
+    if header.startswith("id"):
+        rows = [(name, group) for group, name in rows]
+    lines = [f"{first},{second},{PHOTO}\n" for first, second in rows]
+    path.write_text(f"{header},image_link\n" + "".join(lines))
+    ran = stocked.run("sync", path, "--json")
+    assert (ran.code, ran.json["added"], ran.json["not_removed"]) == (3, 0, 2)
+    assert "id is missing" in ran.err
