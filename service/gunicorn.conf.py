@@ -68,14 +68,17 @@ logs.start_logging(_service.log_format, _service.log_level)
 
 
 def when_ready(server: object) -> None:
+    """Logs the address of the search page."""
     address = server.LISTENERS[0].sock.getsockname()  # type: ignore[attr-defined]
     server.log.info("Search page: http://%s:%s/", _host, address[1])  # type: ignore[attr-defined]
 
 
 def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
+    """Drops the gauges of a worker that has ended."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]
 
 
 def on_exit(server: object) -> None:  # noqa: ARG001
+    """Removes the files of the metrics."""
     if _counts is not None:
         rmtree(_counts, ignore_errors=True)

@@ -35,11 +35,12 @@ class Guard:
         self._costs: dict[tuple[str, str | None], int] = {}
 
     def check(self) -> None:
-        """
+        """Checks the rate limits and the key of the current request.
+
         Raises:
-            RateLimitedError: this client sends too many requests.
-            UnauthorizedError: the request has no key and needs one, or its key is not valid.
-            ForbiddenError: the key is for other things.
+            RateLimitedError: the client sends too many requests.
+            UnauthorizedError: the request needs a key and has none, or an invalid one.
+            ForbiddenError: the key lacks the scope.
         """
         rule = request.url_rule
         scope = scope_of(current_app, request.method, rule.rule) if rule else None

@@ -49,8 +49,10 @@ REPEATABLE = {n for n, field in Parameters.model_fields.items() if isinstance(fi
 
 
 class JsonQuery(Parameters):
-    """A search as JSON, with exactly one of `image_base64`, `image_url` and `product_id`, or with
-    `more_like` alone."""
+    """A search as JSON.
+
+    It has exactly one of `image_base64`, `image_url` and `product_id`, or `more_like` alone.
+    """
 
     image_base64: Base64Photo = None
     image_url: Annotated[

@@ -32,8 +32,10 @@ _PHOTO_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class CollectionState:
-    """What `/readyz` says of a collection. `detail` explains every status but `ready`, and an
-    empty catalogue."""
+    """The state of a collection, as `/readyz` shows it.
+
+    `detail` explains every status except `ready`, and an empty catalogue.
+    """
 
     name: str
     status: str
@@ -97,7 +99,8 @@ class SearchService:
             embedder.batcher.stop()
 
     def searcher(self, collection: str) -> Searcher:
-        """
+        """Returns the searcher of a collection that is ready.
+
         Raises:
             UnknownCollectionError: no collection of this name is configured.
             NotReadyError: it is not open, or (CollectionMissingError) has no catalogue.
@@ -214,10 +217,12 @@ class SearchService:
         return searcher
 
     def _catalog(self, name: str) -> Catalog:
-        """
+        """Opens the catalogue of a collection.
+
+        The service never makes one: a mistyped or unmounted folder would look like an empty store.
+
         Raises:
-            CatalogMissingError: there is none; the service makes none, as a mistyped or unmounted
-                folder would look like an empty store.
+            CatalogMissingError: there is none.
         """
         folder, data_dir = self._settings.folder_of(name), self._settings.storage.data_dir
         if not (folder / FILE_NAME).is_file():

@@ -16,11 +16,13 @@ def register(app: Flask) -> None:
 
 
 def _check() -> None:
-    """
+    """Checks the encoding of path, query string and body.
+
+    Werkzeug replaces bytes that are not UTF-8 with U+FFFD, which would make another product id.
+
     Raises:
         UnsupportedMediaTypeError: the body is compressed.
-        BadParameterError: path or query string are not UTF-8; Werkzeug would put U+FFFD in the
-            place of such bytes, and so make another product id of them.
+        BadParameterError: path or query string are not UTF-8.
     """
     if request.url_rule is None:
         return

@@ -20,7 +20,8 @@ class _StrictParser(FormDataParser):
         content_length: int | None,
         options: dict[str, str] | None = None,
     ) -> "t_parse_result":
-        """
+        """Parses a form.
+
         Raises:
             BadRequestError: the form has no boundary, or is malformed or cut.
         """

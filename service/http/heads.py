@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 class HeadsFirst:
-    """WSGI middleware, the innermost: to a head whose body is to come it says `100 Continue`,
-    unless the key, the path, the method or the announced length is already wrong."""
+    """The innermost WSGI middleware: answers a head before its body is read.
+
+    It sends `100 Continue` unless the key, path, method or announced length is already wrong.
+    """
 
     def __init__(self, app: Flask, inner: "WSGIApplication") -> None:
         self._app = app

@@ -83,7 +83,8 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
 
 
 def require_no_query() -> None:
-    """
+    """Checks that the URL has no parameters.
+
     Raises:
         BadParameterError: there are parameters in the URL.
     """

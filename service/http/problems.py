@@ -34,8 +34,10 @@ log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is stable; `title` names the kind of problem and `detail` says what is
-    wrong, both for people."""
+    """A problem document (RFC 9457).
+
+    `code` is stable; `title` (the kind of problem) and `detail` are for people.
+    """
 
     type: str
     title: str
