@@ -11,8 +11,9 @@ from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Result
+from indexer.maintenance.verify import verify_catalog
 from indexer.search import Searcher
-from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog import Catalog, DamagedError
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
@@ -168,18 +169,20 @@ class SearchService:
         searcher, failure = self._opened.searcher(name), self._opened.failure(name)
         if failure is None and searcher is not None:
             try:
-                return self._state_of(searcher)
+                return self._state_of(searcher, self._stores[name])
             except ImageSearchError as error:  # what the refresher has not met yet
                 failure = failure_of(error)
         if failure is None:
             return CollectionState(name, "starting", "the model is being loaded")
         return CollectionState(name, failure.status, failure.detail)
 
-    def _state_of(self, searcher: Searcher) -> CollectionState:
+    def _state_of(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:
         spec = searcher.spec
         with searcher.store.reader() as reader:
             found = kind_of(reader)
             products, _ = reader.counts()
+        if store.catalog.damage:
+            raise DamagedError(store.catalog.damage)
         fingerprint = found.fingerprint if found else spec.fingerprint
         # Imported vectors are meant to be of another model; any others are not.
         fits = fingerprint in (spec.fingerprint, IMPORTED)
@@ -203,8 +206,11 @@ class SearchService:
         store = EmbeddedStore(self._catalog(name))
         hides = self._settings.hides_out_of_stock(name)
         searcher = Searcher(name, store, embedder.spec, hide_out_of_stock=hides)
+        failure = self._opened.failure(name)
         try:
-            state = self._refresh(searcher)
+            if failure and failure.damaged:
+                _require_undamaged(store.catalog)
+            state = self._brought_up_to_date(searcher, store)
             searcher.warm_up()
         except BaseException:
             store.close()
@@ -252,9 +258,12 @@ class SearchService:
             )
         return self._embedders[settings]
 
-    def _refresh(self, searcher: Searcher) -> CollectionState:
-        searcher.store.refresh()
-        state = self._state_of(searcher)
+    def _refresh(self, searcher: Searcher) -> None:
+        self._brought_up_to_date(searcher, self._stores[searcher.name])
+
+    def _brought_up_to_date(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:
+        store.refresh()
+        state = self._state_of(searcher, store)
         metrics.VIEW_SEQ.labels(searcher.name).set(searcher.store.seq)
         metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
         for part, images in searcher.store.index_sizes().items():
@@ -266,6 +275,16 @@ class SearchService:
     def _seconds_per_photo(self) -> float:
         batchers = [embedder.batcher for embedder in self._embedders.values()]
         return max((batcher.seconds_per_photo for batcher in batchers), default=0)
+
+
+def _require_undamaged(catalog: Catalog) -> None:
+    """Reads and checks everything stored.
+
+    Raises:
+        DamagedError: the catalogue is damaged.
+    """
+    for finding in verify_catalog(catalog):
+        raise DamagedError(finding)
 
 
 def _command(collection: str, command: str) -> str:

@@ -2,6 +2,9 @@
 
 Two threads of low priority: one opens what is not open, which may load a model, the other
 follows what is. So a collection that cannot be opened holds up no other.
+
+A damaged collection is `failed` until it has been opened again with a check of everything stored.
+Until then, searches that do not meet the damage are answered.
 """
 
 import logging
@@ -15,6 +18,7 @@ from functools import partial
 
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.search import Searcher
+from indexer.store.embedded.catalog import DamagedError
 from service.engine import metrics
 
 log = logging.getLogger(__name__)
@@ -31,10 +35,14 @@ MISSING, FAILED = "missing", "failed"
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a collection cannot be searched: `status` as in `/readyz`."""
+    """Why a collection is not ready: `status` as in `/readyz`.
+
+    `damaged`: the stored data is damaged.
+    """
 
     status: str
     detail: str
+    damaged: bool = False
 
 
 @dataclass
@@ -104,7 +112,10 @@ class OpenedCollections:
 
     def _open_all(self) -> None:
         for name, attempts in self._attempts.items():
-            if name in self._searchers or time.monotonic() < attempts.at or self._stopped.is_set():
+            if time.monotonic() < attempts.at or self._stopped.is_set():
+                continue
+            failure = self._failures.get(name)
+            if name in self._searchers and not (failure and failure.damaged):
                 continue
             failure = self._attempt(name, partial(self._add, name))
             if failure is None:
@@ -113,12 +124,17 @@ class OpenedCollections:
                 attempts.put_off()
 
     def _add(self, name: str) -> None:
+        before = self._searchers.get(name)
         self._searchers[name] = self._open(name)
+        if before:
+            before.store.close()  # searches in flight keep their connections
 
     def _refresh_all(self) -> None:
         for name, searcher in list(self._searchers.items()):
             failure = self._attempt(name, partial(self._refresh, searcher))
-            if failure is not None and failure.status == MISSING:
+            if failure is None or failure.status != MISSING:
+                continue
+            if self._searchers.get(name) is searcher:  # the opener may have replaced it
                 del self._searchers[name]
                 searcher.store.close()  # searches in flight keep their connections
 
@@ -129,6 +145,8 @@ class OpenedCollections:
             step()
         except ImageSearchError as error:
             failure = failure_of(error)
+            if before and before.damaged and failure.damaged:
+                failure = before  # a full check may name another place first
             if failure != before:
                 log.error("collection %s: %s", name, error)
         except Exception:  # the next change may be a good one
@@ -146,7 +164,8 @@ class OpenedCollections:
 
 def failure_of(error: ImageSearchError) -> Failure:
     """What `/readyz` says of a collection that raises this error."""
-    return Failure(MISSING if isinstance(error, CatalogMissingError) else FAILED, str(error))
+    status = MISSING if isinstance(error, CatalogMissingError) else FAILED
+    return Failure(status, str(error), isinstance(error, DamagedError))
 
 
 def _yield_to_requests() -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -388,6 +389,43 @@ def test_a_catalogue_that_is_damaged_while_it_is_served_is_told_and_not_a_fault(
         code, status, detail = reason(client)
         assert (code, status) == (503, "failed")
         assert "table state is damaged" in detail
+
+
+def test_a_damaged_catalogue_stays_failed_until_all_of_it_is_whole(store: Store) -> None:
+    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
+
+    def change(statement: str, *values: str) -> None:
+        with closing(sqlite3.connect(store.catalog.path)) as connection, connection:
+            connection.execute(statement, values)
+
+    with closing(sqlite3.connect(store.catalog.path)) as connection:
+        ((stored,),) = connection.execute(
+            "SELECT attributes FROM products WHERE product_id = 'boot'"
+        )
+    with serving(store.catalog.folder.parent) as client:
+        change("UPDATE products SET attributes = '[]' WHERE product_id = 'boot'")
+        change("UPDATE state SET products = 7")
+        assert reason(client)[:2] == (503, "failed")
+        change("UPDATE state SET products = 2")
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert reason(client)[:2] == (503, "failed")
+        assert 'image_search_ready{collection="default"} 0.0' in client.get("/metrics").text
+        change("UPDATE products SET attributes = ? WHERE product_id = 'boot'", stored)
+        wait_for(lambda: reason(client) == (200, "ready", ""), "recovery", seconds=20)
+        assert products_of(client.get("/v1/products/shoe/similar")) == ["boot"]
+
+
+def test_damage_that_only_a_search_meets_fails_its_collection(store: Store) -> None:
+    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
+    with serving(store.catalog.folder.parent) as client:
+        with closing(sqlite3.connect(store.catalog.path)) as connection, connection:
+            connection.execute("UPDATE products SET attributes = '[]' WHERE product_id = 'boot'")
+        assert reason(client) == (200, "ready", "")
+        assert client.get("/v1/products/shoe/similar").status_code == 500
+        code, status, detail = reason(client)
+        assert (code, status) == (503, "failed")
+        assert "boot" in detail
 
 
 def test_a_server_that_starts_before_anything_is_indexed_answers_and_becomes_ready(

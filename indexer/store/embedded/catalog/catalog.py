@@ -27,6 +27,10 @@ class Catalog:
         folder: the collection's folder.
         create: create folder and catalogue if they do not exist.
 
+    Attributes:
+        damage: the first damage that a reader of this object met, "" if none. It is kept because
+            a later reader may not meet it: its connection may have the pages in memory.
+
     Raises:
         CatalogMissingError: the catalogue does not exist and `create` is False.
         StorageError: the disk refuses to open or create it.
@@ -38,6 +42,7 @@ class Catalog:
         self.path = folder / FILE_NAME
         self.high_water_mark = HighWaterMarkFile(folder)
         self._idle: deque[Opened] = deque()
+        self.damage = ""
         self._closed = False
         self._last_seq = 0  # highest one read; a lower one later means another file
         if create:
@@ -73,6 +78,15 @@ class Catalog:
             StorageError: the disk refuses to read at the moment.
             DamagedError: the catalogue is damaged.
         """
+        try:
+            with self._reader() as reader:
+                yield reader
+        except DamagedError as error:
+            self.damage = self.damage or str(error)
+            raise
+
+    @contextmanager
+    def _reader(self) -> Iterator[CatalogReader]:
         self._require_same_file()
         last_seq = self._last_seq
         with errors_named(self.path, READING):
