@@ -4,6 +4,7 @@ TensorFlow and FAISS hang when they are used before a fork, so nothing is preloa
 worker loads its own model. One worker with threads uses every core for one photo at a time.
 """
 
+import logging
 import math
 import os
 import sys
@@ -14,13 +15,21 @@ from shutil import rmtree
 from indexer.config import load_settings
 from indexer.errors import ImageSearchError
 from service.access.hosts import require_protection
+from service.http import logs
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
     _settings = load_settings(Path(_config) if _config else None)
-    require_protection(_settings)
 except ImageSearchError as error:
     sys.exit(f"error: {error}")
+try:
+    require_protection(_settings)
+except ImageSearchError as error:
+    if _settings.service.log_format == "text":
+        sys.exit(f"error: {error}")
+    logs.start_logging("json", _settings.service.log_level)
+    logging.getLogger("service").critical("%s: %s", error.code, error)
+    sys.exit(1)
 
 # A search is too short to spread over cores, on which the model computes anyway. FAISS's
 # library reads this when it is loaded.
@@ -33,7 +42,6 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.engine.admission import costly_share  # noqa: E402
-from service.http import logs  # noqa: E402
 from service.server.incoming import max_body_bytes  # noqa: E402
 from service.server.worker import NoAccessLog, SearchWorker  # noqa: E402
 

@@ -1,6 +1,7 @@
 """Who may send what: keys, scopes, limits, other origins."""
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -448,12 +449,17 @@ def test_gunicorn_refuses_to_start_open_to_a_network_and_names_both_ways_out(
         _, stderr = process.communicate(timeout=60)
         return process.returncode, stderr.decode()
 
-    code, message = check()
+    refused = f"service.host: received '{ANYWHERE}'"
+    code, message = check(IMAGE_SEARCH_SERVICE_LOG_FORMAT="text")
     assert code != 0
-    assert message.startswith(f"error: service.host: received '{ANYWHERE}'")
+    assert message.startswith(f"error: {refused}")
     assert "keys create" in message
     assert "access.open: true" in message
     assert len(message.splitlines()) == 1
+    code, line = check()
+    assert code != 0
+    assert json.loads(line)["level"] == "CRITICAL"
+    assert json.loads(line)["message"].startswith(f"bad_config: {refused}")
     assert check(IMAGE_SEARCH_ACCESS_OPEN="true") == (0, "")
     assert cli("keys", "create", "--scope", "search", data_dir=tmp_path).code == 0
     assert check() == (0, "")
