@@ -125,7 +125,8 @@ class IndexSettings(Section):
         gt=0,
         le=1,
         description="Fraction of images changed since the index file was written at which a"
-        " command that changes the catalogue writes a new one.",
+        " command or service that changes the catalogue writes a new one; at least 1,000"
+        " images.",
     )
 
 
