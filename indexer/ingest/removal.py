@@ -1,5 +1,6 @@
 """Which products a feed no longer has: none that a row of it may be about."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from indexer.errors import MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 
 MASS_REMOVAL_FRACTION = 0.2
+_BYTE = re.compile("[\udc80-\udcff]")  # how a byte that is no UTF-8 is read
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,13 @@ class Occurring:
             self._lengths.setdefault(each[0], set()).add(len(each))
 
     def within(self, text: str) -> list[str]:
-        """The ids that stand in the text."""
+        """The ids that stand in the text; bytes that are no UTF-8 may be Latin-1."""
+        found = self._as_read(text)
+        if _BYTE.search(text):
+            found += self._as_read(_BYTE.sub(lambda byte: chr(ord(byte[0]) - 0xDC00), text))
+        return found
+
+    def _as_read(self, text: str) -> list[str]:
         found = []
         for start, first in enumerate(text):
             lengths = self._lengths.get(first)

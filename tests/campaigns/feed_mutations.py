@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 from xml.sax.saxutils import escape
@@ -30,7 +31,12 @@ def delimited(delimiter: str) -> Write:
 
 
 def json_lines(rows: Sequence[Row]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(json.dumps(_nested(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _nested(row: Row) -> dict[str, object]:
+    """The row with its brand as an object that has an id, too."""
+    return {name: {"id": text} if name == "brand" else text for name, text in row.items()}
 
 
 def xml(rows: Sequence[Row]) -> str:
@@ -164,6 +170,49 @@ def _bad_bytes(random: Random, data: bytes) -> bytes:
     return data[:at] + random.choice((b"\xff", b"\xc3", b"\x00", b"\xed\xa0\x80")) + data[at:]
 
 
+def _shift(random: Random, text: str, marks: str) -> str:
+    """A mark inside of one line, and mostly one less behind it: the cells between are shifted."""
+    lines = text.splitlines(keepends=True)
+    number = random.randrange(len(lines))
+    line, mark = lines[number], marks[0]
+    at = random.randrange(len(line))
+    start, end = line[:at], line[at:]
+    if random.random() < 0.7:
+        before, _, last = end.rpartition(mark)
+        end = before + ("\n" if random.random() < 0.5 else last)
+    lines[number] = f"{start}{mark}{end}"
+    return "".join(lines)
+
+
+def _misspell(random: Random, text: str, _: str) -> str:
+    """The name of the id or of the item, in one row or in all."""
+    old, new = random.choice(
+        (
+            ("id>", "idd>"),
+            ('"id"', '"idd"'),
+            ("item>", "itme>"),
+            ('"id": ', '"id" '),
+            ("'id", '"id'),
+        )
+    )
+    places = [match.start() for match in re.finditer(re.escape(old), text)]
+    if not places:
+        return text
+    at = random.choice(places)
+    end = text.find("\n", at)
+    return text[:at] + text[at:end].replace(old, new) + text[end:]
+
+
+def _cut_last(random: Random, text: str, _: str) -> str:
+    """The feed ends in its last cells, or a few rows before."""
+    lines = text.splitlines(keepends=True)
+    kept = "".join(lines[: len(lines) - random.choice((0, 0, 1, 3))])
+    return kept[: max(len(kept) - random.randint(1, 8), 1)]
+
+
 _OF_ROWS = (_junk, _junk, _junk_everywhere, _delete, _double, _shuffle)
-_OF_TEXT = (_insert, _drop, _replace, _bracket, _cut, _lose_part, _move_lines, _break_lines)
+_OF_TEXT = (
+    *(_insert, _drop, _replace, _bracket, _cut, _lose_part, _move_lines, _break_lines),
+    *(_shift, _shift, _misspell, _misspell, _cut_last),
+)
 _OF_BYTES = (_flip, _cut_bytes, _bad_bytes)

@@ -50,7 +50,7 @@ _EDGES = {
     ".jsonl": ('"', '"'),
     ".xml": (r"(?:\s|<[^<>]*>)", r"[\s<]"),
 }
-_SUFFIXES = (".jpg", ".heic", ".txt", ".PNG", ".tiff", "", ".webp")
+_SUFFIXES = (".jpg", ".heic", ".txt", ".PNG", ".tiff", "", ".webp", ".jfif", ".png.bak")
 
 
 class Campaign:
@@ -70,18 +70,22 @@ class Campaign:
         self._number = 0
 
     def rows(self) -> list[Row]:
-        """The whole feed, with a price that it never had."""
+        """The whole feed, with a price that it never had, and its columns in any order."""
         self._number += 1
-        return [
+        rows = [
             {
                 "id": _IDS[n % len(_IDS)].format(1000 + n),
                 "title": self.random.choice(("Boot", "Shoe, red", "Warm\nand dry", '4" heel')),
                 "image_link": f"{self.random.choice(_COLOURS)}.png",
                 "price": f"{self._number}.00 EUR",
                 "color": self.random.choice(("", "red", "blue")),
+                "brand": f"maker {n % 5}",
+                "product_id": f"group {n % 3}",
             }
             for n in range(_PRODUCTS)
         ]
+        columns = self.random.sample(list(rows[0]), len(rows[0]))
+        return [{name: row[name] for name in columns} for row in rows]
 
     def sync(self, path: Path, standing: Callable[[str], bool], intact: Iterable[Row]) -> None:
         """Synchronises a damaged feed.
@@ -95,7 +99,11 @@ class Campaign:
         """
         before = self.store.product_ids()
         try:
-            report = self.store.indexer.sync(lambda: read_feed(path), allow_mass_removal=True)
+            report = self.store.indexer.sync(
+                lambda: read_feed(path),
+                allow_mass_removal=True,
+                remove_despite_rejects=self.random.random() < 0.4,
+            )
         except FeedError:
             assert self.store.product_ids() == before
             self.counts["refused whole"] += 1
@@ -215,12 +223,17 @@ def _parquet(campaign: Campaign) -> None:
 
 def _folder(campaign: Campaign) -> None:
     random, folder = campaign.random, campaign.store.photos / "stock"
-    shutil.rmtree(folder, ignore_errors=True)
+    for each in (folder, folder.with_name("elsewhere")):
+        shutil.rmtree(each, ignore_errors=True)
     for n in range(_PRODUCTS):
         file = folder / ("boots" if n % 2 else ".") / f"p{n}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(campaign.store.photos / f"{_COLOURS[n % len(_COLOURS)]}.png", file)
     campaign.store.indexer.sync(lambda: read_feed(folder), allow_mass_removal=True)
+    if random.random() < 0.3:  # a folder behind a link, with a link back
+        folder.joinpath("boots").rename(elsewhere := folder.with_name("elsewhere"))
+        folder.joinpath("boots").symlink_to(elsewhere)
+        elsewhere.joinpath("back").symlink_to(folder)
     for _ in range(random.randint(1, 4)):
         file = random.choice(sorted(each for each in folder.rglob("*") if each.is_file()))
         _damage_file(random, file)
