@@ -185,6 +185,9 @@ def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection
             digest = hashlib.blake2b(row.product_id.encode(), digest_size=16).digest()
             if digest in seen:
                 reason = f"id {row.product_id!r} was already used earlier in the feed"
-                row = row.rejected(reason)
+                cells = (
+                    str(each) for each in row.attributes.values() if isinstance(each, str | int)
+                )
+                row = replace(row.rejected(reason), may_name=(*row.may_name, *cells))
             seen.add(digest)
         yield row

@@ -8,6 +8,7 @@ from indexer.errors import MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 
 MASS_REMOVAL_FRACTION = 0.2
+_STRAY = "\"',;|\t"  # around an id, they are left over from its quotes or delimiters
 _BYTE = re.compile("[\udc80-\udcff]")  # how a byte that is no UTF-8 is read
 
 
@@ -63,7 +64,8 @@ def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> 
         cut = row if row.cut else cut
         if isinstance(row, FeedRow):
             # The cells of a new product may be those of another, shifted by a stray delimiter.
-            names = (*row.may_name, *(map(str, row.attributes.values()) if is_new else ()))
+            cells = map(str, row.attributes.values()) if is_new else ()
+            names = (*row.may_name, row.product_id.strip(_STRAY), *cells)
             doubtful |= {name: row for name in names if name in left}
             continue
         unknown += row.product_id is None

@@ -86,6 +86,28 @@ def test_a_broken_row_keeps_no_product_whose_id_is_part_of_a_longer_word(stocked
     assert "gone" not in synchronised(stocked, CSV, bad)[1]
 
 
+def test_an_id_with_a_delimiter_left_over_in_its_quotes_keeps_the_product(stocked: Shop) -> None:
+    for _ in range(2):
+        assert "P3" in synchronised(stocked, CSV, f'"P3,",{PHOTO},Boot,5.00 EUR\n')[1]
+
+
+def test_an_id_in_latin_1_keeps_its_product_however_the_run_is_forced(shop: Shop) -> None:
+    shop.run("add", shop.feed({"Größe 3": "red", "gone": "navy"}))
+    path = shop.folder / "latin.csv"
+    path.write_bytes((CSV[1] + CSV[2].format("Größe 3")).encode("latin-1"))
+    options = ("--allow-mass-removal", "--remove-despite-rejects")
+    assert shop.run("sync", path, *options).code == 3
+    assert set(shop.products()) == {"Größe 3"}
+
+
+def test_a_second_row_of_an_id_keeps_the_products_of_its_cells(stocked: Shop) -> None:
+    path = stocked.folder / "header.csv"
+    rows = [f"group,{PHOTO},{name}\n" for name in NAMES]
+    path.write_text("product_id,image_link,idd\n" + "".join(rows))
+    assert stocked.run("sync", path, "--allow-mass-removal").code == 3
+    assert set(stocked.products()) == {*NAMES, "group"}
+
+
 def test_a_line_too_long_to_look_into_refuses_the_feed(stocked: Shop) -> None:
     bad = f'{{"title": "{LONG * 17}", "id": "P3"}}\n'
     assert synchronised(stocked, JSON, bad, "--remove-despite-rejects") == (1, {*NAMES, "gone"})
