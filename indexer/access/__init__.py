@@ -1,1 +1,1 @@
-"""API keys, as the data directory keeps them."""
+"""API keys in the data directory."""

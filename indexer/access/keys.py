@@ -1,7 +1,7 @@
-"""API keys: who may do what over HTTP. One small file for all collections.
+"""API keys of the HTTP service, in one small file for all collections.
 
-A key is `ID.SECRET`. The file holds the SHA-256 of the secret: of 256 random bits, which no
-one can guess, a slow hash would protect no better.
+A key is `ID.SECRET`. The file stores the SHA-256 of the secret; a slow hash would add no
+protection, because the secret has 256 random bits.
 """
 
 import hmac
@@ -21,24 +21,32 @@ from indexer.store.embedded.catalog.schema import now
 Scope = Literal["search", "events", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_FILE = "keys.json"  # no collection's folder can have this name
+_FILE = "keys.json"  # not a valid collection name
 
 
 class KeysError(ImageSearchError):
-    """The file of the keys cannot be read or written."""
+    """The file of API keys cannot be read or written."""
 
     code = "bad_keys"
 
 
 class UnknownKeyError(ImageSearchError):
-    """There is no key of this id."""
+    """There is no key with this id."""
 
     code = "unknown_key"
 
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key."""
+    """A stored key.
+
+    Attributes:
+        id: the first part of the key.
+        name: given by the operator.
+        scopes: what the key permits.
+        sha256: of the secret.
+        created_at: ISO 8601, UTC.
+    """
 
     id: str
     name: str
@@ -47,21 +55,22 @@ class Key:
     created_at: str
 
     def allows(self, scope: Scope) -> bool:
+        """Returns whether the key permits `scope`; `admin` permits everything."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 class Keys:
-    """The keys in a data folder. Thread-safe; a change by any process shows in the next call."""
+    """The keys in a data folder. Thread-safe; changes by any process apply to the next call."""
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / _FILE
         self._read: tuple[object, dict[str, Key]] = (None, {})
 
     def all(self) -> dict[str, Key]:
-        """Every key by its id, oldest first.
+        """Returns all keys by id, oldest first.
 
         Raises:
-            KeysError: the file is damaged or may not be read.
+            KeysError: the file is damaged or cannot be read.
         """
         try:
             status = self.path.stat()
@@ -75,17 +84,17 @@ class Keys:
         return self._read[1]
 
     def find(self, text: str) -> Key | None:
-        """The key that a client sent, if it is one.
+        """Returns the key with the text that a client sent; None if it is invalid.
 
         Raises:
-            KeysError: as `all`.
+            KeysError: see `all`.
         """
         key_id, _, secret = text.partition(".")
         key = self.all().get(key_id)
         return key if key and hmac.compare_digest(key.sha256, _hash(secret)) else None
 
     def create(self, scopes: Iterable[Scope], name: str) -> tuple[Key, str]:
-        """A new key, and its text, which is kept nowhere.
+        """Creates a key; returns it with its text, which is not stored.
 
         Raises:
             LockedError: another process is changing the keys.
@@ -102,11 +111,12 @@ class Keys:
         return key, f"{key_id}.{secret}"
 
     def revoke(self, key_id: str) -> Key:
-        """Makes a key invalid.
+        """Deletes a key.
 
         Raises:
-            UnknownKeyError: there is no such key.
-            LockedError, KeysError: as `create`.
+            UnknownKeyError: there is no key with this id.
+            LockedError: another process is changing the keys.
+            KeysError: the file cannot be read or written.
         """
         unknown = UnknownKeyError(f"there is no key {key_id!r}; `keys list` shows their ids")
         if not self.path.is_file():
@@ -125,7 +135,8 @@ class Keys:
             keys = [Key(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeysError(
-                f"{self.path}: cannot be read: {error}; put it back, or delete it and make new keys"
+                f"{self.path}: cannot be read: {error}; restore it, or delete it and create new"
+                " keys"
             ) from error
         return {key.id: key for key in keys}
 

@@ -1,4 +1,4 @@
-"""The group of commands, and what all of them share: settings, `--json`, errors, exit codes."""
+"""The command group, and what all commands share: settings, `--json`, errors, exit codes."""
 
 import atexit
 import functools
@@ -27,21 +27,25 @@ from indexer.store.embedded.store import EmbeddedStore
 
 P = ParamSpec("P")
 
-# At exit, Python searches everything that was imported for garbage, for up to a second.
+# Skips the garbage collection at exit, which takes up to a second.
 atexit.register(gc.freeze)
 
 # stdout carries results only; everything else goes here.
 log = Console(stderr=True, markup=False)
 
-# Failures in a row after which a command asks a photo server no more.
+# Consecutive failures after which a command stops sending requests to a photo server.
 _PATIENCE = 3
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a command has to say: the document for `--json`, the text for people.
+    """The output of a command.
 
-    `notes` are lines for stderr.
+    Attributes:
+        document: for `--json`.
+        text: for stdout without `--json`.
+        code: exit code.
+        notes: lines for stderr.
     """
 
     document: dict[str, Any]
@@ -52,51 +56,64 @@ class Output:
 
 @dataclass
 class App:
-    """Opens what a command needs, when it needs it."""
+    """Opens what a command needs, on first use.
+
+    Args:
+        config: path of the settings file; None uses the default.
+        collection: name of the collection.
+    """
 
     config: Path | None
     collection: str
 
     @cached_property
     def settings(self) -> Settings:
+        """All settings."""
         return load_settings(self.config)
 
     @cached_property
     def embedding(self) -> EmbeddingSettings:
+        """The embedding settings of the collection."""
         return self.settings.embedding_of(self.collection)
 
     @cached_property
     def spec(self) -> EmbeddingSpec:
+        """The spec of the configured model."""
         return resolve_spec(self.embedding)
 
     @cached_property
     def _loaded(self) -> Embedder:
         if not self.spec.trained:
-            log.print("weights: untrained; use them for tests, their results mean little")
+            log.print("weights: untrained; for tests only, results are meaningless")
         with log.status(f"loading {self.spec.model}, {self.spec.weights} weights"):
             return load_embedder(self.embedding)
 
     def embedder(self) -> Embedder:
-        """The embedder; the first call takes seconds."""
+        """Returns the embedder; the first call takes seconds."""
         return self._loaded
 
     def folder(self) -> Path:
+        """Returns the folder of the collection."""
         return self.settings.folder_of(self.collection)
 
     def catalog(self, *, create: bool = False) -> Catalog:
+        """Opens the catalogue of the collection; creates it if `create` is set."""
         return Catalog(self.folder(), create=create)
 
     @cached_property
     def photos(self) -> PhotoSource:
+        """Reads photos from disk and from the web."""
         settings = self.settings
         return PhotoSource(
             settings.images.limits(), settings.fetch, settings.photo_cache, patience=_PATIENCE
         )
 
     def query_embedder(self) -> PlainQueryEmbedder:
+        """Returns the embedder of query photos."""
         return PlainQueryEmbedder(self.embedder, self.settings.images.limits())
 
     def searcher(self) -> Searcher:
+        """Opens the searcher of the collection."""
         return Searcher(
             self.collection,
             EmbeddedStore(self.catalog()),
@@ -110,27 +127,27 @@ class App:
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="IMAGE_SEARCH_CONFIG",
-    help="Settings file.  [default: config.yaml, if it is there]",
+    help="Settings file.  [default: config.yaml, if it exists]",
 )
 @click.option(
     "--collection",
     default=DEFAULT_COLLECTION,
     show_default=True,
-    help="Section of the store to work on, as named in the settings.",
+    help="Collection to use, as named in the settings.",
 )
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, config: Path | None, collection: str) -> None:
     """Index a store's products and search them by photo.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some rows were rejected,
+    Exit codes: 0 done, 1 failed, 2 invalid usage or settings, 3 done but some rows were rejected,
     4 another process is writing.
     """
     context.obj = App(config, collection)
 
 
 def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., None]:
-    """Makes a function of `App` and options into a command's body with `--json`."""
+    """Decorates a function that returns an `Output`: adds `--json`, printing and error handling."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.pass_obj
@@ -141,13 +158,15 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
         except ImageSearchError as error:
             _fail(str(error), error.code, exit_code(error), as_json)
         except KeyboardInterrupt:
-            text = "interrupted; what was reported done is kept, run it again to go on"
+            text = (
+                "interrupted; changes reported as done are kept, run the command again to continue"
+            )
             _fail(text, "interrupted", INTERRUPTED, as_json)
         else:
             if as_json:
                 click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
             else:
-                # Product ids and paths may look like markup or emoji.
+                # Product ids and paths may look like markup or emoji codes.
                 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
                 console.print(output.text)
             for note in output.notes:

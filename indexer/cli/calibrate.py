@@ -1,4 +1,4 @@
-"""The command that makes an int8 model."""
+"""The command `calibrate`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from indexer.errors import BadParameterError, ImageError, WeightsError
 from indexer.images import decode
 from indexer.store.embedded.catalog.places import location_of
 
-FEWEST = 100  # half of them are measured on: five times as many as are nearest
+MIN_PHOTOS = 100  # half of them for measuring: five times the number of neighbours
 
 
 @click.command()
@@ -29,37 +29,38 @@ FEWEST = 100  # half of them are measured on: five times as many as are nearest
     "--photos",
     default=300,
     show_default=True,
-    type=click.IntRange(FEWEST),
-    help="Photos of the catalogue to use at most: half to calibrate, half to measure.",
+    type=click.IntRange(MIN_PHOTOS),
+    help="Maximum number of catalogue photos: half to calibrate, half to measure.",
 )
 @click.option(
     "--min-overlap",
     default=0.95,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of the ten nearest photos that must be those of float32.",
+    help="Minimum share of the ten nearest photos that float32 finds too.",
 )
-@click.option("--seed", default=0, show_default=True, help="Another seed takes other photos.")
+@click.option("--seed", default=0, show_default=True, help="Seed for choosing photos.")
 @reporting
 def calibrate(app: App, output: Path, photos: int, min_overlap: float, seed: int) -> Output:
-    """Make an int8 model of the configured network, which computes much faster, in OUTPUT (.int8).
+    """Convert the configured model to int8, which is much faster, and write it to OUTPUT (.int8).
 
-    It fits the photos of this catalogue. If it finds too few of those that float32 finds, nothing
-    is written and the exit code is 1. To use it, set embedding.weights to OUTPUT and run `rebuild
-    --re-embed`. Needs OpenVINO: pip install -r requirements-openvino.txt
+    The model is calibrated on photos of this catalogue. If its top-10 overlap with float32 is below
+    --min-overlap, nothing is written and the exit code is 1. To use it, set embedding.weights to
+    OUTPUT and run `rebuild --re-embed`. Requires OpenVINO: pip install -r
+    requirements-openvino.txt
     """
     if output.suffix != SUFFIX:
-        raise BadParameterError(f"OUTPUT: received {str(output)!r}; its name must end in {SUFFIX}")
-    taken = _photos(app, photos, seed)
-    with log.status(f"calibrating on {len(taken)} photos"):
-        manifest, record = make_int8(app.embedding, taken)
+        raise BadParameterError(f"OUTPUT: received {str(output)!r}; the name must end in {SUFFIX}")
+    chosen = _photos(app, photos, seed)
+    with log.status(f"calibrating on {len(chosen)} photos"):
+        manifest, record = make_int8(app.embedding, chosen)
     good = manifest.overlap >= min_overlap
     if good:
         write_int8(output, manifest, record)
     document: dict[str, Any] = manifest.model_dump() | {"file": str(output) if good else None}
     text = (
-        f"overlap of the ten nearest with float32 {manifest.overlap:.3f}, error of scores"
-        f" {manifest.max_error:.4f} at most, {manifest.mean_error:.4f} on average: "
+        f"top-10 overlap with float32 {manifest.overlap:.3f}, maximum error of a score"
+        f" {manifest.max_error:.4f}, mean error {manifest.mean_error:.4f}: "
     )
     if good:
         return Output(
@@ -67,32 +68,32 @@ def calibrate(app: App, output: Path, photos: int, min_overlap: float, seed: int
             f"{text}wrote {output}; set embedding.weights to it,"
             " run `rebuild --re-embed`, then restart the services",
         )
-    return Output(document, f"{text}below {min_overlap}, nothing is written", FAILED)
+    return Output(document, f"{text}below {min_overlap}, nothing was written", FAILED)
 
 
-def _photos(app: App, most: int, seed: int) -> Photos:
-    """Photos of the catalogue in random order; those that cannot be read are left out."""
-    taken: list[NDArray[np.uint8]] = []
+def _photos(app: App, limit: int, seed: int) -> Photos:
+    """Reads photos of the catalogue in random order; skips those that cannot be read."""
+    chosen: list[NDArray[np.uint8]] = []
     with Progress(console=log) as progress:
-        task = progress.add_task("reading photos", total=most)
+        task = progress.add_task("reading photos", total=limit)
         locations = sorted(set(_locations(app)))
         for number in np.random.RandomState(seed).permutation(len(locations)):
-            if len(taken) == most:
+            if len(chosen) == limit:
                 break
             try:
                 data = app.photos.read(locations[number])
                 image = decode(data, app.settings.images.limits())
             except ImageError as error:
-                log.print(f"left out: {locations[number]}: {error}")
+                log.print(f"skipped: {locations[number]}: {error}")
                 continue
-            taken.append(resize(image, app.spec.input_size, app.spec.resize))
+            chosen.append(resize(image, app.spec.input_size, app.spec.resize))
             progress.advance(task)
-    if len(taken) < FEWEST:
+    if len(chosen) < MIN_PHOTOS:
         raise WeightsError(
-            f"calibration needs at least {FEWEST} different photos, the catalogue has"
-            f" {len(taken)} that can be read: add products first"
+            f"calibration needs at least {MIN_PHOTOS} different photos; readable photos in the"
+            f" catalogue: {len(chosen)}; add products first"
         )
-    return np.stack(taken)
+    return np.stack(chosen)
 
 
 def _locations(app: App) -> Iterator[str]:

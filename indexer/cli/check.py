@@ -1,4 +1,4 @@
-"""The command that looks for damage."""
+"""The command `verify`."""
 
 import click
 
@@ -12,10 +12,9 @@ from indexer.maintenance.verify import verify_uploads
 @click.command()
 @reporting
 def verify(app: App) -> Output:
-    """Check that the catalogue agrees with itself, its vectors, its index file and its uploads.
+    """Verify the catalogue, its vectors, its index file and uploaded photos.
 
-    Reads everything, also the photos that were uploaded over HTTP. Prints what is wrong, one
-    line each, and exits with 1 if anything is.
+    Reads everything. Prints a line for each problem; the exit code is 1 if there is any.
     """
     try:
         catalog = app.catalog()
@@ -26,6 +25,6 @@ def verify(app: App) -> Output:
 
 
 def findings(found: list[str]) -> Output:
-    """What a check says, and its exit code."""
-    text = "\n".join(found) or "nothing is wrong"
+    """Returns the output of a verification."""
+    text = "\n".join(found) or "no problems found"
     return Output({"ok": not found, "findings": found}, text, FAILED if found else DONE)

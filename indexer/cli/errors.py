@@ -1,4 +1,4 @@
-"""The one place where errors become exit codes."""
+"""Maps errors to exit codes."""
 
 from indexer.errors import (
     BadFilterError,
@@ -14,7 +14,7 @@ FAILED = 1
 USAGE = 2
 SOME_REJECTED = 3
 LOCKED = 4
-INTERRUPTED = 130  # as shells report Ctrl-C
+INTERRUPTED = 130  # the code of shells for Ctrl-C
 
 _CODES: dict[type[ImageSearchError], int] = {
     BadFilterError: USAGE,
@@ -26,5 +26,5 @@ _CODES: dict[type[ImageSearchError], int] = {
 
 
 def exit_code(error: ImageSearchError) -> int:
-    """The exit code of a command that ends with this error."""
+    """Returns the exit code for an error."""
     return _CODES.get(type(error), FAILED)

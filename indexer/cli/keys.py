@@ -1,4 +1,4 @@
-"""Commands for API keys: keys create, list, revoke."""
+"""The commands `keys create`, `keys list` and `keys revoke`."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from indexer.cli.app import App, Output, reporting
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke the keys that HTTP clients send.
+    """Create, list and revoke API keys of the HTTP service.
 
-    Keys are for all collections. A running service takes changes up at once.
+    A key is valid for all collections. Changes apply to a running service at once.
     """
 
 
@@ -24,12 +24,12 @@ def keys() -> None:
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="What the key is for; may be repeated. `admin` includes the others.",
+    help="What the key permits; may be repeated. `admin` includes all others.",
 )
-@click.option("--name", default="", help="Who uses it, for the list.")
+@click.option("--name", default="", help="Name for the list, such as the user of the key.")
 @reporting
 def create(app: App, scopes: tuple[Scope, ...], name: str) -> Output:
-    """Make a key and print it, this once: only a hash of it is kept."""
+    """Create a key and print it. It is not shown again, because only its hash is stored."""
     key, text = _keys(app).create(scopes, name)
     return Output({**_document(key), "key": text}, text)
 
@@ -49,7 +49,7 @@ def list_(app: App) -> Output:
 @click.argument("key_id", metavar="ID")
 @reporting
 def revoke(app: App, key_id: str) -> Output:
-    """Make the key ID invalid. To replace one, create the new key first."""
+    """Revoke the key ID. To replace a key, create the new one first."""
     revoked = _keys(app).revoke(key_id)
     return Output(_document(revoked), f"revoked {revoked.id} {revoked.name}".strip())
 

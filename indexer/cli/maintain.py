@@ -1,4 +1,4 @@
-"""Commands that look after a collection: init, compact, rebuild."""
+"""The commands `init`, `compact` and `rebuild`."""
 
 from functools import partial
 
@@ -18,9 +18,9 @@ from indexer.store.embedded.uploads import UploadedPhotos
 @click.command()
 @reporting
 def init(app: App) -> Output:
-    """Make an empty catalogue, for a store whose products come over HTTP.
+    """Create an empty catalogue, for a store whose products are added over HTTP.
 
-    `add`, `sync` and `import-features` make one by themselves; the service never does.
+    `add`, `sync` and `import-features` create the catalogue themselves; the service does not.
     """
     catalog = app.catalog(create=True)
     with catalog.reader() as reader:
@@ -29,17 +29,17 @@ def init(app: App) -> Output:
     folder = app.folder().absolute()
     return Output(
         {"folder": str(folder), "products": products},
-        f"{folder} has a catalogue with {products} products",
+        f"catalogue in {folder}, {products} products",
     )
 
 
 @click.command()
 @reporting
 def compact(app: App) -> Output:
-    """Write a new index file, if anything has changed since the last one.
+    """Write a new index file if anything has changed since the last one.
 
-    Commands that change much of the catalogue do this by themselves. Also deletes photos that were
-    uploaded over HTTP and that no product has any more.
+    Commands that change much of the catalogue do this automatically. Also deletes uploaded photos
+    that no product uses.
     """
     catalog = app.catalog()
     with log.status("compacting"):
@@ -52,15 +52,15 @@ def compact(app: App) -> Output:
 @click.option(
     "--re-embed",
     is_flag=True,
-    help="First embed every photo again, with the network that is configured now.",
+    help="First embed every photo again with the configured model.",
 )
 @reporting
 def rebuild(app: App, re_embed: bool) -> Output:
     """Write a new index file from the vectors in the catalogue.
 
-    After the settings of the network have changed, --re-embed reads every photo again from where
-    it was indexed, and replaces all vectors in one step. An interrupted run goes on where it
-    stopped; if a photo cannot be read, nothing is replaced.
+    After a change of the embedding settings, --re-embed reads every photo again from its original
+    location and replaces all vectors in one step. An interrupted run can be continued. If a photo
+    cannot be read, nothing is replaced.
     """
     catalog = app.catalog()
     unread = _re_embed(app, catalog).rejected if re_embed else []
@@ -68,7 +68,7 @@ def rebuild(app: App, re_embed: bool) -> Output:
         lines = [f"{rejection.product_id}: {rejection.reason}" for rejection in unread]
         return Output(
             {"unread": lines},
-            "\n".join(["nothing is replaced: put these photos back, or remove them", *lines]),
+            "\n".join(["nothing was replaced; restore or remove these photos:", *lines]),
             FAILED,
         )
     with log.status("rebuilding"):

@@ -1,4 +1,4 @@
-"""What a run over a feed has to say: counts, and the rows that need looking at."""
+"""The output of a run over a feed: counts, rejected rows and warnings."""
 
 import re
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from indexer.feeds import RejectedFile, Rejection, RowWarning, by_row
 from indexer.ingest.report import HostDown, Report
 
 _SAMPLES = 10
-_CAUSES = 10  # that are told on stderr
-_ROWS = 5  # that are named of each
-_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")  # values; the rest is the cause
+_CAUSES = 10  # printed on stderr
+_ROWS = 5  # named for each cause
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9][0-9.,]*")  # values, which are not part of a cause
 
 _Row = Rejection | RowWarning
 
 
 def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = False) -> Output:
-    """The output of a command; rejected rows are written to the file `rejected`, if any.
+    """Returns the output of a command, and writes rejected rows to the file `rejected`, if given.
 
     Raises:
-        ImageSearchError: it cannot be written.
+        ImageSearchError: the file cannot be written.
     """
     rows = by_row(report.rejected)
     counts = {
@@ -44,20 +44,20 @@ def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = Fal
             for each in down
         ],
     }
-    lines = [f"would be: {summary}" if dry_run else summary]
+    lines = [f"dry run: {summary}" if dry_run else summary]
     if dry_run:
         samples = _samples(report)
         document |= {"refused": report.refused, "samples": samples}
         lines += [
             f"{name.replace('_', ' ')}: {', '.join(ids)}" for name, ids in samples.items() if ids
         ]
-    lines += [*map(_down_in_words, down), *_of_removals(report, rows)]
+    lines += [*map(_host_line, down), *_removal_lines(report, rows)]
     if rejected is not None:
         rejected.write(rows)
     hint = "" if rejected else "; --rejected FILE writes all rejected rows"
-    by_host = {each for host in down for each in host.rejected}  # told in one line for each host
+    by_host = {each for host in down for each in host.rejected}  # one line for each host
     others = by_row(each for each in report.rejected if each not in by_host)
-    notes = [*_told("rejected", others, hint), *_told("warning", report.warnings, "")]
+    notes = [*_summarised("rejected", others, hint), *_summarised("warning", report.warnings, "")]
     code = SOME_REJECTED if rows or report.not_removed else DONE
     return Output(document, "\n".join(lines), FAILED if report.refused else code, notes)
 
@@ -67,27 +67,27 @@ def _samples(report: Report) -> dict[str, list[str]]:
     return {name: getattr(report, name)[:_SAMPLES] for name in names}
 
 
-def _down_in_words(down: HostDown) -> str:
+def _host_line(down: HostDown) -> str:
     counts = f"photos not read: {down.photos}, kept as stored: {down.kept}"
     return f"photo server {down.host}: {counts}; {down.reason}"
 
 
-def _of_removals(report: Report, rows: Sequence[Rejection]) -> list[str]:
+def _removal_lines(report: Report, rows: Sequence[Rejection]) -> list[str]:
     lines = []
     if report.not_removed:
         unknown = [row for row in rows if row.product_id is None]
         why = (
-            f"the id of {len(unknown)} rejected rows cannot be read ({_places(unknown)}): correct"
+            f"the id of {len(unknown)} rejected rows is unknown ({_places(unknown)}): correct"
             " these rows"
             if unknown
-            else "the feed ends without a line break and may be cut off: write it again"
+            else "the feed ends without a line break and may be truncated: export it again"
         )
         lines.append(
-            f"not removed: {len(report.not_removed)} products that the feed does not name, because"
+            f"not removed: {len(report.not_removed)} products missing in the feed, because"
             f" {why}, or pass --remove-despite-rejects"
         )
     if report.refused:
-        lines.append(f"the run itself would be refused: {report.refused}")
+        lines.append(f"sync would refuse this: {report.refused}")
     return lines
 
 
@@ -100,19 +100,19 @@ def _fields(row: _Row) -> dict[str, object]:
     }
 
 
-def _told(what: str, rows: Sequence[_Row], hint: str) -> list[str]:
-    """A line for each cause, the frequent ones first, and no more than fit on a screen."""
+def _summarised(what: str, rows: Sequence[_Row], hint: str) -> list[str]:
+    """Returns a line for each of the most frequent causes, and one for all others."""
     causes: dict[tuple[str, str], list[_Row]] = {}
     for row in rows:
         causes.setdefault((row.source, _VARYING.sub("#", _cause(row))), []).append(row)
     groups = sorted(causes.values(), key=len, reverse=True)
-    lines = [_in_words(what, group) for group in groups[:_CAUSES]]
+    lines = [_group_line(what, group) for group in groups[:_CAUSES]]
     if left := groups[_CAUSES:]:
         lines.append(f"{what}: {sum(map(len, left))} rows for {len(left)} other reasons{hint}")
     return lines
 
 
-def _in_words(what: str, rows: Sequence[_Row]) -> str:
+def _group_line(what: str, rows: Sequence[_Row]) -> str:
     first = rows[0]
     if len(rows) == 1:
         line = "" if first.line is None else f", line {first.line}"
@@ -128,10 +128,10 @@ def _cause(row: _Row) -> str:
 
 
 def _places(rows: Sequence[_Row]) -> str:
-    """The lines of the first rows, or their products where there are no lines."""
+    """Returns the line numbers of the first rows, or their products if there are no lines."""
     lines = [str(row.line) for row in rows if row.line is not None]
     names = lines or [repr(row.product_id) for row in rows if row.product_id is not None]
     if not names:
-        return "without a name"
+        return "without an id"
     more = ", ..." if len(rows) > _ROWS else ""
     return f"{'lines' if lines else 'products'} {', '.join(names[:_ROWS])}{more}"

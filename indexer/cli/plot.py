@@ -1,4 +1,4 @@
-"""The picture of an answer: the query, and the results with their scores."""
+"""Draws the query and the results of a search, with their scores, to an image."""
 
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ _COLUMNS = 5
 _TILE = 200  # pixels
 _GAP = 16
 _TEXT = 56
-_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"  # Pillow's own has ASCII only
+_FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"  # Pillow's default font is ASCII only
 _SOFTWARE = "visual-product-search"
 _INK, _FAINT, _FRAME, _BOX = "#1d1d1f", "#6e6e73", "#d2d2d7", "#0071e3"
 
@@ -43,7 +43,14 @@ def require_png(file: Path) -> None:
 def plot_answer(
     answer: Answer, catalog: Catalog, query: Path | str, file: Path, photos: PhotoSource
 ) -> None:
-    """Draws the query, a photo's path or a product id, and the results into a PNG file.
+    """Draws the query and the results of a search to a PNG file.
+
+    Args:
+        answer: of the search.
+        catalog: of the collection.
+        query: path of a photo, or a product id.
+        file: to write.
+        photos: reads the photos.
 
     Raises:
         ImageSearchError: the file cannot be written.
@@ -56,7 +63,7 @@ def plot_answer(
     size = (_GAP + _COLUMNS * (_TILE + _GAP), _GAP + rows * (_TILE + _TEXT + _GAP))
     sheet = Image.new("RGB", size, "white")
     for number, tile in enumerate(tiles):
-        # The query has the first row to itself.
+        # The query is alone in the first row.
         row, column = (
             (0, 0) if number == 0 else (1 + (number - 1) // _COLUMNS, (number - 1) % _COLUMNS)
         )
@@ -100,7 +107,7 @@ def _draw(
     draw.rectangle((x - 1, y - 1, x + _TILE, y + _TILE), outline=_FRAME)
     photo = _thumbnail(location, photos)
     if photo is None:
-        draw.text((x + 8, y + 8), "no photo here", _FAINT, font(14))
+        draw.text((x + 8, y + 8), "no photo", _FAINT, font(14))
     else:
         left, top = x + (_TILE - photo.width) // 2, y + (_TILE - photo.height) // 2
         sheet.paste(photo, (left, top))
@@ -117,7 +124,7 @@ def _draw(
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of all text in a plot: DejaVu Sans, with Latin, Greek and Cyrillic letters."""
+    """Returns the font of a plot: DejaVu Sans, with Latin, Greek and Cyrillic letters."""
     return ImageFont.truetype(_FONT, size)
 
 
@@ -125,6 +132,6 @@ def _thumbnail(location: str, photos: PhotoSource) -> Image.Image | None:
     try:
         photo = decode(photos.read(location), photos.limits)
     except ImageError:
-        return None  # imported vectors have no photo, and others may be gone
+        return None  # imported vectors have no photo, and photos may have been deleted
     photo.thumbnail((_TILE, _TILE))
     return photo

@@ -1,4 +1,4 @@
-"""Commands that change nothing: search, status."""
+"""The commands `search` and `status`."""
 
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from indexer.validation import explained
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path), required=False)
-@click.option("--product", metavar="ID", help="Search from a product instead of a photo.")
+@click.option("--product", metavar="ID", help="Search by a product instead of a photo.")
 @click.option("-k", "--limit", type=int, default=10, show_default=True, help="Products to show.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Products to skip.")
-@click.option("--min-score", type=float, help="Lowest cosine that counts as a match, -1 to 1.")
+@click.option("--min-score", type=float, help="Minimum cosine of a match, -1 to 1.")
 @click.option("--box", help="Part of the photo: x1,y1,x2,y2 as fractions, or auto.")
 @click.option(
     "--filter",
@@ -34,17 +34,17 @@ from indexer.validation import explained
     multiple=True,
     help="Condition on attributes: color:red,blue price<=50 in_stock:true !brand:acme.",
 )
-@click.option("--facets", help="Attributes whose values to count, separated by commas.")
-@click.option("--boost", multiple=True, help="Condition that moves products up: brand:acme^0.1.")
-@click.option("--dedup", help="Hide nearly identical photos: true, or a cosine such as 0.99.")
-@click.option("--diversify", help="Attribute whose values take turns: brand or brand:2.")
-@click.option("--group-by", help="Attribute; the best product of each value is shown.")
-@click.option("--more-like", multiple=True, metavar="ID", help="Product like what is wanted.")
-@click.option("--less-like", multiple=True, metavar="ID", help="Product unlike what is wanted.")
+@click.option("--facets", help="Attributes to count by value, separated by commas.")
+@click.option("--boost", multiple=True, help="Condition that adds to the score: brand:acme^0.1.")
+@click.option("--dedup", help="Remove near-duplicates: true, or a cosine threshold such as 0.99.")
+@click.option("--diversify", help="Interleave by attribute: brand, or brand:2 for two per turn.")
+@click.option("--group-by", help="Show only the best product of each value of an attribute.")
+@click.option("--more-like", multiple=True, metavar="ID", help="Example product.")
+@click.option("--less-like", multiple=True, metavar="ID", help="Counterexample product.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw query and results with their scores into a PNG file.",
+    help="Draw query and results with scores to a PNG file.",
 )
 @reporting
 def search(
@@ -56,10 +56,10 @@ def search(
     conditions: tuple[str, ...],
     **options: Any,
 ) -> Output:
-    """Find the products that look most like the photo IMAGE, or like a product."""
+    """Find the products that look most like the photo IMAGE or like a product."""
     parameters = _parameters({**options, "filter": conditions})
     if (image is None) == (product is None) and not (image is None and parameters.more_like):
-        raise BadParameterError("name either a photo, or a product with --product or --more-like")
+        raise BadParameterError("pass either a photo, or a product with --product or --more-like")
     if plot:
         require_png(plot)
     searcher = app.searcher()
@@ -85,7 +85,7 @@ def _read(app: App, image: Path) -> bytes:
 @click.command()
 @reporting
 def status(app: App) -> Output:
-    """Show what the collection holds and what made its vectors."""
+    """Show the size of the collection and the settings of its vectors."""
     spec = app.spec
     document = {
         "collection": app.collection,
@@ -133,7 +133,7 @@ def _parameters(options: dict[str, Any]) -> SearchParameters:
 
 
 def _image_url(collection: str, image: Image) -> str:
-    """Where a browser finds a photo; `--json` prints the document of the HTTP service."""
+    """Returns the URL of a photo, as in the responses of the HTTP service."""
     if is_url(image.location):
         return image.location
     return f"/v1/images/{image.image_id}?collection={quote(collection)}"

@@ -1,4 +1,4 @@
-"""The command that says what shoppers make of the results."""
+"""The command `report`."""
 
 from dataclasses import asdict
 
@@ -12,19 +12,21 @@ from indexer.events import report as make_report
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Look back.")
+@click.option(
+    "--days", type=click.IntRange(1), default=30, show_default=True, help="Period in days."
+)
 @click.option(
     "--below",
     type=click.FloatRange(-1, 1),
     default=0.5,
     show_default=True,
-    help="Best scores under this count as no good match; it depends on the network.",
+    help="A best score below this is no good match; the right value depends on the model.",
 )
 @reporting
 def report(app: App, days: int, below: float) -> Output:
-    """Show what shoppers did with the results, from what the service has recorded.
+    """Show statistics of the searches and events that the service has recorded.
 
-    Clicks by rank, products that no search showed, searches without a good match.
+    Clicks by rank, products never shown, searches without a good match.
     """
     store = EventStore(app.settings.storage.data_dir)
     try:

@@ -1,4 +1,4 @@
-"""Commands for copies of a catalogue: snapshot create, list, verify, restore, prune."""
+"""The commands `snapshot create`, `list`, `verify`, `restore` and `prune`."""
 
 import click
 from rich.table import Table
@@ -12,17 +12,17 @@ from indexer.maintenance.snapshots import Entry, Snapshots
 
 @click.group()
 def snapshot() -> None:
-    """Take, check and restore copies of a catalogue.
+    """Create, verify and restore snapshots of a catalogue.
 
-    They are in the folder of the setting storage.snapshot_dir. NAME is one that `list` shows,
-    or the absolute path of a snapshot that was copied elsewhere.
+    Snapshots are in the folder storage.snapshot_dir. NAME is a name from `list`, or the absolute
+    path of a snapshot that was copied elsewhere.
     """
 
 
 @snapshot.command()
 @reporting
 def create(app: App) -> Output:
-    """Copy the catalogue and its index file, while searches and writers go on."""
+    """Copy the catalogue and its index file. Searches and writers continue meanwhile."""
     with log.status("copying and checking"):
         manifest = _snapshots(app).create(app.catalog())
     text = f"{manifest.name}: {manifest.products} products as of seq {manifest.seq}"
@@ -41,7 +41,7 @@ def list_(app: App) -> Output:
 @click.argument("name")
 @reporting
 def verify(app: App, name: str) -> Output:
-    """Compare the files of snapshot NAME with its checksums; exits with 1 if any differs."""
+    """Verify the checksums of snapshot NAME. The exit code is 1 if a file is damaged."""
     with log.status("reading everything"):
         return findings(_snapshots(app).verify(name))
 
@@ -51,13 +51,14 @@ def verify(app: App, name: str) -> Output:
 @click.option(
     "--allow-fingerprint",
     metavar="PREFIX",
-    help="Restore embeddings of this fingerprint, although the settings say another.",
+    help="Restore embeddings with this fingerprint although the settings differ.",
 )
 @reporting
 def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
-    """Make the catalogue what it was when snapshot NAME was taken.
+    """Restore the catalogue from snapshot NAME.
 
-    Running services pick it up. A damaged catalogue is moved aside, and the answer says where.
+    Running services pick up the change. A damaged catalogue is moved aside; the output names the
+    folder.
     """
     with log.status("checking and restoring"):
         done = restore_catalog(
@@ -71,17 +72,17 @@ def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
         "images": done.manifest.images,
         "moved_aside": None if done.aside is None else str(done.aside),
     }
-    text = f"restored {done.manifest.products} products; the catalogue is at seq {done.seq} now"
+    text = f"restored {done.manifest.products} products; the catalogue is now at seq {done.seq}"
     if done.aside:
         text += f"\nthe damaged catalogue is in {done.aside}"
     return Output(document, text)
 
 
 @snapshot.command()
-@click.option("--keep", type=click.IntRange(1), required=True, help="How many to keep.")
+@click.option("--keep", type=click.IntRange(1), required=True, help="Number of snapshots to keep.")
 @reporting
 def prune(app: App, keep: int) -> Output:
-    """Remove the oldest snapshots, but never the newest one that is whole."""
+    """Remove the oldest snapshots, but never the newest intact one."""
     removed = _snapshots(app).prune(keep)
     return Output({"removed": removed}, f"removed: {', '.join(removed) or 'nothing'}")
 

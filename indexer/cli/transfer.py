@@ -1,4 +1,4 @@
-"""Commands that move vectors: import-features, export."""
+"""The commands `import-features` and `export`."""
 
 from pathlib import Path
 
@@ -16,23 +16,25 @@ from indexer.maintenance.compaction import compact_when_due
 @click.option(
     "--same-model",
     is_flag=True,
-    help="The configured model made these vectors, so photos may be searched among them.",
+    help="The vectors were made by the configured model; enables search by photo.",
 )
 @reporting
 def import_features(app: App, features: Path, names: Path, same_model: bool) -> Output:
-    """Add products with vectors that exist already.
+    """Add products with existing vectors.
 
     Row i of FEATURES (.npy or pickle) belongs to line or entry i of NAMES (text, .npy or
-    pickle). The product id is the file name without folder and extension. The photos.jsonl of an
-    export beside FEATURES tells which photos the vectors are of, so that add does not embed these
-    again.
+    pickle). The product id is the file name without folder and extension. If FEATURES is from an
+    export, the photos.jsonl next to it identifies the photos of the vectors, so that add does not
+    embed them again.
     """
     catalog = app.catalog(create=True)
     done = transfer.import_features(catalog, features, names, app.spec, same_model=same_model)
     compact_when_due(catalog, app.settings.index)
     text = f"imported {done.vectors} vectors of {done.products} products"
     if done.fingerprint == IMPORTED:
-        text += "; nobody said what made them, so search them by product (see --same-model)"
+        text += (
+            "; their model is unknown, so they can be searched by product only (see --same-model)"
+        )
     document = {
         "products": done.products,
         "images": done.vectors,
@@ -45,10 +47,10 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @reporting
 def export(app: App, folder: Path) -> Output:
-    """Write everything as features.npy, names.txt and products.csv into FOLDER.
+    """Write features.npy, names.txt and products.csv to FOLDER.
 
-    import-features and add read them back. photos.jsonl has the content hash of the photo of each
-    vector, embedding.json the kind of embedding.
+    import-features and add read these files back. photos.jsonl contains the content hash of the
+    photo of each vector, embedding.json the fingerprint.
     """
     products, images = transfer.export(app.catalog(), folder)
     return Output(

@@ -1,4 +1,4 @@
-"""Commands that change a catalogue from feeds and other catalogues: sync, add, merge, remove."""
+"""The commands `sync`, `add`, `merge` and `remove`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -34,8 +34,8 @@ from indexer.store.embedded.catalog.catalog import FILE_NAME
 _rejected = click.option(
     "--rejected",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the rejected rows, with line and reason, to this CSV file; correct them there, and"
-    " add it.",
+    help="Write the rejected rows, with line and reason, to this CSV file, to be corrected and"
+    " added.",
 )
 
 
@@ -44,15 +44,15 @@ _rejected = click.option(
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print what would be done, and end with that exit code; change nothing.",
+    help="Print the plan and exit with the code that the run would have; change nothing.",
 )
 @click.option(
-    "--allow-mass-removal", is_flag=True, help="Remove even more than 20 % of the products."
+    "--allow-mass-removal", is_flag=True, help="Allow removing more than 20 % of the products."
 )
 @click.option(
     "--remove-despite-rejects",
     is_flag=True,
-    help="Remove products although there are rejected rows of unknown id, which may be theirs.",
+    help="Remove products even if rejected rows with an unknown id may be theirs.",
 )
 @_rejected
 @reporting
@@ -67,8 +67,8 @@ def sync(
     """Make the catalogue equal to FEED: add, update and remove products.
 
     FEED is a folder of photos, a CSV, TSV, JSON Lines, Parquet or Google Merchant XML file.
-    Photos that are indexed already are not embedded again. A product whose row is rejected stays as
-    it is; while the id of a rejected row cannot be read, nothing is removed.
+    Photos already in the catalogue are not embedded again. A product whose row is rejected is left
+    unchanged. If the id of a rejected row is unknown, no product is removed.
     """
     _require_feed(feed)
     file = RejectedFile(rejected, [feed]) if rejected else None
@@ -89,14 +89,14 @@ def sync(
 @click.option(
     "--shard",
     metavar="PART/PARTS",
-    help="Take one part of the products only, as 2/8: see the command merge.",
+    help="Add only one part of the products, such as 2/8; see the command merge.",
 )
 @_rejected
 @reporting
 def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | None) -> Output:
     """Add or update the products of feeds, folders or photos; remove nothing.
 
-    The product id of a photo is its path below the folder that was named, without extension.
+    The product id of a photo is its path relative to the given folder, without extension.
     """
     part = Shard.parse(shard) if shard is not None else None
     for feed in feeds:
@@ -122,12 +122,12 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
 )
 @reporting
 def merge(app: App, folders: tuple[Path, ...]) -> Output:
-    """Add or update the products of other catalogues, with their vectors; embed nothing.
+    """Add or update the products of other catalogues, with their vectors.
 
-    FOLDER is the storage.data_dir that another run wrote to, or the folder of a collection in it.
-    To index a feed on three machines, run `add FEED --shard 1/3`, 2/3 and 3/3 on them, copy their
-    data_dirs to one, and merge them there. Of a product that several FOLDERs have, the last one
-    counts. All must have been made with the same embedding settings.
+    FOLDER is the storage.data_dir of another run, or the folder of a collection in it. To index a
+    feed on three machines, run `add FEED --shard 1/3`, 2/3 and 3/3 on them, copy their data_dirs
+    to one machine, and merge them there. If several FOLDERs have a product, the last one wins. All
+    must have the same embedding settings.
     """
     with ExitStack() as opened:
         sources = [
@@ -159,7 +159,7 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None) -> Out
         raise BadParameterError(f"--from: {error}; save the file as UTF-8") from error
     wanted = list(dict.fromkeys([*product_ids, *filter(None, listed)]))
     if not wanted:
-        raise BadParameterError("name products to remove, or a file of them with --from")
+        raise BadParameterError("pass product ids to remove, or a file of ids with --from")
     removed: list[str] = []
     catalog = app.catalog()
     with catalog.writer() as writer:
@@ -176,7 +176,7 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None) -> Out
 
 
 def _collection_in(app: App, folder: Path) -> Path:
-    """The folder itself where it has a catalogue, or else that of the collection in it."""
+    """Returns the folder if it has a catalogue, otherwise that of the collection in it."""
     inside = folder / app.folder().name
     return next((each for each in (folder, inside) if (each / FILE_NAME).is_file()), inside)
 
@@ -199,7 +199,7 @@ def _require_feed(feed: Path) -> None:
 def _indexer(
     app: App, rows: Callable[[], Iterator[FeedRow | Rejection]], *, dry_run: bool = False
 ) -> Iterator[Indexer]:
-    """An indexer that shows its progress over the rows."""
+    """Opens an indexer that shows its progress over the rows."""
     with ExitStack() as opened:
         if dry_run and not (app.folder() / FILE_NAME).is_file():
             empty = Path(opened.enter_context(TemporaryDirectory()))
@@ -214,7 +214,7 @@ def _indexer(
 
 @contextmanager
 def _progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; calls tell how much more is done."""
+    """Shows a progress bar on stderr; the function given to the block advances it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -227,12 +227,12 @@ def _progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], N
         task = progress.add_task(what, total=None, rate="")
 
         def set_total() -> None:
-            with suppress(FeedError):  # the work meets it as well, and reports it
+            with suppress(FeedError):  # reported by the main thread
                 progress.update(task, total=count())
 
         def advance(count: int) -> None:
             speed = progress.tasks[task].speed
             progress.update(task, advance=count, rate=f"{speed:.0f}/s" if speed else "")
 
-        Thread(target=set_total, daemon=True).start()  # beside the work, which need not wait
+        Thread(target=set_total, daemon=True).start()  # counting must not delay the work
         yield advance

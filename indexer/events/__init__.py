@@ -1,6 +1,6 @@
-"""What searches showed and what shoppers did with it: recorded beside the searches, reported.
+"""Records search results and shopper events, and reports on them.
 
-Nothing in here tells who searched: no address, no photo, no browser.
+No personal data is stored: no address, no photo, no browser.
 """
 
 from indexer.events.ids import UnknownQueryError

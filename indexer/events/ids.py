@@ -1,7 +1,7 @@
-"""Query ids with a signature, by which every process knows those that the service gave out.
+"""Signed query ids, which every process of the service can verify.
 
-An id has 16 bytes in hexadecimal: the time, random bytes, and an HMAC of both under a secret that
-the data directory keeps. Guessing a signature of 56 bits takes longer than the ids are valid.
+An id is 16 bytes in hexadecimal: the time, random bytes, and an HMAC of both with a secret in
+the data directory. Guessing a signature of 56 bits takes longer than ids are valid.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from indexer.errors import ImageSearchError
 from indexer.events.store import EventsError, events_error
 from indexer.files import sync
 
-_FILE = "events.key"  # no collection's folder can have this name
+_FILE = "events.key"  # not a valid collection name
 _SECRET_BYTES = 32
 _TIME_BYTES = 4
 _RANDOM_BYTES = 5
@@ -24,20 +24,20 @@ _SIGNATURE_BYTES = 7
 
 
 class UnknownQueryError(ImageSearchError):
-    """No answer had this query id, or so long ago that it is deleted."""
+    """The query id was never issued, or has expired."""
 
     code = "unknown_query"
 
 
 class QueryIds:
-    """Makes and recognises the ids of one data directory. Thread-safe."""
+    """Issues and verifies the query ids of one data directory. Thread-safe."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / _FILE
         self._read: tuple[object, bytes] = (None, b"")
 
     def new(self, at: int) -> str:
-        """An id for an answer that is given at this time, in seconds since 1970.
+        """Issues an id for a query at time `at`, in seconds since 1970.
 
         Raises:
             EventsError: there is no secret, and none can be written.
@@ -46,28 +46,30 @@ class QueryIds:
         return (signed + self._signature(signed)).hex()
 
     def require(self, query_id: str, since: int) -> None:
-        """
+        """Verifies an id.
+
         Raises:
-            UnknownQueryError: the id was not given out, or before `since`.
-            EventsError: as `new`.
+            UnknownQueryError: the id was not issued here, or before `since`.
+            EventsError: see `new`.
         """
         whole = bytes.fromhex(query_id)
         signed, signature = whole[:-_SIGNATURE_BYTES], whole[-_SIGNATURE_BYTES:]
         genuine = hmac.compare_digest(signature, self._signature(signed))
         if not genuine or int.from_bytes(signed[:_TIME_BYTES], "big") < since:
             raise UnknownQueryError(
-                f"query_id: received {query_id}, which no recent answer of this service has"
+                f"query_id: received {query_id}, which is not from a recent response of this"
+                " service"
             )
 
     def _signature(self, signed: bytes) -> bytes:
         return hmac.digest(self._secret(), signed, sha256)[:_SIGNATURE_BYTES]
 
     def _secret(self) -> bytes:
-        """That of the file. Read again if the file is another, as processes must agree."""
+        """Returns the secret, reading the file again if it was replaced by another process."""
         try:
             with suppress(FileNotFoundError):
                 return self._current()
-            self._make()
+            self._create()
             return self._current()
         except OSError as error:
             raise events_error(self._path, error) from error
@@ -78,12 +80,12 @@ class QueryIds:
         if self._read[0] != version:
             secret = self._path.read_bytes()
             if len(secret) != _SECRET_BYTES:
-                raise EventsError(f"{self._path}: damaged; delete it, and a new one is made")
+                raise EventsError(f"{self._path}: damaged; delete it, and a new one is created")
             self._read = version, secret
         return self._read[1]
 
-    def _make(self) -> None:
-        """Writes a new secret, unless another process was first."""
+    def _create(self) -> None:
+        """Writes a new secret, unless another process already has."""
         descriptor, temporary = tempfile.mkstemp(prefix=f".{_FILE}.", dir=self._path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

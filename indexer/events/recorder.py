@@ -1,4 +1,4 @@
-"""Recording what searches show, at the cost of a list append per search."""
+"""Records search results in the background, at the cost of a list append per search."""
 
 import atexit
 import logging
@@ -16,8 +16,8 @@ from indexer.search import Answer
 
 log = logging.getLogger(__name__)
 
-# Searches that wait to be written; more are left out, as memory is for searching.
-_MOST_WAITING = 10_000
+# Limit of searches waiting to be written; further ones are dropped.
+_MAX_WAITING = 10_000
 _INTERVAL_S = 0.2
 _PURGE_EVERY_S = 3600
 _DAY_S = 86_400
@@ -27,8 +27,8 @@ class Recorder:
     """Writes queries in the background and events at once. Thread-safe; one per process.
 
     Args:
-        store: to write to; other processes may do the same.
-        keep_days: after which what was written is deleted.
+        store: to write to; may be shared with other processes.
+        keep_days: retention in days.
     """
 
     def __init__(self, store: EventStore, keep_days: int) -> None:
@@ -36,27 +36,27 @@ class Recorder:
         self._ids = QueryIds(store.path.parent)
         self._keep_s = keep_days * _DAY_S
         self._waiting: deque[Query] = deque()
-        self._left_out = 0
-        self._nameless, self._reason = 0, ""
+        self._dropped = 0
+        self._without_id, self._reason = 0, ""
         self._purged_at = -math.inf
         self._stopped = Signal()
         self._starting = Lock()
         self._thread: Thread | None = None
 
     def note(self, answer: Answer) -> Answer:
-        """Records what a search shows; returns the answer with an id by which events can name it.
+        """Records the results of a search; returns the answer with the id to which events refer.
 
-        Never waits and never fails: an answer that cannot get such an id keeps its own.
+        Never blocks and never fails: if no id can be issued, the answer keeps its own.
         """
         self._start()
         at = int(time.time())
         try:
             answer = replace(answer, query_id=self._ids.new(at))
         except EventsError as error:
-            self._nameless, self._reason = self._nameless + 1, str(error)
+            self._without_id, self._reason = self._without_id + 1, str(error)
             return answer
-        if len(self._waiting) >= _MOST_WAITING:
-            self._left_out += 1
+        if len(self._waiting) >= _MAX_WAITING:
+            self._dropped += 1
             return answer
         shown = tuple((match.product.product_id, match.score) for match in answer.matches)
         first = answer.offset + 1
@@ -66,11 +66,11 @@ class Recorder:
         return answer
 
     def add(self, events: Collection[Event]) -> None:
-        """Stores events, durable when this returns.
+        """Stores events. They are durable when this returns.
 
         Raises:
-            UnknownQueryError: one is of a query that was not recorded; none is stored.
-            EventsError: they cannot be stored.
+            UnknownQueryError: an event has an unknown query id; no event is stored.
+            EventsError: the events cannot be stored.
         """
         self._start()
         at = int(time.time())
@@ -79,7 +79,7 @@ class Recorder:
         self._store.add_events(events, at)
 
     def flush(self) -> None:
-        """Writes what waits; if that fails, it is logged, and the queries are left out."""
+        """Writes the waiting queries; if that fails, logs the error and drops them."""
         queries = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if queries:
             try:
@@ -89,23 +89,23 @@ class Recorder:
         if time.monotonic() - self._purged_at > _PURGE_EVERY_S:
             self._purged_at = time.monotonic()
             self._purge()
-        if self._nameless:
-            log.error("%d searches are not recorded: %s", self._nameless, self._reason)
-            self._nameless = 0
-        if self._left_out:
-            log.warning("%d searches came too fast to be recorded", self._left_out)
-            self._left_out = 0
+        if self._without_id:
+            log.error("%d searches are not recorded: %s", self._without_id, self._reason)
+            self._without_id = 0
+        if self._dropped:
+            log.warning("%d searches are not recorded: too many at once", self._dropped)
+            self._dropped = 0
 
     def _purge(self) -> None:
         try:
             self._store.purge(int(time.time()) - self._keep_s)
         except EventsReadOnlyError:
-            pass  # nothing is added there either
+            pass  # nothing can be added either
         except EventsError as error:
             log.error("old searches and events are not deleted: %s", error)
 
     def stop(self) -> None:
-        """Writes what waits, and ends."""
+        """Writes the waiting queries and stops the thread."""
         atexit.unregister(self.stop)
         self._stopped.set()
         if self._thread:
@@ -114,7 +114,7 @@ class Recorder:
         self._store.close()
 
     def _start(self) -> None:
-        """Once: after the fork, with what is first recorded."""
+        """Starts the thread on first use, which is after the fork."""
         if self._thread:
             return
         with self._starting:

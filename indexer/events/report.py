@@ -1,4 +1,4 @@
-"""What the recorded searches and events say about the ranking."""
+"""Statistics of the recorded searches and events."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ _UNFOLDED = "queries q, json_each(q.shown) j WHERE q.collection = ? AND q.at >= 
 
 @dataclass(frozen=True)
 class Rank:
-    """How often a product stood at a rank, and in how many of these pages it was clicked."""
+    """How often a result was shown at a rank, and how often it was clicked there."""
 
     rank: int
     shown: int
@@ -25,7 +25,19 @@ class Rank:
 
 @dataclass(frozen=True)
 class Report:
-    """Of one collection. Ranks count from 1; an event of an unknown query counts nowhere."""
+    """Statistics of one collection. Ranks count from 1; events of unknown queries are ignored.
+
+    Attributes:
+        days: length of the period.
+        queries: number of queries by kind.
+        actions: number of events by action.
+        ranks: impressions and clicks by rank.
+        mean_reciprocal_rank: of the best click of each query with clicks; None without clicks.
+        never_shown: number of products that no search showed.
+        never_shown_examples: ids of some of them.
+        below: threshold of a good match.
+        without_good_match: number of queries with a best score under `below`.
+    """
 
     days: int
     queries: dict[str, int]
@@ -41,10 +53,17 @@ class Report:
 def report(
     store: EventStore, catalog: Catalog, collection: str, *, days: int, below: float
 ) -> Report:
-    """What happened in the last `days`; a best score under `below` is no good match.
+    """Computes the statistics of the last `days`.
+
+    Args:
+        store: recorded searches and events.
+        catalog: of the collection.
+        collection: its name.
+        days: length of the period.
+        below: best scores under this count as no good match.
 
     Raises:
-        EventsError: what was recorded cannot be read.
+        EventsError: the records cannot be read.
     """
     of = collection, int(time.time()) - days * _DAY_S
     kinds = store.select(
@@ -77,7 +96,7 @@ def report(
 
 
 def _clicks(store: EventStore, of: tuple[str, int]) -> list[tuple[str, int]]:
-    """The query and the rank of each click."""
+    """Returns the query id and the rank of each click."""
     return [
         (query_id, rank)
         for query_id, rank in store.select(
@@ -103,7 +122,7 @@ def _ranks(store: EventStore, of: tuple[str, int], clicks: list[tuple[str, int]]
 
 
 def _mean_reciprocal_rank(clicks: list[tuple[str, int]]) -> float | None:
-    """Over the queries with a click, of the best rank that was clicked."""
+    """Averages the reciprocal of the best clicked rank over queries with a click."""
     best: dict[str, int] = {}
     for query_id, rank in clicks:
         best[query_id] = min(rank, best.get(query_id, rank))

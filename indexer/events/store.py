@@ -1,7 +1,7 @@
-"""Queries and events in SQLite, one file for all collections, apart from the catalogues.
+"""Queries and events in one SQLite file for all collections, separate from the catalogues.
 
-Losing it would lose statistics and no product, so it has no checksums of its own. Ids begin with
-their time (`ids`), so the oldest rows share pages, and to delete them frees whole pages.
+The file holds statistics only, so rows have no checksums. Query ids start with the time, so the
+oldest rows are on the same pages, and deleting them frees whole pages.
 """
 
 import json
@@ -22,17 +22,17 @@ from indexer.store.embedded.catalog.wal import set_wal
 Action = Literal["click", "cart", "purchase", "dismiss"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-_FILE = "events.db"  # no collection's folder can have this name
+_FILE = "events.db"  # not a valid collection name
 _BUSY_TIMEOUT_S = 10.0
 MIB = 1024 * 1024
-# A page has 200 results at most, and an event is of one of them and one of four actions.
-_MOST_OF_A_QUERY = 200 * len(ACTIONS)
-# Rows that a transaction deletes where the file is full: more than it can have added, and few
-# enough for the others that wait to write.
-_OLDEST_AT_ONCE = 100
-_MOST_ROUNDS = 200
-# A query is one row whatever it showed: product ids and their scores as two JSON lists, in which
-# the position is the rank. (Lists of plain values unfold five times as fast as a list of pairs.)
+# A page has at most 200 results, and an event has one of four actions.
+_MAX_EVENTS = 200 * len(ACTIONS)  # of one query
+# Rows to delete per statement when the file is full: more than a transaction adds, but few
+# enough not to block other writers for long.
+_DELETED_AT_ONCE = 100
+_MAX_ROUNDS = 200  # of deleting in one transaction
+# A query is one row: product ids and scores are two JSON lists in the order of ranks. Lists of
+# plain values unfold five times as fast as a list of pairs.
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS queries (
         query_id TEXT PRIMARY KEY,
@@ -54,8 +54,8 @@ _SCHEMA = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS events_by_time ON events (at)",
 )
-# A product that the page did not show is left out. A query may still wait to be written, here or
-# in another process: then whatever it may have shown is taken.
+# Events of products that the query did not show are ignored. If the query is not written yet,
+# here or in another process, any product is accepted.
 _ADD_EVENT = """INSERT OR IGNORE INTO events SELECT ?1, ?2, ?3, ?4 WHERE
     coalesce(
         (SELECT ?2 IN (SELECT value FROM json_each(shown)) FROM queries WHERE query_id = ?1), 1
@@ -70,7 +70,7 @@ _DELETE_OLDEST = {
 
 
 class EventsError(ImageSearchError):
-    """What happened cannot be stored or read."""
+    """Queries or events cannot be stored or read."""
 
     code = "events_failed"
 
@@ -98,7 +98,16 @@ _KINDS: dict[type[CatalogError], type[EventsError]] = {
 
 @dataclass(frozen=True)
 class Query:
-    """One page that a search showed. `at` in seconds since 1970; `shown` from `first_rank` on."""
+    """One page of results.
+
+    Attributes:
+        query_id: signed id.
+        collection: name of the collection.
+        at: time in seconds since 1970.
+        kind: `photo` or `product`.
+        first_rank: rank of the first result, from 1.
+        shown: product id and score of each result.
+    """
 
     query_id: str
     collection: str
@@ -110,7 +119,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Event:
-    """What a shopper did with a product that a query showed."""
+    """A shopper's action on a result of a query."""
 
     query_id: str
     product_id: str
@@ -118,13 +127,13 @@ class Event:
 
 
 class EventStore:
-    """The file in a data folder, which must exist; made when there is something to store.
-    Thread-safe.
+    """The file of queries and events, created on the first write. Thread-safe.
 
     Every method raises an EventsError if the file cannot be read or written.
 
     Args:
-        max_mib: that the file may have; where it is full, the oldest rows are deleted.
+        data_dir: existing folder of the file.
+        max_mib: maximum size of the file in MiB; when it is full, the oldest rows are deleted.
     """
 
     def __init__(self, data_dir: Path, max_mib: int | None = None) -> None:
@@ -132,9 +141,10 @@ class EventStore:
         self._max_bytes = math.inf if max_mib is None else max_mib * MIB
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None  # that it has open
+        self._file: tuple[int, int] | None = None  # identity of the open file
 
     def add_queries(self, queries: Iterable[Query]) -> None:
+        """Stores queries."""
         rows = [
             (
                 query.query_id,
@@ -153,20 +163,19 @@ class EventStore:
             self._make_room(db)
 
     def add_events(self, events: Iterable[Event], at: int) -> None:
-        """Durable when this returns. An event that is here already stays as it is.
+        """Stores events at time `at`, in seconds since 1970. Durable when this returns.
 
-        One of a product that its query did not show is left out.
+        Ignores duplicates, and events of products that the query did not show.
         """
         rows = [
-            (event.query_id, event.product_id, event.action, at, _MOST_OF_A_QUERY)
-            for event in events
+            (event.query_id, event.product_id, event.action, at, _MAX_EVENTS) for event in events
         ]
         with self._transaction() as db:
             db.executemany(_ADD_EVENT, rows)
             self._make_room(db)
 
     def purge(self, before: int) -> None:
-        """Deletes what is older, and the oldest of the rest while the file is too full."""
+        """Deletes rows from before a time, and then the oldest rows until the file is not full."""
         if not self.path.is_file():
             return
         with self._transaction() as db:
@@ -178,25 +187,26 @@ class EventStore:
                 fits = self._make_room(db)
 
     def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT; none if nothing was ever stored."""
+        """Runs a SELECT and returns its rows; none if nothing was ever stored."""
         if self._db is None and not self.path.is_file():
             return []
         with self._transaction() as db:
             return db.execute(statement, values).fetchall()
 
     def close(self) -> None:
+        """Closes the file."""
         with self._lock:
             if self._db:
                 self._db.close()
                 self._db = None
 
     def _make_room(self, db: sqlite3.Connection) -> bool:
-        """Deletes oldest rows while the file is too full; whether it then is not."""
-        for _ in range(_MOST_ROUNDS):
+        """Deletes the oldest rows while the file is full; returns whether it fits then."""
+        for _ in range(_MAX_ROUNDS):
             if _used_bytes(db) <= self._max_bytes:
                 return True
             ages = {table: _oldest(db, table) for table in _DELETE_OLDEST}
-            db.execute(_DELETE_OLDEST[min(ages, key=ages.__getitem__)], (_OLDEST_AT_ONCE,))
+            db.execute(_DELETE_OLDEST[min(ages, key=ages.__getitem__)], (_DELETED_AT_ONCE,))
         return False
 
     @contextmanager
@@ -204,7 +214,7 @@ class EventStore:
         with self._lock:
             try:
                 if self._db is not None and self._identity() != self._file:
-                    self._db.close()  # of a data folder that was moved or replaced
+                    self._db.close()  # the data folder was moved or replaced
                     self._db = None
                 if self._db is None:
                     self._db = self._opened()
@@ -235,7 +245,7 @@ class EventStore:
 
 
 def _used_bytes(db: sqlite3.Connection) -> int:
-    """The size of the file without its free pages."""
+    """Returns the size of the file without its free pages."""
     pages, free, size = (
         db.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")

@@ -1,1 +1,1 @@
-"""Vectors in and out as plain files."""
+"""Import and export of vectors as plain files."""

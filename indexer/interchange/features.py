@@ -1,7 +1,7 @@
-"""Vectors and names from outside: npy files, text, and pickles that run nothing.
+"""Reads vectors and names from npy files, text files and pickles, without running code.
 
-The proof of concept keeps its vectors in pickles. Python's unpickler calls what
-the file names; the one here finds nothing by name but its own few constructors.
+The proof of concept stores vectors in pickles. Python's unpickler calls any function that a
+file names; the unpickler here resolves only a few constructors of its own.
 """
 
 import mmap
@@ -19,11 +19,11 @@ from indexer.errors import FeaturesError
 Features = NDArray[np.float32] | NDArray[np.float64]
 
 MAX_PICKLE_BYTES = 4 << 30  # a million rows of 512 float64 values
-_WANTED = "it must have nothing but lists and arrays of numbers or text"
-# Sets and dictionaries hash what may be nested without end, and a dictionary can set
-# attributes; extensions and persistent ids are found without a name.
+_ALLOWED = "it must contain only lists and arrays of numbers or text"
+# Sets and dictionaries hash values that may be nested endlessly, and a dictionary can set
+# attributes; extensions and persistent ids bypass `find_class`.
 _REFUSED = re.compile("DICT|SET|ITEM|EXT[124]|PERSID")
-_ALLOCATING = {"PUT", "LONG_BINPUT", "FRAME"}  # as much as their argument says
+_ALLOCATING = {"PUT", "LONG_BINPUT", "FRAME"}  # opcodes that allocate by their argument
 _PICKLES = {".p", ".pkl", ".pickle"}
 _CHECKED_ROWS = 8192  # at a time
 _ENCODED = {"%": "%25", "/": "%2F", "\\": "%5C", "\r": "%0D", "\n": "%0A"}
@@ -31,16 +31,17 @@ _DECODED = {code: character for character, code in _ENCODED.items()}
 
 
 def read_features(path: Path) -> Features:
-    """Vectors of an npy file or a pickle: (n, d), float32 or float64, native byte order.
+    """Reads vectors from an npy file or a pickle.
 
-    float32 and float64 stay what they are, other numbers become float32. A
-    pickle holds a 2-d array, or a list of arrays or of lists of numbers. The
-    array may be a read-only map of the file. Rows are finite and not zero, and
-    so are their float64 lengths.
+    A pickle holds a 2-d array, or a list of arrays or of lists of numbers.
+
+    Returns:
+        (n, d) in native byte order: float32 or float64 as in the file, other numbers as float32.
+        May be a read-only memory map of the file. The lengths of all rows are finite and greater
+        than 0 in float64.
 
     Raises:
-        FeaturesError: the file cannot be read, would run code, or holds
-            anything else.
+        FeaturesError: the file cannot be read, would run code, or has other contents.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -67,11 +68,10 @@ def read_features(path: Path) -> Features:
 
 
 def read_names(path: Path) -> list[str]:
-    """Names of the rows: a text file with one per line, an npy file or a pickled list of text.
+    """Reads the names of rows from a text file (one per line), an npy file or a pickled list.
 
     Raises:
-        FeaturesError: the file cannot be read, would run code, or a name is
-            empty or no text.
+        FeaturesError: the file cannot be read or would run code, or a name is empty or not text.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
@@ -89,31 +89,31 @@ def read_names(path: Path) -> list[str]:
     for row, name in enumerate(names):
         if not isinstance(name, str) or not name:
             raise FeaturesError(
-                f"{path}: name {row} must be text that is not empty; received {type(name).__name__}"
+                f"{path}: name {row} must be non-empty text; received {type(name).__name__}"
             )
     return list(names)
 
 
 def product_id_of(name: str) -> str:
-    """The product id that a file name stands for: without folder and extension."""
+    """Returns the product id of a file name: the name without folder and extension."""
     base = re.split(r"[/\\]", name)[-1]
     stem = base.rpartition(".")[0] or base
     return re.sub("%(25|2F|5C|0D|0A)", lambda match: _DECODED[match[0]], stem)
 
 
 def name_of(product_id: str, suffix: str) -> str:
-    """A file name for a product id, one line: `product_id_of(name_of(x, suffix)) == x`.
+    """Returns a file name for a product id, the inverse of `product_id_of`.
 
     Raises:
-        ValueError: `suffix` is not like `.jpg`.
+        ValueError: `suffix` is not an extension such as `.jpg`.
     """
     if not re.fullmatch(r"\.[A-Za-z0-9]+", suffix):
-        raise ValueError(f"a suffix is like '.jpg'; received {suffix!r}")
+        raise ValueError(f"expected a suffix such as '.jpg'; received {suffix!r}")
     return re.sub(r"[%/\\\r\n]", lambda match: _ENCODED[match[0]], product_id) + suffix
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    try:  # mapping checks the promised shape against the file, and refuses objects
+    try:  # mapping checks the shape against the file size, and rejects objects
         return np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, TypeError, SyntaxError, OverflowError) as error:
         raise FeaturesError(f"{path}: not a readable npy file: {error}") from error
@@ -121,7 +121,7 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        # Not splitlines: it also splits at characters that product ids may have.
+        # Not splitlines, which also splits at characters that product ids may contain.
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise FeaturesError(f"{path}: not a readable text file: {error}") from error
@@ -140,7 +140,7 @@ def _as_array(path: Path, value: object) -> NDArray[Any]:
     room = path.stat().st_size
     for row, values in enumerate(value):
         room -= len(values) if isinstance(values, list | tuple | np.ndarray) else 0
-        if room < 0:  # a pickle can name one long row many times
+        if room < 0:  # a pickle can refer to one long row many times
             raise FeaturesError(f"{path}: more values than the file has bytes")
         if not _is_row(values):
             raise FeaturesError(
@@ -171,7 +171,7 @@ def _check_rows(path: Path, features: Features) -> None:
         if bad.size:
             row = start + int(bad[0])
             what = "zero" if squares[bad[0]] == 0 else "not finite, or too large to normalise"
-            raise FeaturesError(f"{path}: row {row} is {what}; every row needs a direction")
+            raise FeaturesError(f"{path}: row {row} is {what}")
 
 
 def _read_pickle(path: Path) -> object:
@@ -181,7 +181,7 @@ def _read_pickle(path: Path) -> object:
             value = _Unpickler(stream, len(m)).load()
     except FeaturesError as error:
         raise FeaturesError(f"{path}: {error}") from None
-    except Exception as error:  # a broken pickle can raise almost anything
+    except Exception as error:  # a malformed pickle can raise almost anything
         raise FeaturesError(
             f"{path}: not a readable pickle: {type(error).__name__}: {error}"
         ) from error
@@ -191,53 +191,58 @@ def _read_pickle(path: Path) -> object:
 
 
 def _check_opcodes(pickled: mmap.mmap) -> None:
-    """Refuses what `find_class` is not asked about; genops reads, and runs nothing."""
+    """Rejects opcodes that bypass `find_class`; `genops` parses without executing."""
     size = len(pickled)
     if size > MAX_PICKLE_BYTES:
-        raise FeaturesError(f"{size} bytes; pickles are read up to {MAX_PICKLE_BYTES}, use .npy")
+        raise FeaturesError(f"{size} bytes; the limit for pickles is {MAX_PICKLE_BYTES}, use .npy")
     for opcode, argument, position in pickletools.genops(pickled):  # type: ignore[arg-type]
         if _REFUSED.search(opcode.name):
-            raise FeaturesError(f"the pickle has {opcode.name} at byte {position}; {_WANTED}")
+            raise FeaturesError(f"the pickle has {opcode.name} at byte {position}; {_ALLOWED}")
         if opcode.name in _ALLOCATING and (argument or 0) > size:
             raise FeaturesError(
-                f"{opcode.name} {argument} at byte {position} is more than the file has bytes"
+                f"{opcode.name} {argument} at byte {position} exceeds the size of the file"
             )
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds by name what numbers, their arrays and old bytes are made of, and nothing else."""
+    """Resolves only the constructors of numbers, arrays of numbers, and old-style bytes."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         super().__init__(stream)
-        self._room = size  # text still to be encoded: each character was in the file once
+        self._room = size  # characters left to encode: each was in the file once
 
     def find_class(self, module: str, name: str) -> Any:
+        """Returns the constructor of a name in a pickle.
+
+        Raises:
+            FeaturesError: the name is not allowed.
+        """
         wanted = f"{module}.{name}"
         if wanted == "_codecs.encode":
             return self._encode
-        known = wanted.replace("numpy._core.", "numpy.core.")  # since numpy 2, and before
+        known = wanted.replace("numpy._core.", "numpy.core.")  # numpy 2 and numpy 1
         if known not in _CONSTRUCTORS:
-            raise FeaturesError(f"the pickle asks for {wanted:.200}; {_WANTED}")
+            raise FeaturesError(f"the pickle refers to {wanted:.200}; {_ALLOWED}")
         return _CONSTRUCTORS[known]
 
     def _encode(self, text: str, encoding: str) -> bytes:
-        """How pickles of the protocols before 3 write bytes."""
+        """Encodes text to bytes, as pickle protocols before 3 store them."""
         self._room -= len(text)
         if self._room < 0 or encoding != "latin1":
-            raise ValueError("bytes are written in a way that pickle never does")
+            raise ValueError("bytes in a form that pickle does not write")
         return text.encode(encoding)
 
 
-# numpy's own dtype and ndarray take any state from a pickle: one can give a float
-# dtype the flags of objects, or free an array under a view of it. These two cannot.
+# numpy's dtype and ndarray accept any state from a pickle, such as a float dtype with the flags
+# of objects, or memory freed under a view. The following two classes do not.
 
 
 class _Dtype:
-    """A dtype of a pickle; its byte order comes with its state."""
+    """A dtype in a pickle; `__setstate__` sets its byte order."""
 
     def __init__(self, code: str, *_: object) -> None:
         if not re.fullmatch("[<>=|]?[fiu][1248]", code):
-            raise FeaturesError(f"arrays must be of numbers; received the dtype {code!r:.80}")
+            raise FeaturesError(f"arrays must contain numbers; received dtype {code!r:.80}")
         self.value: np.dtype[Any] = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -246,7 +251,7 @@ class _Dtype:
 
 
 class _Array:
-    """An array of a pickle; everything about it comes with its state."""
+    """An array in a pickle; `__setstate__` sets its contents."""
 
     def __init__(self, *_: object) -> None:
         self.value: NDArray[Any] | None = None
@@ -257,12 +262,12 @@ class _Array:
 
 
 def _array(data: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
-    """A view of `data`, so a shape can promise no more than the file has."""
+    """Creates an array as a view of `data`, so that a shape cannot exceed the data."""
     return np.frombuffer(data, dtype.value).reshape(shape, order=order)
 
 
 _CONSTRUCTORS: dict[str, Any] = {
-    "numpy.ndarray": None,  # named by every array, called by none
+    "numpy.ndarray": None,  # referenced by every array, never called
     "numpy.dtype": _Dtype,
     "numpy.core.multiarray._reconstruct": _Array,
     "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, (1,), "C")[0],

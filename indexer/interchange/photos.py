@@ -1,6 +1,6 @@
-"""Which photo each exported vector is of: a line of JSON per row, beside the vectors.
+"""The photo of each exported vector, one line of JSON per row in a file next to the vectors.
 
-An import that knows the content hashes lets `add` find the vectors of photos that it reads.
+With the content hashes of an export, `add` reuses the imported vectors of photos that it reads.
 """
 
 import json
@@ -20,7 +20,7 @@ _HASH = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Photo:
-    """The photo of a vector. `position` is its place among those of the product."""
+    """The photo of a vector. `position` is its index among the photos of the product."""
 
     product_id: str
     position: int
@@ -30,9 +30,11 @@ class Photo:
 
 
 def lines_of(reader: CatalogReader, ids: Ids, folder: Path) -> Iterator[str]:
-    """A line for each of the images, in their order.
+    """Yields a line for each of the images, in their order.
 
     Args:
+        reader: of the catalogue.
+        ids: of the images.
         folder: of the collection.
     """
     wanted = set(ids.tolist())
@@ -54,9 +56,9 @@ def lines_of(reader: CatalogReader, ids: Ids, folder: Path) -> Iterator[str]:
 
 
 def read_photos(features: Path, product_ids: Sequence[str]) -> list[Photo | None]:
-    """The photos of the rows of an export, None where a vector stands for its photo.
+    """Returns the photo of each row of an export; None if it is unknown.
 
-    All are None if there is no such file beside `features`, or it is not one of these rows.
+    All are None if there is no such file next to `features`, or its rows do not match.
     """
     try:
         with (features.parent / PHOTOS).open(encoding="utf-8") as file:
@@ -72,5 +74,5 @@ def _photo(line: str) -> Photo:
     photo = Photo(**json.loads(line))
     texts = (photo.product_id, photo.uri, photo.location, photo.sha256)
     if not isinstance(photo.position, int) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("not what an export writes")
+        raise TypeError("not written by an export")
     return photo

@@ -1,4 +1,4 @@
-"""Vectors in and out as plain files, for moving between systems."""
+"""Imports and exports vectors as plain files."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _NOTHING: tuple[Ids, Vectors] = (np.empty(0, np.int64), np.empty((0, 0), np.floa
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """The result of an import."""
 
     products: int
     vectors: int
@@ -37,20 +37,23 @@ class Imported:
 
 
 def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
-    """Writes features.npy, names.txt, products.csv, photos.jsonl and embedding.json; returns the
-    number of products and of vectors. Row i of features.npy belongs to line i of names.txt and of
-    photos.jsonl.
+    """Writes features.npy, names.txt, products.csv, photos.jsonl and embedding.json.
 
-    Files of an earlier export are replaced, once all new ones are complete.
+    Row i of features.npy belongs to line i of names.txt and of photos.jsonl. Files of an earlier
+    export are replaced once all new ones are complete.
+
+    Returns:
+        The numbers of products and vectors.
 
     Raises:
-        BadParameterError: the folder has a file of one of these names that is not of an export.
+        BadParameterError: the folder has a file with one of these names that is not from an
+            export.
         StorageError: the folder cannot be written.
     """
     foreign = [name for name in (FEATURES, NAMES, PRODUCTS, PHOTOS) if (folder / name).exists()]
     if foreign and not (folder / ORIGIN).is_file():
         raise BadParameterError(
-            f"{folder} has {', '.join(foreign)} that no export wrote; name another folder"
+            f"{folder} has {', '.join(foreign)}, not written by an export; use another folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,13 +72,19 @@ def import_features(
 ) -> Imported:
     """Adds the product of each name with its vector; several rows of a product are its photos.
 
-    The vectors count as made by the configured model if `same_model` says so, or if the
-    `embedding.json` of an export beside them does. Otherwise nobody knows what made them, so
-    they can be searched by product, not by photo.
+    Vectors of an unknown model can be searched by product, but not by photo.
+
+    Args:
+        catalog: to add to.
+        features: file of vectors, one per row.
+        names: file of names, one per row.
+        spec: of the configured model.
+        same_model: the configured model made the vectors; otherwise this is assumed only if the
+            `embedding.json` of an export next to `features` has its fingerprint.
 
     Raises:
-        FeaturesError: a file cannot be read, or they do not fit together.
-        FingerprintMismatchError: the catalogue holds vectors of another kind.
+        FeaturesError: a file cannot be read, or the files do not match.
+        FingerprintMismatchError: the catalogue holds vectors of another model.
     """
     listed = read_names(names)
     vectors = _unit_rows(read_features(features), features)
@@ -111,7 +120,7 @@ def import_features(
 def _images_of(
     names: Sequence[str], vectors: Vectors, photos: Sequence[Photo | None]
 ) -> dict[str, list[NewImage]]:
-    """The images of each product, in the order of the product where that is known."""
+    """Groups the images by product, in the order of the product's photos if known."""
     found: dict[str, list[tuple[int, NewImage]]] = {}
     for row, (name, photo) in enumerate(zip(names, photos, strict=True)):
         image = _image(name, vectors[row], photo)
@@ -147,7 +156,7 @@ def _feed_rows(reader: CatalogReader, folder: Path) -> Iterator[FeedRow]:
 
 
 def _origin(features: Path) -> str | None:
-    """The fingerprint that an export left beside its vectors."""
+    """Returns the fingerprint in an export's embedding.json; None if there is none."""
     try:
         fingerprint = json.loads((features.parent / ORIGIN).read_bytes())["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -165,5 +174,5 @@ def _unit_rows(raw: np.ndarray, features: Path) -> Vectors:
 def _image(name: str, vector: Vector, photo: Photo | None) -> NewImage:
     if photo is not None:
         return NewImage(photo.uri, photo.location, photo.sha256, vector)
-    # Nobody knows the photo, so the vector stands for its content.
+    # The photo is unknown, so the hash of the vector replaces its content hash.
     return NewImage(name, name, f"vector:{sha256(vector.tobytes()).hexdigest()}", vector)

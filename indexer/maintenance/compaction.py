@@ -1,4 +1,4 @@
-"""Replacing the segment of a collection by one of its catalogue as it is now."""
+"""Replaces the segment of a collection by a new one built from its catalogue."""
 
 import logging
 from contextlib import suppress
@@ -18,15 +18,15 @@ from indexer.store.embedded.index import FILES, factory, open_segment, write_seg
 
 log = logging.getLogger(__name__)
 
-# A reader gets so many images from the catalogue in a few hundredths of a second.
+# A reader loads this number of images from the catalogue in a few hundredths of a second.
 _MIN_CHANGES = 1000
 
 
 def rebuild(catalog: Catalog, settings: IndexSettings) -> Segment:
-    """Writes a segment of the embeddings that the catalogue holds, whatever segment there is.
+    """Writes a new segment from the embeddings of the catalogue.
 
-    Searches go on meanwhile and take it up when it is there. The file that it replaces is
-    deleted; who has it open keeps it until then.
+    Searches continue meanwhile and switch to the new segment. The previous file is deleted;
+    processes that have it open can still use it.
 
     Raises:
         LockedError: another process is writing.
@@ -38,12 +38,12 @@ def rebuild(catalog: Catalog, settings: IndexSettings) -> Segment:
 
 
 def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
-    """As `rebuild`, unless the segment that is there holds the same images in the same way.
-
-    A segment whose file is gone or damaged is written again.
+    """Writes a new segment unless the present one is intact and up to date.
 
     Raises:
-        LockedError, SegmentError, CatalogError: as `rebuild`.
+        LockedError: another process is writing.
+        SegmentError: there are no embeddings yet, or the file cannot be written.
+        CatalogError: a stored vector is damaged.
     """
     with catalog.writer() as writer:
         with catalog.reader() as reader:
@@ -54,15 +54,15 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
                     open_segment(present)
                     return present
                 except SegmentError as error:
-                    log.warning("%s; it is written again", error)
+                    log.warning("%s; writing a new one", error)
         return _replace(catalog, writer, settings)
 
 
 def compact_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | None:
-    """As `rebuild`, if enough images have changed since the segment was written.
+    """Writes a new segment if enough images have changed since the last one.
 
-    To find out takes no longer the larger the catalogue is. If the segment cannot be written
-    that is logged, as no change is lost by it.
+    The check takes the same time for any size of catalogue. If the segment cannot be written,
+    the error is logged, because no change is lost.
     """
     with catalog.reader() as reader:
         if not _is_due(reader, settings.compact_fraction):
@@ -70,9 +70,9 @@ def compact_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | Non
     try:
         return rebuild(catalog, settings)
     except LockedError:
-        return None  # whoever is writing now finds it due as well
+        return None  # the other writer also checks
     except CatalogError as error:
-        log.warning("the changes are stored, but not compacted: %s", error)
+        log.warning("the changes are stored, but compaction failed: %s", error)
         return None
 
 
@@ -82,7 +82,7 @@ def _is_due(reader: CatalogReader, fraction: float) -> bool:
     least = max(_MIN_CHANGES, fraction * images)
     if present is None:
         return images >= least
-    # The journal is longer than the list of images in it, and its length is known.
+    # The length of the journal is known, and is an upper bound of its image rows.
     return reader.seq - present.seq >= least and _changes(reader, present) >= least
 
 
@@ -94,16 +94,16 @@ def _replace(catalog: Catalog, writer: CatalogWriter, settings: IndexSettings) -
     with catalog.reader() as reader:
         segment = write_segment(reader, factory(settings.type, reader.counts()[1]))
     record_segment(writer, segment)
-    # Not after a failure: what was reported as one may yet be found in the write-ahead log.
+    # Only after success: a failed transaction may still turn up in the write-ahead log.
     _collect(catalog)
     return segment
 
 
 def _collect(catalog: Catalog) -> None:
-    """Deletes the files of segments that no one will open any more."""
+    """Deletes the files of segments that are no longer current."""
     with catalog.reader() as reader:
         current = current_segment(reader)
         for path in folder_of(reader).glob(FILES):
             if current is None or path != current.path:
-                with suppress(OSError):  # then the next one deletes it
+                with suppress(OSError):  # the next compaction deletes it
                     path.unlink()

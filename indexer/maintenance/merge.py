@@ -1,4 +1,4 @@
-"""Products of other catalogues into one, with their vectors: nothing is embedded."""
+"""Merges catalogues, with their vectors; nothing is embedded again."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,19 +22,21 @@ _BATCH = 500
 def merge(
     catalog: Catalog, sources: Sequence[Catalog], spec: EmbeddingSpec, progress: Progress
 ) -> Report:
-    """Adds or changes the products that the sources have, removes nothing.
+    """Adds or updates the products of the sources in `catalog`; removes nothing.
 
-    Every batch is a transaction. What is the same already is not written again, so an interrupted
-    merge can be run again. Of a product that several sources have, the last one counts.
+    Every batch is a transaction. Products that are already equal are not written, so an
+    interrupted merge can be repeated. If several sources have a product, the last one wins.
 
     Args:
-        spec: of the configured network, which must have made all the vectors.
-        progress: called with the number of products that are done.
+        catalog: to merge into.
+        sources: to merge from.
+        spec: of the configured model, which must have made all vectors.
+        progress: called with the number of products done.
 
     Raises:
         LockedError: another process is writing.
-        FingerprintMismatchError: a catalogue holds embeddings of another kind; nothing is changed.
-        DamagedError: what is stored is not what was written.
+        FingerprintMismatchError: a catalogue holds embeddings of another model; nothing is changed.
+        DamagedError: a catalogue is damaged.
     """
     report = Report()
     for source in sources:
@@ -55,8 +57,7 @@ def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:
         found = kind_of(reader)
         if found and found.fingerprint != spec.fingerprint:
             raise FingerprintMismatchError(
-                f"{source.folder}: {difference(found, spec)}; use the settings that it was made"
-                " with"
+                f"{source.folder}: {difference(found, spec)}; use the settings it was made with"
             )
 
 
@@ -84,7 +85,7 @@ def _put(
 
 
 def _copy_uploads(source: Catalog, catalog: Catalog, products: list[Product]) -> None:
-    """Copies the files of uploaded photos. One that is gone is left out, as `verify` tells."""
+    """Copies the files of uploads. Skips missing files, which `verify` reports."""
     uploads = UploadedPhotos(catalog)
     for image in (image for product in products for image in product.images):
         if is_uploaded(image):

@@ -1,4 +1,4 @@
-"""Replacing all embeddings by those of another network, while searches go on with the old ones."""
+"""Replaces all embeddings by those of another model; searches use the old ones meanwhile."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,24 +11,24 @@ from indexer.ingest.sync import BATCH, Indexer
 from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
-# Beside the catalogue: what an interrupted run has embedded is found by the next.
+# Next to the catalogue, so that a run continues what an interrupted one has embedded.
 STAGING = "re-embedding"
 
 
 def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], Indexer]) -> Report:
-    """Embeds every photo again, and puts the new embeddings in place in one transaction.
+    """Embeds every photo again, and replaces the embeddings in one transaction.
 
-    If a photo cannot be read, which the report tells, the old embeddings stay; what was embedded
-    is kept for the next run. Nothing else can write meanwhile.
+    If a photo cannot be read, the report names it and the old embeddings remain; the new ones
+    are kept for the next run. The writer's lock is held meanwhile.
 
     Args:
         catalog: whose embeddings to replace.
-        fingerprint: of the new embeddings; if the catalogue has them already, nothing is done.
-        indexer: makes what embeds photos into another catalogue.
+        fingerprint: of the new embeddings; nothing is done if the catalogue already has it.
+        indexer: returns an `Indexer` that embeds into the given catalogue.
 
     Raises:
         LockedError: another process is writing.
-        CatalogError: what is stored is damaged.
+        CatalogError: the catalogue is damaged.
     """
     report, folder = Report(), catalog.folder / STAGING
     with catalog.writer() as writer, catalog.reader() as reader:
@@ -47,7 +47,7 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
 
 
 def _staging(folder: Path, fingerprint: str) -> Catalog:
-    """The catalogue of a run that was interrupted, if it was for the same network, or a new one."""
+    """Opens the catalogue of an interrupted run for the same model, or creates a new one."""
     catalog = Catalog(folder, create=True)
     with catalog.reader() as reader:
         usable = reader.fingerprint in (None, fingerprint)

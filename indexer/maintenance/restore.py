@@ -1,4 +1,4 @@
-"""Making a catalogue what it was when a snapshot was taken."""
+"""Restores a catalogue from a snapshot."""
 
 import shutil
 from collections.abc import Iterator
@@ -31,11 +31,12 @@ from indexer.store.embedded.index import FILES
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did.
+    """The result of a restore.
 
     Attributes:
-        seq: that the catalogue has now.
-        aside: where the damaged catalogue is that was there, if it was.
+        manifest: of the snapshot.
+        seq: of the catalogue now.
+        aside: folder to which a damaged catalogue was moved; None if there was none.
     """
 
     manifest: Manifest
@@ -51,19 +52,22 @@ def restore(
     *,
     allowed: str | None = None,
 ) -> Restored:
-    """Makes the catalogue in `folder` what it was when the snapshot was taken.
+    """Restores the catalogue in `folder` from a snapshot.
 
-    A catalogue that is whole is changed in one transaction, which running services pick up: what
-    is the same stays as it is, the rest is removed and added. One that is damaged is moved aside
-    and replaced, and services open the new one.
+    An intact catalogue is changed in one transaction, which running services pick up; equal data
+    is not written. A damaged one is moved aside and replaced, and services open the new one.
 
     Args:
-        spec: of the configured embeddings.
-        allowed: the beginning of another fingerprint that the snapshot may have.
+        snapshots: of the collection.
+        name: of the snapshot.
+        folder: of the collection.
+        spec: of the configured model.
+        allowed: prefix of another fingerprint that the snapshot may have.
 
     Raises:
         LockedError: another process is writing to the collection.
-        SnapshotError: the snapshot is damaged, or there is no room to unpack it.
+        SnapshotError: the snapshot is damaged, or cannot be unpacked.
+        DiskFullError: there is no space to unpack the snapshot.
         FingerprintMismatchError: its embeddings were made with other settings.
     """
     source, manifest = snapshots.find(name), snapshots.manifest(name)
@@ -96,18 +100,18 @@ def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) 
         return
     if allowed and found.startswith(allowed):
         return
-    told = difference(Kind(found, str(manifest.weights)), spec)
+    reason = difference(Kind(found, str(manifest.weights)), spec)
     raise FingerprintMismatchError(
-        f"snapshot {manifest.name}: {told}; restore the old settings, or pass"
+        f"snapshot {manifest.name}: {reason}; restore the old settings, or pass"
         f" --allow-fingerprint {found[:12]}"
     )
 
 
 def _whole(folder: Path) -> Catalog | None:
-    """The catalogue in a folder; None if there is none, or it is damaged.
+    """Opens the catalogue in a folder; None if it does not exist or is damaged.
 
     Raises:
-        CatalogError: it cannot be read now, damaged or not.
+        CatalogError: it cannot be read at the moment.
     """
     if not (folder / CATALOG).is_file():
         return None
@@ -123,7 +127,7 @@ def _whole(folder: Path) -> Catalog | None:
 
 @contextmanager
 def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
-    """A copy of a snapshot's files on the disk of the catalogue, which is what is checked."""
+    """Copies the files of a snapshot to the disk of the catalogue, and verifies the copies."""
     with staged(folder) as stage, copies_named(stage, source):
         for name in manifest.files:
             if (source / name).is_file():
@@ -134,10 +138,10 @@ def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
 
 
 def _replace(folder: Path, stage: Path) -> Path | None:
-    """Puts the files of `stage` in the place of those of the catalogue, which go aside.
+    """Moves the files of the catalogue aside and those of `stage` to their place.
 
-    Killed on the way, it leaves no catalogue there, and can be run again. The mark stays until
-    the end, so that meanwhile no new catalogue can begin.
+    If interrupted, there is no catalogue and the restore can be repeated. The high-water mark
+    stays until the end, so that no new catalogue can be created meanwhile.
     """
     copy = Catalog(stage)
     if mark := HighWaterMarkFile(folder).read():
@@ -150,7 +154,7 @@ def _replace(folder: Path, stage: Path) -> Path | None:
         aside.mkdir()
         for path in damaged:
             path.rename(aside / path.name)
-    # The catalogue last but for its mark: once it is there, all that it refers to is there.
+    # The catalogue follows the segments that it refers to; its high-water mark is last.
     for pattern in (FILES, CATALOG, MARK):
         for path in stage.glob(pattern):
             sync(path)

@@ -1,4 +1,4 @@
-"""Snapshots: whole, checked copies of a catalogue and its segment, each a folder of its own."""
+"""Snapshots: verified copies of a catalogue and its segment, one folder each."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ from indexer.store.embedded.catalog.schema import MIGRATIONS, now
 from indexer.store.embedded.catalog.segments import current_segment
 
 _MANIFEST = "manifest.json"
-_MANIFEST_SUM = "manifest.json.sha256"  # as `sha256sum` writes and checks it
+_MANIFEST_SUM = "manifest.json.sha256"  # in the format of `sha256sum`
 # A compaction may replace the segment between reading its name and opening it.
 _ATTEMPTS = 5
 
@@ -31,13 +31,13 @@ FileName = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$")]
 
 
 class SnapshotError(CatalogError):
-    """A snapshot cannot be taken or used."""
+    """A snapshot cannot be created or used."""
 
     code = "bad_snapshot"
 
 
 class FileRecord(BaseModel):
-    """What a file was when it was written."""
+    """Size and SHA-256 of a file of a snapshot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +46,7 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What is in a snapshot. `schema_version` is that of the catalogue's tables."""
+    """The contents of a snapshot. `schema_version` is that of the catalogue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,7 +64,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Entry:
-    """A snapshot in a list. Without a manifest that can be read, `problem` says why."""
+    """A snapshot in a list. If `manifest` is None, `problem` is the reason."""
 
     name: str
     manifest: Manifest | None
@@ -72,23 +72,23 @@ class Entry:
 
 
 class Snapshots:
-    """The snapshots of one collection, in a folder of their own.
+    """The snapshots of one collection, in a folder.
 
-    A snapshot is named by its folder's name there, or by the absolute path of any copy of it.
+    The name of a snapshot is that of its folder, or the absolute path of a copy of it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def create(self, catalog: Catalog) -> Manifest:
-        """Copies the catalogue as it is now, while searches and a writer go on.
+        """Creates a snapshot of the catalogue; searches and writes continue meanwhile.
 
         Raises:
             LockedError: another process is creating or removing snapshots.
             SnapshotError: the catalogue or its segment is damaged.
-            StorageError: there is no room, or the disk is read-only.
+            StorageError: the disk is full or read-only.
         """
-        with errors_named(f"cannot take a snapshot in {self.folder}"):
+        with errors_named(f"cannot create a snapshot in {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with writer_lock(self.folder), staged(self.folder) as stage:
                 created_at = now()
@@ -104,7 +104,7 @@ class Snapshots:
         return manifest
 
     def entries(self) -> list[Entry]:
-        """Every snapshot, oldest first, by its manifest alone."""
+        """Returns all snapshots, oldest first; reads only their manifests."""
         entries = []
         for name in self._names():
             try:
@@ -114,10 +114,10 @@ class Snapshots:
         return entries
 
     def verify(self, name: str) -> list[str]:
-        """What is wrong with a snapshot, one line each that names the file; empty if it is whole.
+        """Verifies a snapshot; returns a line for each problem that names the file.
 
         Raises:
-            SnapshotError: there is no snapshot of this name.
+            SnapshotError: there is no snapshot with this name.
         """
         folder = self.find(name)
         try:
@@ -126,9 +126,9 @@ class Snapshots:
             return [str(error)]
 
     def prune(self, keep: int) -> list[str]:
-        """Removes all but the newest `keep` snapshots, and returns the names of the removed.
+        """Removes all but the newest `keep` snapshots; returns the names of the removed ones.
 
-        The newest whole one stays in any case.
+        The newest intact snapshot is always kept.
 
         Raises:
             LockedError: another process is creating or removing snapshots.
@@ -141,28 +141,28 @@ class Snapshots:
             whole = next((i for i, name in enumerate(names) if not self.verify(name)), 0)
             old = [name for i, name in enumerate(names) if i >= keep and i != whole]
             for name in old:
-                # Renamed first, so that one half removed is never listed.
+                # Renamed first, so that a partly removed one is never listed.
                 with staged(self.folder) as stage:
                     (self.folder / name).rename(stage / name)
         return sorted(old)
 
     def find(self, name: str) -> Path:
-        """The folder of a snapshot.
+        """Returns the folder of a snapshot.
 
         Raises:
-            SnapshotError: there is no snapshot of this name.
+            SnapshotError: there is no snapshot with this name.
         """
         folder = self.folder / name
         if not folder.is_dir() or name.startswith("."):
             known = ", ".join(self._names()) or "none"
-            raise SnapshotError(f"no snapshot {name!r} in {self.folder}; there are: {known}")
+            raise SnapshotError(f"no snapshot {name!r} in {self.folder}; existing: {known}")
         return folder
 
     def manifest(self, name: str) -> Manifest:
-        """What a snapshot holds.
+        """Reads the manifest of a snapshot.
 
         Raises:
-            SnapshotError: there is no snapshot of this name, or its manifest is damaged.
+            SnapshotError: there is no snapshot with this name, or its manifest is damaged.
         """
         folder = self.find(name)
         try:
@@ -173,7 +173,7 @@ class Snapshots:
             raise SnapshotError(f"{folder}: its manifest cannot be read: {error}") from error
         except ValidationError as error:
             raise SnapshotError(
-                f"{folder / _MANIFEST}: was written by another version of this software:"
+                f"{folder / _MANIFEST}: written by another version of this software:"
                 f" {error.errors()[0]['msg']}"
             ) from error
 
@@ -188,7 +188,7 @@ class Snapshots:
 
 
 def damage(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """How the files in a folder differ from those that a manifest tells of, one line each."""
+    """Compares the files in a folder with a manifest; yields a line for each difference."""
     for name, expected in manifest.files.items():
         path = folder / name
         try:
@@ -197,18 +197,19 @@ def damage(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{path}: cannot be read: {error.strerror}"
         else:
             if found.bytes != expected.bytes:
-                yield f"{path}: has {found.bytes} bytes, {expected.bytes} were written"
+                yield f"{path}: has {found.bytes} bytes, expected {expected.bytes}"
             elif found != expected:
-                yield f"{path}: is damaged, its SHA-256 differs"
+                yield f"{path}: damaged, wrong SHA-256"
 
 
 @contextmanager
 def errors_named(what: str) -> Iterator[None]:
-    """Makes errors of the system, such as a full disk, errors that say what failed.
+    """Translates errors of the operating system; their text starts with `what`.
 
     Raises:
-        DiskFullError, ReadOnlyError: as the system says.
-        SnapshotError: for any other reason.
+        DiskFullError: the disk is full.
+        ReadOnlyError: the disk is read-only.
+        SnapshotError: any other error.
     """
     try:
         yield
@@ -237,10 +238,10 @@ def _copy_catalog(catalog: Catalog, stage: Path) -> None:
 
 
 def _describe(stage: Path, created_at: str) -> Manifest:
-    """Checks what was copied, too: a snapshot of a damaged catalogue would help no one.
+    """Verifies the copied files, and returns their manifest.
 
     Raises:
-        SnapshotError: the copy is damaged.
+        SnapshotError: the catalogue is damaged.
     """
     files = sorted(path.name for path in stage.iterdir())
     copy = Catalog(stage)
@@ -248,8 +249,8 @@ def _describe(stage: Path, created_at: str) -> Manifest:
         if found := verify_catalog(copy):
             first = f" (the first of {len(found)} findings)" if len(found) > 1 else ""
             raise SnapshotError(
-                f"no snapshot was taken, as the catalogue is damaged: {found[0]}{first}; see"
-                " `verify`"
+                f"no snapshot was created, because the catalogue is damaged: {found[0]}{first};"
+                " see `verify`"
             )
         for finding in verify_segment(copy):
             raise _broken_segment(finding)
@@ -263,7 +264,7 @@ def _describe(stage: Path, created_at: str) -> Manifest:
                 "weights": reader.meta("weights"),
             }
     finally:
-        copy.close()  # leaves nothing but the file itself
+        copy.close()  # removes the log and the shared-memory file
     return Manifest(
         name=re.sub(r"[-:]|\+.*", "", created_at) + "Z",
         created_at=created_at,

@@ -1,4 +1,4 @@
-"""Whether a catalogue agrees with itself, with its vectors and with its segment."""
+"""Verifies the consistency of a catalogue, its vectors and its segment."""
 
 from collections.abc import Callable, Iterator
 from hashlib import file_digest
@@ -17,7 +17,7 @@ from indexer.store.embedded.catalog.segments import (
 )
 from indexer.store.embedded.index import VectorIndex, open_segment
 
-# float32 rounds a length to about 1e-7.
+# Rounding to float32 changes a length by about 1e-7.
 _LENGTH_TOLERANCE = 1e-5
 _SHOWN = 20  # ids of images in one line
 
@@ -25,18 +25,18 @@ Check = Callable[[CatalogReader], Iterator[str]]
 
 
 def verify(catalog: Catalog) -> list[str]:
-    """What is wrong, one line each that names the file; empty if all is well.
+    """Verifies everything; returns a line for each problem that names the file.
 
-    Reads everything. Searches and a writer may go on meanwhile.
+    Searches and writes may continue meanwhile.
 
     Raises:
-        CatalogError: it cannot be read now, damaged or not.
+        CatalogError: the catalogue cannot be read at the moment.
     """
     return verify_catalog(catalog) + verify_segment(catalog) + _mark(catalog)
 
 
 def verify_catalog(catalog: Catalog) -> list[str]:
-    """As `verify`, for nothing but the catalogue itself; all else can be made from it again."""
+    """Verifies only the catalogue, from which everything else can be rebuilt; see `verify`."""
     found: list[str] = []
     for check in (integrity.structure, integrity.rows, integrity.journal, _vectors):
         found += _run(check, catalog, f"{catalog.path}: ")
@@ -44,12 +44,12 @@ def verify_catalog(catalog: Catalog) -> list[str]:
 
 
 def verify_segment(catalog: Catalog) -> list[str]:
-    """As `verify`, for nothing but the segment."""
+    """Verifies only the segment; see `verify`."""
     return list(_run(_segment, catalog, ""))
 
 
 def verify_uploads(catalog: Catalog) -> list[str]:
-    """As `verify`, for nothing but the files of uploaded photos, which no snapshot has."""
+    """Verifies only the files of uploads, which snapshots do not contain; see `verify`."""
     return list(_run(_uploads, catalog, ""))
 
 
@@ -58,20 +58,20 @@ def _run(check: Check, catalog: Catalog, prefix: str) -> Iterator[str]:
         with catalog.reader() as reader:
             for finding in check(reader):
                 yield prefix + finding
-    except (DamagedError, SegmentError) as error:  # they name the file
+    except (DamagedError, SegmentError) as error:  # their texts name the file
         yield str(error)
 
 
 def _mark(catalog: Catalog) -> list[str]:
     if not catalog.high_water_mark.is_damaged():
         return []
-    return [f"{catalog.high_water_mark.path}: is damaged; the next change writes it again"]
+    return [f"{catalog.high_water_mark.path}: damaged; the next change writes it again"]
 
 
 def _vectors(reader: CatalogReader) -> Iterator[str]:
     for ids, vectors in reader.all_vectors():
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-        bad = ids[~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE)]  # so that NaN is bad, too
+        bad = ids[~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE)]  # negated to include NaN
         if len(bad):
             yield f"vectors whose length is not 1: images {_listed(bad)}"
 
@@ -82,13 +82,12 @@ def _uploads(reader: CatalogReader) -> Iterator[str]:
     for path, image in files.items():
         try:
             with Path(path).open("rb") as file:
-                whole = file_digest(file, "sha256").hexdigest() == image.content_hash
+                intact = file_digest(file, "sha256").hexdigest() == image.content_hash
         except OSError as error:
-            yield f"{path}: cannot be read: {error.strerror}; product {image.product_id!r} has it"
+            yield f"{path}: cannot be read: {error.strerror}; photo of {image.product_id!r}"
         else:
-            if not whole:
-                product = f"product {image.product_id!r} has it"
-                yield f"{path}: is damaged, its SHA-256 differs; {product}"
+            if not intact:
+                yield f"{path}: damaged, wrong SHA-256; photo of {image.product_id!r}"
 
 
 def _segment(reader: CatalogReader) -> Iterator[str]:
@@ -98,12 +97,12 @@ def _segment(reader: CatalogReader) -> Iterator[str]:
     index = open_segment(segment)
     with segment.path.open("rb") as file:
         if file_digest(file, "sha256").hexdigest() != segment.sha256:
-            yield f"{segment.path}: is damaged, its SHA-256 differs"
+            yield f"{segment.path}: damaged, wrong SHA-256"
     yield from _compared(reader, segment, index)
 
 
 def _compared(reader: CatalogReader, segment: Segment, index: VectorIndex) -> Iterator[str]:
-    """The images of the segment against those of the catalogue as of the segment's `seq`."""
+    """Compares the segment with the images of the catalogue as of the segment's `seq`."""
     changes = reader.changes_since(segment.seq)
     expected: list[Ids] = [changes.removed]
     for ids, vectors in reader.all_vectors():
@@ -113,9 +112,9 @@ def _compared(reader: CatalogReader, segment: Segment, index: VectorIndex) -> It
         differing = (index.vectors(ids[both]) != vectors[both]).any(axis=1)
         if differing.any():
             images = _listed(ids[both][differing])
-            yield f"{segment.path}: has other vectors than the catalogue: images {images}"
+            yield f"{segment.path}: vectors differ from the catalogue: images {images}"
     if len(wrong := np.setxor1d(np.concatenate(expected), index.ids)):
-        yield f"{segment.path}: has other images than the catalogue: {_listed(wrong)}"
+        yield f"{segment.path}: images differ from the catalogue: {_listed(wrong)}"
 
 
 def _listed(ids: Ids) -> str:

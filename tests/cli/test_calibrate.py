@@ -36,7 +36,7 @@ def test_it_writes_a_model_that_the_settings_can_name(stocked: Shop, tmp_path: P
     assert ran.code == 0
     assert ran.json["photos"] == 109
     assert ran.json["file"] == str(path)
-    assert "left out: " in ran.err
+    assert "skipped: " in ran.err
     assert resolve_spec(EmbeddingSettings(weights=str(path))).input_size == 32
 
     again = stocked.run(
@@ -54,8 +54,8 @@ def test_below_the_limit_it_says_the_numbers_and_writes_nothing(
     path = tmp_path / "store.int8"
     ran = stocked.run("calibrate", path, "--photos", 100, "--min-overlap", 1, **NETWORK)
     assert ran.code == 1
-    assert "overlap of the ten nearest with float32 0." in ran.out
-    assert "below 1.0, nothing is written" in ran.out
+    assert "top-10 overlap with float32 0." in ran.out
+    assert "below 1.0, nothing was written" in ran.out
     assert not path.exists()
 
 

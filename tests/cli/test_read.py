@@ -159,7 +159,7 @@ def test_an_export_takes_the_place_of_nothing_but_an_export(stocked: Shop) -> No
     (folder / "products.csv").write_text("id,image_link\n")
     ran = stocked.run("export", folder)
     assert ran.code == 2
-    assert "products.csv that no export wrote" in ran.err
+    assert "products.csv, not written by an export" in ran.err
     assert [path.name for path in folder.iterdir()] == ["products.csv"]
     for _ in range(2):
         assert stocked.run("export", stocked.folder / "out").code == 0

@@ -138,8 +138,8 @@ def test_a_dry_run_shows_the_plan_that_the_run_itself_would_refuse(shop: Shop) -
     feed = shop.feed({"p0": "red", "new": "navy"})
     ran = shop.run("sync", feed, "--dry-run")
     assert ran.code == shop.run("sync", feed).code == 1
-    assert "would be: 1 added, 0 updated, 9 removed" in ran.out
-    assert "would be refused: the feed would remove 9 of 10 products" in ran.out
+    assert "dry run: 1 added, 0 updated, 9 removed" in ran.out
+    assert "sync would refuse this: the feed would remove 9 of 10 products" in ran.out
     plan = shop.run("sync", feed, "--dry-run", "--json").json
     assert (plan["removed"], "9 of 10" in plan["refused"]) == (9, True)
     meant = shop.run("sync", feed, "--dry-run", "--allow-mass-removal", "--json")

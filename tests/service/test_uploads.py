@@ -172,5 +172,5 @@ def test_compact_writes_a_segment_again_whose_file_is_gone_or_damaged(
     again = cli("compact", "--json", data_dir=data_dir)
     assert again.code == 0, again.err
     assert (store.catalog.folder / json.loads(again.out)["segment"]).is_file()
-    assert "it is written again" in again.err
+    assert "writing a new one" in again.err
     assert findings(data_dir) == []

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.events import Event, EventsError, EventStore, Recorder, report
-from indexer.events.recorder import _MOST_WAITING
+from indexer.events.recorder import _MAX_WAITING
 from indexer.events.store import Query
 from indexer.search import Answer
 from tests.conftest import ROOT, Store
@@ -130,12 +130,12 @@ def test_searches_that_come_too_fast_are_left_out_and_that_is_logged(
 ) -> None:
     monkeypatch.setattr("indexer.events.recorder._INTERVAL_S", 60)
     recorder = Recorder(events, keep_days=90)
-    for _ in range(_MOST_WAITING + 5):
+    for _ in range(_MAX_WAITING + 5):
         recorder.note(Answer("default"))
     recorder.flush()
     recorder.stop()
-    assert events.select("SELECT count(*) FROM queries") == [(_MOST_WAITING,)]
-    assert "5 searches came too fast" in caplog.text
+    assert events.select("SELECT count(*) FROM queries") == [(_MAX_WAITING,)]
+    assert "5 searches are not recorded: too many at once" in caplog.text
 
 
 def test_a_damaged_file_is_an_error_that_names_it(store: Store, events: EventStore) -> None:

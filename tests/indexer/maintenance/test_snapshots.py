@@ -203,7 +203,7 @@ def test_a_missing_file_or_snapshot_is_named(shop: Shop) -> None:
         give_back(shop, name)
     (shop.snapshots.folder / name / "manifest.json").unlink()
     assert "its manifest cannot be read" in shop.snapshots.entries()[0].problem
-    with pytest.raises(SnapshotError, match=f"no snapshot 'x' in .*; there are: {name}"):
+    with pytest.raises(SnapshotError, match=f"no snapshot 'x' in .*; existing: {name}"):
         shop.snapshots.verify("x")
 
 
@@ -231,7 +231,9 @@ def test_embeddings_of_another_network_are_restored_only_if_asked_for(shop: Shop
 def test_no_snapshot_is_taken_of_a_damaged_catalogue(shop: Shop) -> None:
     with closing(sqlite3.connect(shop.catalog.path)) as connection, connection:
         connection.execute("UPDATE products SET attributes = '{}'")
-    with pytest.raises(SnapshotError, match="no snapshot was taken, as the catalogue is damaged"):
+    with pytest.raises(
+        SnapshotError, match="no snapshot was created, because the catalogue is damaged"
+    ):
         take(shop)
     assert shop.snapshots.entries() == []
 
