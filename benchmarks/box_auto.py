@@ -1,15 +1,15 @@
-"""What `box=auto` finds: products small in a corner of clutter, and photos that they fill.
+"""Measures `box=auto` on small products in cluttered photos, and on photos filled by a product.
 
     python -m benchmarks.box_auto [--photos N]
 
 Leave-one-out over the clothing photos of the test data (IMAGE_SEARCH_TEST_DATA) with the default
-weights: is the nearest photo of the whole catalogue of the same category? Copies of the query,
-byte for byte, count neither as neighbours nor as what the product is recognised by.
+weights: is the nearest photo of the catalogue of the same category? Exact copies of the query are
+excluded from the neighbours and from the vectors that locate the product.
 
-Half of the senders were used to choose what there is to choose; of them only the photos as they
-are count here, in a row of their own. Each photo of the others is also made small (25 to 45 % of
-the longest side, seeded) in a corner of one of three backgrounds in turn: drawn shapes; a
-patchwork of the corners of others' photos; a part of scikit-learn's two sample photographs.
+The photos of half of the senders were used for tuning; they are measured only unchanged, in a
+separate row. Each of the other photos is also reduced (25 to 45 % of the longest side, seeded)
+and placed in a corner of one of three backgrounds: drawn shapes, a patchwork of corners of other
+photos, or a part of one of scikit-learn's two sample photographs.
 """
 
 import argparse
@@ -41,6 +41,8 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Photo:
+    """A labelled photo of the test data."""
+
     image: Image.Image
     category: str
     sender: str
@@ -48,10 +50,12 @@ class Photo:
 
     @property
     def was_tuned_on(self) -> bool:
+        """Whether the parameters of `box=auto` were tuned on this photo."""
         return _number("half", self.sender) % 2 == 0
 
 
 def read_photos(folder: Path) -> list[Photo]:
+    """Reads the photos of a folder and their labels."""
     with (folder / "labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     files = [(folder / row["image"]).read_bytes() for row in rows]
@@ -66,6 +70,7 @@ def _number(*parts: str) -> int:
 
 
 def drawn(random: Random, _: Sequence[Photo]) -> Image.Image:
+    """Returns a background of random shapes."""
     colours = random.integers(0, 256, (*random.integers(2, 6, 2), 3)).astype(np.uint8)
     canvas = Image.fromarray(colours).resize(CANVAS, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(canvas)
@@ -92,6 +97,7 @@ def drawn(random: Random, _: Sequence[Photo]) -> Image.Image:
 
 
 def patchwork(random: Random, others: Sequence[Photo]) -> Image.Image:
+    """Returns a background of corners of other photos."""
     canvas = Image.new("RGB", CANVAS)
     for top in range(0, CANVAS[1], PATCH):
         for left in range(0, CANVAS[0], PATCH):
@@ -106,6 +112,7 @@ def patchwork(random: Random, others: Sequence[Photo]) -> Image.Image:
 
 
 def photograph(random: Random, _: Sequence[Photo]) -> Image.Image:
+    """Returns a background cut from a sample photograph."""
     photographs = load_sample_images().images
     source = Image.fromarray(photographs[int(random.integers(len(photographs)))])
     height = int(source.height * random.uniform(0.35, 0.75))
@@ -124,7 +131,7 @@ BACKGROUNDS: list[Callable[[Random, Sequence[Photo]], Image.Image]] = [
 
 
 def placed(image: Image.Image, background: Image.Image, random: Random) -> tuple[Image.Image, Box]:
-    """The photo small in a corner of the background, and where."""
+    """Places the reduced photo in a corner of the background; returns the picture and its box."""
     width, height = background.size
     scale = random.uniform(0.25, 0.45) * max(CANVAS) / max(image.size)
     size = round(image.width * scale), round(image.height * scale)
@@ -137,7 +144,7 @@ def placed(image: Image.Image, background: Image.Image, random: Random) -> tuple
 
 
 class Measure:
-    """Searches with photos, whole and by `box=auto`, and keeps what came of it by set."""
+    """Searches with whole photos and with `box=auto`, and keeps the results by set of photos."""
 
     def __init__(self, photos: Sequence[Photo], embedder: Embedder) -> None:
         self._embedder = embedder
@@ -149,6 +156,7 @@ class Measure:
         self.found: dict[str, list[tuple[bool, bool, bool, float, float]]] = defaultdict(list)
 
     def search(self, name: str, photo: Photo, query: Image.Image, true: Box) -> None:
+        """Searches with a photo, and records the results under `name`."""
         others = self._hashes != photo.sha256
         products: Vectors = self._vectors[others]
         start = time.perf_counter()
@@ -162,6 +170,7 @@ class Measure:
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, help="search with the first N only")
     asked = parser.parse_args().photos

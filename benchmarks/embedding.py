@@ -1,12 +1,11 @@
-"""How long one photo takes: ours against `model.predict` of the proof of concept, and against
-what the processor can do.
+"""Measures embedding one photo, compared with the proof of concept and the processor's limit.
 
     python -m benchmarks.embedding [--runs 15]
 
-All rows are measured in turns in one run, so that whatever else the machine does meets all of
-them; trust the ratios. "of the limit" is the time that the multiplications of the convolutions
-would take at the rate of the fastest large matrix product in the same precision, over the time
-taken, both at their shortest. Vectors are compared with those of float32 on the photos of
+All rows are measured in turns in one run, so that other load on the machine affects all of them;
+the ratios are reliable. "of limit" is the time that the arithmetic of the convolutions would take
+at the rate of the fastest large matrix product in the same precision, divided by the measured
+time, both at their minimum. Vectors are compared with those of float32 on the photos of
 IMAGE_SEARCH_TEST_DATA.
 """
 
@@ -42,6 +41,8 @@ CALIBRATION = 100
 
 @dataclass
 class Row:
+    """One row of the table."""
+
     name: str
     side: int
     precision: str
@@ -50,7 +51,7 @@ class Row:
 
 
 def flops(side: int) -> int:
-    """Multiplications and additions of all convolutions for one photo."""
+    """Returns the multiplications and additions of all convolutions for one photo."""
     total = 0
     for block in BLOCKS:
         total += sum(2 * side**2 * int(np.prod(KERNEL_SHAPES[layer])) for layer in block)
@@ -59,7 +60,7 @@ def flops(side: int) -> int:
 
 
 def proof_of_concept() -> Callable[[Photos], Any]:
-    """Keras's model as the proof of concept calls it; random weights cost the same."""
+    """Returns Keras's model as the proof of concept calls it; random weights are as fast."""
     import_tensorflow()
     import keras
 
@@ -70,20 +71,20 @@ def proof_of_concept() -> Callable[[Photos], Any]:
     )
 
 
-def test_photos(side: int, most: int) -> Photos:
-    """Photos of clothing in random order, or none where there is no test data."""
+def test_photos(side: int, limit: int) -> Photos:
+    """Returns photos of clothing in random order; none without test data."""
     folder = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", "")) / "clothing"
     if not (folder / "labels.csv").is_file():
         return np.empty((0, side, side, 3), np.uint8)
     with (folder / "labels.csv").open() as file:
         names = sorted(row["image"] for row in csv.DictReader(file))
-    order = np.random.RandomState(0).permutation(len(names))[:most]
+    order = np.random.RandomState(0).permutation(len(names))[:limit]
     pictures = (Image.open(folder / names[number]).convert("RGB") for number in order)
     return np.stack([resize(picture, side, "bilinear") for picture in pictures])
 
 
 def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
-    """Calibrated on `photos`."""
+    """Returns an int8 model calibrated on `photos`."""
     from indexer.embedding.openvino_engine import OpenVinoEmbedder
 
     spec = resolve_spec(settings)
@@ -96,6 +97,7 @@ def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
 
 
 def rows(calibration: dict[int, Photos]) -> Iterator[Row]:
+    """Yields the rows that this machine can measure."""
     yield Row("model.predict", 224, "float32", proof_of_concept(), None)
     half = resolve_precision("auto")
     precisions = ["float32"] if half == "float32" else ["float32", half]
@@ -106,15 +108,15 @@ def rows(calibration: dict[int, Photos]) -> Iterator[Row]:
                 continue
             settings = EmbeddingSettings(engine=engine, input_size=side)
             for precision in precisions:
-                own = load_embedder(settings.model_copy(update={"precision": precision}))
-                yield Row(engine, side, precision, own.embed_batch, own)
+                embedder = load_embedder(settings.model_copy(update={"precision": precision}))
+                yield Row(engine, side, precision, embedder.embed_batch, embedder)
             if engine == "openvino" and INT8_FLAGS & cpu_flags():
-                own = int8(settings, calibration[side])
-                yield Row(engine, side, "int8", own.embed_batch, own)
+                embedder = int8(settings, calibration[side])
+                yield Row(engine, side, "int8", embedder.embed_batch, embedder)
 
 
 def agreements(all_rows: list[Row], photos: dict[int, Photos]) -> dict[str, str]:
-    """Lowest cosine, and overlap of the ten nearest, with TensorFlow's float32."""
+    """Returns the lowest cosine and the top-10 overlap with TensorFlow's float32, by row."""
     found = {}
     for side in SIDES:
         ours = [row for row in all_rows if row.embedder and row.side == side]
@@ -132,7 +134,7 @@ def _key(row: Row) -> str:
 
 
 def measure(tasks: dict[str, Callable[[], Any]], runs: int) -> dict[str, list[float]]:
-    """Seconds of each task, run in turns; the first two turns warm up."""
+    """Returns the seconds of each task, run in turns; the first two turns are warm-up."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for turn in range(runs + 2):
         for name, task in tasks.items():
@@ -144,6 +146,7 @@ def measure(tasks: dict[str, Callable[[], Any]], runs: int) -> dict[str, list[fl
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15, help="of each row; the median counts")
     parser.add_argument("--photos", type=int, default=300, help="to compare vectors on")

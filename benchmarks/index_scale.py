@@ -1,10 +1,10 @@
-"""What the index costs as a catalogue grows, beside a plain FAISS index in the same run.
+"""Measures the index at several sizes of catalogue, compared with a plain FAISS index.
 
     python -m benchmarks.index_scale --sizes 10000 100000 1000000
 
-The vectors are mixtures of real ones of footwear (IMAGE_SEARCH_TEST_DATA), so that they have
-real neighbourhoods. The plain index is `IndexIDMap2(IndexFlatIP)`, all in memory. A million
-takes about ten minutes, 8 GB of memory and 8 GB of disk.
+The vectors are mixtures of real vectors of footwear (IMAGE_SEARCH_TEST_DATA), so that
+neighbourhoods are realistic. The plain index is `IndexIDMap2(IndexFlatIP)` in memory. A million
+vectors take about ten minutes, 8 GB of memory and 8 GB of disk.
 """
 
 import argparse
@@ -46,7 +46,7 @@ Row = tuple[str, str, str]  # what, this index, the plain one
 
 
 def mixtures(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
-    """Points among three real vectors each, and a little off, (count, dimension)."""
+    """Returns random mixtures of three real vectors each, with noise: (count, dimension)."""
     corners = real[rng.integers(0, len(real), (count, CORNERS))]
     weights = rng.dirichlet(np.ones(CORNERS), count).astype(np.float32)
     noise = NOISE * rng.standard_normal((count, real.shape[1]), dtype=np.float32)
@@ -54,23 +54,25 @@ def mixtures(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
 
 
 def took_ms(call: Callable[..., object], *arguments: object) -> float:
+    """Returns the duration of a call in milliseconds."""
     start = time.perf_counter()
     call(*arguments)
     return 1000 * (time.perf_counter() - start)
 
 
 def ms(values: Iterable[float]) -> str:
-    """The median of durations."""
+    """Formats the median of durations."""
     return f"{np.median(list(values)):.2f} ms"
 
 
 class Plain:
-    """What one would write at first."""
+    """A plain FAISS index."""
 
     def __init__(self, dimension: int) -> None:
         self.index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
 
     def search(self, query: Vector, allowed: Mask | None = None) -> Ids:
+        """Returns the `K` nearest ids."""
         selector = allowed is not None and faiss.IDSelectorBitmap(
             np.packbits(allowed, bitorder="little")
         )
@@ -79,36 +81,41 @@ class Plain:
         return ids
 
     def add(self, number: int, vector: Vector) -> None:
+        """Adds a vector."""
         self.index.add_with_ids(vector[None], np.array([number]))
 
     def remove(self, number: int) -> None:
+        """Removes a vector."""
         self.index.remove_ids(np.array([number]))
 
 
 @dataclass
 class Ours:
-    """A catalogue, and the view that a service process has of it."""
+    """A catalogue, and the view of it in a service process."""
 
     catalog: Catalog
     live: LiveView
 
     def view(self) -> View:
+        """Returns the view of the current version."""
         while True:
             with self.catalog.reader() as reader:
                 if (view := self.live.at(reader)) is not None:
                     return view
 
     def search(self, query: Vector, allowed: Mask | None = None) -> Ids:
+        """Returns the `K` nearest ids."""
         return self.view().search(query[None], K, allowed).ids
 
 
 def product(number: int, vector: Vector) -> PutProduct:
+    """Returns a product with one image."""
     name = f"{number}.jpg"
     return PutProduct(str(number), {}, (NewImage(name, name, f"made:{number}", vector),))
 
 
 def fill(catalog: Catalog, plain: Plain, chunks: Iterable[Vectors]) -> None:
-    """The same vectors under the same ids, from 1, in both."""
+    """Adds the same vectors with the same ids, from 1, to both."""
     with catalog.writer() as writer:
         writer.bind(fingerprint="made", weights="made", dimension=plain.index.d)
         for vectors in chunks:
@@ -118,14 +125,14 @@ def fill(catalog: Catalog, plain: Plain, chunks: Iterable[Vectors]) -> None:
 
 
 def rate(search: Callable[[Vector], Ids], queries: Vectors) -> str:
-    """Searches per second from several threads."""
+    """Measures searches per second from several threads."""
     with ThreadPoolExecutor(THREADS) as pool:
         spent = took_ms(lambda: list(pool.map(search, queries)))
     return f"{1000 * len(queries) / spent:.0f} /s"
 
 
 def searching(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
-    """One search at a time, several at a time, and how often both indexes agree."""
+    """Measures single searches, parallel searches, and recall."""
     few = queries[:PLAIN_QUERIES]
     yield (
         "one search",
@@ -142,7 +149,7 @@ def searching(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
 
 
 def filtering(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
-    """Searches among random ids; the pages must be full and hold nothing else."""
+    """Measures searches among random ids; checks that pages are full and match."""
     rng = np.random.default_rng(1)
     for share in SELECTIVITIES:
         allowed = rng.random(plain.index.ntotal + 1) < share
@@ -159,7 +166,7 @@ def filtering(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
 
 
 def changing(ours: Ours, plain: Plain, new: Vectors) -> Iterator[Row]:
-    """Products that come and go one by one, each followed by a search of a reader."""
+    """Measures adding and removing single products, each followed by a search."""
     products = list(enumerate(new, plain.index.ntotal + 1))
     spent = np.empty((4, len(new)))
     with ours.catalog.writer() as writer:
@@ -178,7 +185,7 @@ def changing(ours: Ours, plain: Plain, new: Vectors) -> Iterator[Row]:
 
 
 def opening(folder: Path, results: "multiprocessing.Queue[tuple[float, float]]") -> None:
-    """In a new process: milliseconds to open, MiB of memory that no file backs after a search."""
+    """Measures in a new process: milliseconds to open, anonymous MiB after searching."""
     before, ours = anonymous_mib(), Ours(Catalog(folder), LiveView())
     spent = took_ms(ours.view)
     base = ours.view().base
@@ -190,12 +197,13 @@ def opening(folder: Path, results: "multiprocessing.Queue[tuple[float, float]]")
 
 
 def anonymous_mib() -> float:
+    """Returns the anonymous resident memory of this process."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 
 
 def storing(folder: Path, plain: Plain) -> Iterator[Row]:
-    """Opening what is on disk, and how much that is."""
+    """Measures opening, memory and disk space."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[float, float]] = context.Queue()
     process = context.Process(target=opening, args=(folder, results))
@@ -208,7 +216,7 @@ def storing(folder: Path, plain: Plain) -> Iterator[Row]:
     plain_mib = copy.stat().st_size / 2**20
     copy.unlink()
     yield "open", f"{opened:.0f} ms", f"{plain_opened:.0f} ms"
-    yield "memory beside files", f"{anonymous:.0f} MiB", f"{plain_mib:.0f} MiB"
+    yield "anonymous memory", f"{anonymous:.0f} MiB", f"{plain_mib:.0f} MiB"
     for what, pattern, other in (
         ("segment", "*.faiss", f"{plain_mib:.0f} MiB"),
         ("catalogue", "*.db*", ""),
@@ -218,6 +226,7 @@ def storing(folder: Path, plain: Plain) -> Iterator[Row]:
 
 
 def measure(size: int, real: Vectors, seed: int, folder: Path) -> list[Row]:
+    """Measures one size of catalogue."""
     rng = np.random.default_rng(seed)
     catalog, plain = Catalog(folder, create=True), Plain(real.shape[1])
     sizes = [min(BATCH, size - start) for start in range(0, size, BATCH)]
@@ -237,6 +246,7 @@ def measure(size: int, real: Vectors, seed: int, folder: Path) -> list[Row]:
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--seed", type=int, default=1)

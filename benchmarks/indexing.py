@@ -1,12 +1,12 @@
-"""How fast a folder of photos is indexed: against the network alone, and the proof of concept.
+"""Measures indexing a folder of photos, compared with the bare model and the proof of concept.
 
     python -m benchmarks.indexing [--photos 1529] [--side 80]
 
-Over the clothing photos of the test data (IMAGE_SEARCH_TEST_DATA). "The network alone" gets the
-same pixels, decoded before, in batches of several sizes; it and `add` into an empty catalogue take
-turns, so that whatever else the machine does meets both; the medians count. The proof of concept's
-loop (Keras's `load_img`, `model.predict` photo by photo, a pickle at the end) does the first photos
-only. CPU is of all threads; what `add` takes beyond the network is reading, decoding and storing.
+Uses the clothing photos of the test data (IMAGE_SEARCH_TEST_DATA). "the bare model" gets the same
+pixels, already decoded, in batches of several sizes. It and `add` to an empty catalogue take
+turns, so that other load on the machine affects both; medians are shown. The loop of the proof of
+concept (Keras's `load_img`, `model.predict` for each photo, a pickle at the end) runs on the first
+photos only. CPU time is of all threads; `add` also reads, decodes and stores.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _POC_PHOTOS = 40
 
 
 def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
-    """Rows of the folder, and their photos as the network takes them."""
+    """Returns rows of the folder, and their photos prepared for the model."""
     found = (row for row in read_feed(DATA) if isinstance(row, FeedRow))
     rows = list(islice(found, count))
     limits = ImageLimits()
@@ -50,12 +50,13 @@ def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
 
 
 def bare(embedder: Embedder, pixels: Photos, batch: int) -> None:
+    """Embeds pixels in batches."""
     for start in range(0, len(pixels), batch):
         embedder.embed_batch(pixels[start : start + batch])
 
 
 def index(embedder: Embedder, rows: list[FeedRow], folder: Path) -> None:
-    """As `add`, or as `sync` where the catalogue is there: both read every photo."""
+    """Indexes the rows like `add`, or like `sync` if the catalogue exists."""
     catalog = Catalog(folder, create=True)
     photos = PhotoSource(ImageLimits(), FetchSettings())
     indexer = Indexer(catalog, embedder.spec, lambda: embedder, photos, lambda _: None)
@@ -64,6 +65,7 @@ def index(embedder: Embedder, rows: list[FeedRow], folder: Path) -> None:
 
 
 def loop_of_the_proof_of_concept(rows: list[FeedRow], folder: Path) -> Callable[[], None]:
+    """Returns the indexing loop of the proof of concept."""
     import keras
 
     features = proof_of_concept()
@@ -80,9 +82,12 @@ def loop_of_the_proof_of_concept(rows: list[FeedRow], folder: Path) -> Callable[
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=1529, help="how many")
-    parser.add_argument("--side", type=int, help="of the network's input  [default: the weights']")
+    parser.add_argument("--photos", type=int, default=1529, help="number of photos")
+    parser.add_argument(
+        "--side", type=int, help="of the model's input  [default: that of the weights]"
+    )
     parser.add_argument("--turns", type=int, default=3, help="of each row; the median counts")
     options = parser.parse_args()
     if not DATA.is_dir():
@@ -96,8 +101,9 @@ def main() -> None:
 def measure(
     embedder: Embedder, rows: list[FeedRow], pixels: Photos, folder: Path, turns: int
 ) -> None:
+    """Measures all rows in turn, and prints the table."""
     works: dict[str, Callable[[int], None]] = {
-        f"the network alone, {batch} at a time": lambda _, batch=batch: bare(  # type: ignore[misc]
+        f"the bare model, {batch} at a time": lambda _, batch=batch: bare(  # type: ignore[misc]
             embedder, pixels, batch
         )
         for batch in BATCHES
@@ -105,7 +111,7 @@ def measure(
     works["add into an empty catalogue"] = lambda turn: index(embedder, rows, folder / str(turn))
     works["sync, nothing new"] = lambda turn: index(embedder, rows, folder / str(turn))
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
-    index(embedder, rows, folder / "first")  # before larger batches than it uses itself
+    index(embedder, rows, folder / "first")  # before the larger batches, which take more memory
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for turn in range(turns):
         for name, work in works.items():
@@ -114,17 +120,17 @@ def measure(
     peer = loop_of_the_proof_of_concept(few, folder)
     times["proof of concept's loop, side 224"] = [timed(peer, len(few)) for _ in range(2)][1:]
 
-    best = min(median(wall for wall, _ in times[name]) for name in times if "alone" in name)
+    best = min(median(wall for wall, _ in times[name]) for name in times if "bare" in name)
     print(f"{len(rows)} photos at side {embedder.spec.input_size}")
-    print(f"{'':<36} {'images/s':>9} {'of the best alone':>18} {'CPU ms/image':>13}")
+    print(f"{'':<36} {'images/s':>9} {'of the bare model':>18} {'CPU ms/image':>13}")
     for name, taken in times.items():
         wall, cpu = (median(column) for column in zip(*taken, strict=True))
         print(f"{name:<36} {1 / wall:>9.1f} {best / wall:>18.2f} {cpu * 1e3:>13.2f}")
-    print(f"peak memory of a process that has loaded, decoded and added them: {peak:.0f} MiB")
+    print(f"peak memory of the process after `add`: {peak:.0f} MiB")
 
 
 def timed(work: Callable[[], None], photos: int) -> tuple[float, float]:
-    """Seconds per photo: on the clock, and of all processors."""
+    """Returns wall and CPU seconds per photo."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return (time.perf_counter() - wall) / photos, (time.process_time() - cpu) / photos

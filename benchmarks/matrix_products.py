@@ -1,9 +1,9 @@
-"""Large matrix products in each precision: what the processor can do at best.
+"""Measures large matrix products in each precision: the limit of the processor.
 
     python -m benchmarks.matrix_products
 
-The rate that counts is the largest: of OpenVINO's product as a fully connected layer and as a
-convolution of 1 x 1 (other code inside), and of TensorFlow's.
+The limit is the highest rate of OpenVINO's fully connected layer, its 1 x 1 convolution (which
+uses other code), and TensorFlow's product.
 """
 
 import time
@@ -21,7 +21,7 @@ SIDE = 2048
 
 
 def products() -> dict[Product, Callable[[], Any]]:
-    """Every product that the processor and the installed engines have."""
+    """Returns all products that the processor and the installed engines support."""
     floats = ["float32", *({resolve_precision("auto")} - {"float32"})]
     names: list[Product] = [("tensorflow", precision, "product") for precision in floats]
     if find_spec("openvino"):
@@ -32,7 +32,7 @@ def products() -> dict[Product, Callable[[], Any]]:
 
 
 def matrix_product(engine: str, precision: str, kind: str) -> Callable[[], Any]:
-    """Multiplies two matrices of SIDE x SIDE, one of them constant."""
+    """Returns a function that multiplies two SIDE x SIDE matrices, one of them constant."""
     random = np.random.RandomState(0)
     one, other = (random.rand(SIDE, SIDE).astype(np.float32) for _ in range(2))
     if engine == "openvino":
@@ -44,7 +44,7 @@ def _tensorflow(one: Any, other: Any, precision: str) -> Callable[[], Any]:
     import tensorflow as tf
 
     left, right = (tf.constant(each, precision) for each in (one, other))
-    # What is summed, so that nothing is copied out.
+    # Reduced to a scalar, so that no large result is copied.
     product: Callable[[], Any] = tf.function(lambda: tf.reduce_max(tf.matmul(left, right)))
     return product
 
@@ -56,7 +56,7 @@ def _openvino(one: Any, other: Any, precision: str, kind: str) -> Callable[[], A
     from indexer.embedding.engine import available_cores
     from indexer.embedding.openvino_engine import _steps
 
-    if kind == "convolution":  # a row per place of a picture
+    if kind == "convolution":  # one row per position of a picture
         width = 64
         one = np.ascontiguousarray(one.T).reshape(1, SIDE, SIDE // width, width)
         other = np.ascontiguousarray(other.T).reshape(SIDE, SIDE, 1, 1)
@@ -80,6 +80,7 @@ def _openvino(one: Any, other: Any, precision: str, kind: str) -> Callable[[], A
 
 
 def main() -> None:
+    """Runs the benchmark."""
     for name, multiply in products().items():
         seconds = []
         for _ in range(12):

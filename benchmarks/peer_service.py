@@ -1,8 +1,9 @@
-"""The peer: the proof of concept as a team would deploy it, for `benchmarks.service_load`.
+"""The peer of `benchmarks.service_load`: the proof of concept as a typical deployment.
 
     PEER_VECTORS=vectors.npy gunicorn -k gthread 'benchmarks.peer_service:create_app()'
 
-Keras's VGG16 by `model.predict` at batch 1, scikit-learn's nearest neighbours by brute force.
+Uses Keras's VGG16 with `model.predict` at batch size 1, and scikit-learn's brute-force nearest
+neighbours.
 """
 
 import io
@@ -17,7 +18,7 @@ _SIDE = 224
 
 
 def create_app() -> Flask:
-    """Warm when it returns. Random weights cost what trained ones do."""
+    """Creates the app and warms the model up. Random weights are as fast as trained ones."""
     vgg16 = keras.applications.vgg16
     model = vgg16.VGG16(
         weights=None, include_top=False, pooling="avg", input_shape=(_SIDE, _SIDE, 3)

@@ -1,11 +1,10 @@
-"""What each option of a query costs, beside the same search without any, in one run.
+"""Measures each option of a query, compared with the same search without options.
 
     python -m benchmarks.query_options --sizes 100000 1000000
 
-The vectors are those of `benchmarks.index_scale`, the attributes as a shop's feed has them. A
-query is a product's vector, so that embedding does not count. `index` is the part of a search
-that the index takes: where candidates are looked for among the allowed images only, it limits
-what an option can cost.
+The vectors are those of `benchmarks.index_scale`, the attributes like those of a shop's feed. A
+query is the vector of a product, so that nothing is embedded. `index` is the time spent in the
+index.
 """
 
 import argparse
@@ -55,6 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def attributes(number: int, rng: random.Random) -> Attributes:
+    """Returns random attributes of a product."""
     return {
         "title": f"Shoe number {number}, made to be found",
         "link": f"https://shop.example/products/{number}",
@@ -71,6 +71,7 @@ def attributes(number: int, rng: random.Random) -> Attributes:
 
 
 def fill(catalog: Catalog, size: int, real: Vectors, seed: int) -> None:
+    """Fills a catalogue with products."""
     rng, drawn = random.Random(seed), np.random.default_rng(seed)
     with catalog.writer() as writer:
         writer.bind(fingerprint="made", weights="made", dimension=real.shape[1])
@@ -83,13 +84,14 @@ def fill(catalog: Catalog, size: int, real: Vectors, seed: int) -> None:
 
 
 class TimedIndex:
-    """Adds up the time that searches spend in the view."""
+    """Sums the time that searches spend in the view."""
 
     def __init__(self) -> None:
         self.ms = 0.0
         self._search: Callable[..., Hits] = View.search
 
     def search(self, view: View, *arguments: Any) -> Hits:
+        """Searches, and adds the duration to `ms`."""
         start = time.perf_counter()
         try:
             return self._search(view, *arguments)
@@ -98,6 +100,7 @@ class TimedIndex:
 
 
 def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
+    """Measures one size of catalogue, and prints the table."""
     catalog = Catalog(folder, create=True)
     fill(catalog, size, real, seed)
     rebuild(catalog, IndexSettings())
@@ -140,6 +143,7 @@ def _search(searcher: Searcher, number: int, parameters: SearchParameters) -> fl
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
     parser.add_argument("--seed", type=int, default=1)

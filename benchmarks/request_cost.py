@@ -1,6 +1,6 @@
-"""What access checks and recording add to a request, in microseconds beside a search by product.
+"""Measures access checks and recording in microseconds, compared with a search by product.
 
-Everything runs in this process, so that no network hides it.
+Everything runs in this process, without network traffic.
 """
 
 import statistics
@@ -25,7 +25,7 @@ _PRODUCTS = 500
 
 
 def main() -> None:
-    """Prints the table."""
+    """Runs the benchmark."""
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.add(*(store.row(str(n), (n % 256, n // 2, 255 - n % 256)) for n in range(_PRODUCTS)))
@@ -44,7 +44,7 @@ def main() -> None:
             "check with a key": _check_us(data_dir, key=True),
             "check with a key and both limits": _check_us(data_dir, key=True, limited=True),
             "one limit": _median_us(lambda: count([(limit, "client")], 1)),
-            "note what 10 results showed": _median_us(lambda: recorder.note(answer)),
+            "record 10 results": _median_us(lambda: recorder.note(answer)),
         }
         recorder.stop()
         store.catalog.close()

@@ -1,9 +1,9 @@
-"""How often the most similar photo shows the same category, by way of resizing.
+"""Measures how often the most similar photo has the same category, for each resize method.
 
     python -m benchmarks.resize_methods
 
 Leave-one-out over the clothing photos of the test data (IMAGE_SEARCH_TEST_DATA) with the
-default weights; copies of the query, byte for byte, do not count as neighbours.
+default weights; exact copies of the query are excluded.
 """
 
 import csv
@@ -27,7 +27,7 @@ BATCH = 16
 
 
 def share_right(folder: Path, embedder: Embedder) -> float:
-    """Share of the photos in `labels.csv` whose nearest other photo is of their category."""
+    """Returns the share of photos in `labels.csv` whose nearest other photo has their category."""
     with (folder / "labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     categories = np.array([row["category"] for row in rows])
@@ -43,6 +43,7 @@ def share_right(folder: Path, embedder: Embedder) -> float:
 
 
 def main() -> None:
+    """Runs the benchmark."""
     measured = {
         method: share_right(DATA, load_embedder(EmbeddingSettings(resize=method)))
         for method in get_args(ResizeMethod)

@@ -1,11 +1,11 @@
-"""What the HTTP service bears, beside the bare network and the proof of concept in one run.
+"""Measures the HTTP service under load, compared with the bare model and the proof of concept.
 
     python -m benchmarks.service_load [--only photo similar] [--seconds 10] [--json FILE]
 
-Starts the service under gunicorn on a catalogue that it makes (kept in --data), once with the
-default settings and once at side 224 as the proof of concept had it. The generator of the load
-runs on the same cores: its share is told, and belongs to what is found. Settings in the
-environment count, so other engines and numbers of threads can be measured.
+Runs the service under gunicorn on a generated catalogue (kept in --data), once with the default
+settings and once at side 224 like the proof of concept. The load generator runs on the same
+cores; its share is shown, and included in the results. Settings in the environment apply, so that
+other engines and numbers of threads can be measured.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from indexer.config import load_settings
 
 ROWS = ("ready", "photo", "unique", "repeated", "similar", "peer", "overload")
 CLIENTS = (1, 8, 64)
-LIKE_FOR_LIKE = 8  # clients at which services are compared
+LIKE_FOR_LIKE = 8  # clients for comparing services
 DEFAULT, AS_THE_PEER = "default settings", "side 224"
 SIDES: dict[str, dict[str, object]] = {
     DEFAULT: {},
     AS_THE_PEER: {"embedding_weights": "untrained", "embedding_input_size": 224},
 }
 OVERLOAD = 10  # times the capacity
-PHOTO_MS = {"tensorflow": 20.0}  # of others, 15
+PHOTO_MS = {"tensorflow": 20.0}  # target by engine; 15 for others
 
 
 class Benchmark:
-    """One run. Methods named as `ROWS` measure those on a running service."""
+    """One run. The methods named in `ROWS` measure a running service."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.data: Path = arguments.data
@@ -52,6 +52,7 @@ class Benchmark:
         self.compared: dict[str, Run] = {}
 
     def run(self) -> None:
+        """Measures the selected rows."""
         compares = {"peer", "overload"} & set(self.only)
         for side in SIDES if compares else [DEFAULT]:
             self.side = side
@@ -63,10 +64,12 @@ class Benchmark:
             self.beside_the_peer()
 
     def environ(self) -> dict[str, str]:
+        """Returns the environment of the service."""
         return settings(**SIDES[self.side])
 
     @contextmanager
     def service(self) -> Iterator[Server]:
+        """Runs the service."""
         folder = self.data / f"{self.side.replace(' ', '-')}-{self.products}"
         port = free_port()
         environ = settings(**SIDES[self.side], storage_data_dir=folder.resolve(), service_port=port)
@@ -77,6 +80,7 @@ class Benchmark:
             yield server
 
     def closed(self, server: Server, requests: Iterator[Request], clients: int) -> Run:
+        """Runs a closed loop of requests."""
         return closed_loop(
             server.address,
             requests,
@@ -86,13 +90,15 @@ class Benchmark:
         )
 
     def ready(self, server: Server) -> None:
+        """Measures the time from start to ready."""
         self.table.add("start to ready", server.ready_s, "s", most=10)
 
     def photo(self, server: Server) -> None:
+        """Measures searches by new photos with one client, by stage."""
         run = self.closed(server, self.mix.unique, 1)
         answered = [reply for reply in run.replies if reply.status == 200]
         engine = load_settings(environ=self.environ()).embedding.engine
-        self.told("new photos, 1 client", run, most_ms=PHOTO_MS.get(engine, 15))
+        self.add_common("new photos, 1 client", run, most_ms=PHOTO_MS.get(engine, 15))
         stages = [json.loads(reply.body)["took_ms"] for reply in answered]
         for stage in stages[0] if stages else ():
             self.table.add(f"  of that {stage}", median(took[stage] for took in stages), "ms")
@@ -103,14 +109,15 @@ class Benchmark:
         self.table.add("  beyond decode and embed", beyond, "ms", most=8)
 
     def unique(self, server: Server) -> None:
+        """Measures searches by new photos, compared with the bare model."""
         bare = self.bare_rate()
-        self.table.add("the bare network, one photo at a time", bare, "/s")
+        self.table.add("the bare model, one photo at a time", bare, "/s")
         alone = 0.0
         for clients in CLIENTS:
             run = self.closed(server, self.mix.unique, clients)
             name = _named("new photos", clients)
-            self.told(name, run)
-            self.table.add(f"{name}: rate to the bare network's", run.rate() / bare)
+            self.add_common(name, run)
+            self.table.add(f"{name}: rate relative to the bare model", run.rate() / bare)
             answered = [reply for reply in run.replies if reply.status == 200]
             alone = alone or mean(reply.ms for reply in answered)
             if clients == LIKE_FOR_LIKE:
@@ -122,7 +129,7 @@ class Benchmark:
                 )
 
     def bare_rate(self) -> float:
-        """In a process of its own, while the service has nothing to do."""
+        """Measures the bare model in a separate process while the service is idle."""
         command = [sys.executable, "-m", "benchmarks.load.bare", str(self.seconds)]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environ(), stdout=subprocess.PIPE, check=True
@@ -130,22 +137,24 @@ class Benchmark:
         return float(done.stdout.split()[-1])
 
     def repeated(self, server: Server) -> None:
+        """Measures searches by the same photo."""
         for clients in CLIENTS:
             run = self.closed(server, self.mix.repeated, clients)
             most = 10 if clients == 1 else None
-            self.told(_named("one photo again and again", clients), run, most_ms=most)
+            self.add_common(_named("one photo again and again", clients), run, most_ms=most)
 
     def similar(self, server: Server) -> None:
+        """Measures searches by product id."""
         for clients in CLIENTS:
             run = self.closed(server, self.mix.similar, clients)
             name = _named("product ids", clients)
-            self.told(name, run, most_ms=5 if clients == 1 else None)
+            self.add_common(name, run, most_ms=5 if clients == 1 else None)
             if clients == LIKE_FOR_LIKE:
                 each = run.rate() / len(server.workers())
                 self.table.add(f"{name}: rate of a worker", each, "/s", least=300)
 
-    def told(self, name: str, run: Run, *, most_ms: float | None = None) -> None:
-        """What is of interest in every load; `most_ms` is the target of the median."""
+    def add_common(self, name: str, run: Run, *, most_ms: float | None = None) -> None:
+        """Adds the rows common to all loads; `most_ms` is the target of the median."""
         self.table.add(f"{name}: rate", run.rate(), "/s")
         answered = [reply for reply in run.replies if reply.status == 200]
         for percent, most in ((50, most_ms), (95, None), (99, None)):
@@ -158,35 +167,37 @@ class Benchmark:
         self.table.add(f"{name}: generator, of one core", 100 * run.cpu_s / run.seconds, "%")
 
     def peer(self, server: Server) -> None:
+        """Measures the load that is repeated on the peer."""
         run = self.compared[self.side] = self.closed(server, self.mix.unique, LIKE_FOR_LIKE)
-        self.told(_named("new photos", LIKE_FOR_LIKE), run)
+        self.add_common(_named("new photos", LIKE_FOR_LIKE), run)
 
     def beside_the_peer(self) -> None:
-        """The same load on the peer, with as many workers, and a thread for each client."""
-        own = load_settings().service
+        """Measures the same load on the peer, with as many workers and a thread per client."""
+        service = load_settings().service
         port = free_port()
         arguments = (
             *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--timeout", "120"),
-            *("--workers", str(own.workers), "--threads", str(LIKE_FOR_LIKE)),
+            *("--workers", str(service.workers), "--threads", str(LIKE_FOR_LIKE)),
             "benchmarks.peer_service:create_app()",
         )
         vectors = catalogue.vectors(self.data, self.products).resolve()
         environ = settings() | {"PEER_VECTORS": str(vectors)}
         self.table.heading("the peer")
         with running(arguments, environ, port, "/healthz", self.data / "peer.log") as server:
-            # Longer, as it answers a few times a second.
+            # Longer, because the peer handles only a few requests per second.
             seconds = 3 * self.seconds
             peer = closed_loop(
                 server.address, self.mix.unique, clients=LIKE_FOR_LIKE, seconds=seconds
             )
-        self.told(_named("new photos", LIKE_FOR_LIKE), peer)
+        self.add_common(_named("new photos", LIKE_FOR_LIKE), peer)
         for side, run in self.compared.items():
             rates = run.rate() / peer.rate() if peer.rate() else float("nan")
-            self.table.add(f"{side}: rate to the peer's", rates, least=2.5)
+            self.table.add(f"{side}: rate relative to the peer", rates, least=2.5)
             slowest = percentile(run.replies, 95) / percentile(peer.replies, 95)
-            self.table.add(f"{side}: p95 to the peer's", slowest, most=0.4)
+            self.table.add(f"{side}: p95 relative to the peer", slowest, most=0.4)
 
     def overload(self, server: Server) -> None:
+        """Measures an overload."""
         before = server.workers(), server.complaints()
         capacity = self.closed(server, self.mix.unique, LIKE_FOR_LIKE).rate()
         streams = [(OVERLOAD * capacity, self.mix.unique), (HEALTH_PER_S, self.mix.health)]
@@ -203,15 +214,15 @@ class Benchmark:
         for percent, most in ((50, None), (99, 100), (100, None)):
             what = f"{name}: time to refusal, p{percent}"
             add(what, percentile(refused, percent), "ms", most=most)
-        untold = sum(not reply.retry_after for reply in refused)
-        add(f"{name}: refused without Retry-After", untold, most=0)
+        without_hint = sum(not reply.retry_after for reply in refused)
+        add(f"{name}: refused without Retry-After", without_hint, most=0)
         wrong = len(searches) - len(accepted) - len(refused)
-        add(f"{name}: other answers, or none", wrong, most=0)
+        add(f"{name}: other responses, or none", wrong, most=0)
         health = run.only("health")
         add(f"{name}: /healthz, slowest", percentile(health, 100), "ms", most=100)
         add(f"{name}: /healthz not 200", sum(r.status != 200 for r in health), most=0)
         add(f"{name}: workers lost", len(set(before[0]) - set(server.workers())), most=0)
-        add(f"{name}: complaints in the log", server.complaints() - before[1], most=0)
+        add(f"{name}: errors in the log", server.complaints() - before[1], most=0)
         add(f"{name}: sent later than due, p99", run.late_ms, "ms")
         add(f"{name}: generator, of one core", 100 * run.cpu_s / run.seconds, "%")
 
@@ -221,6 +232,7 @@ def _named(what: str, clients: int) -> str:
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     parser.add_argument("--seconds", type=float, default=10, help="of each load")

@@ -1,10 +1,10 @@
-"""Whether the service keeps its pace, its memory and its word for as long as it runs.
+"""Checks that latency, memory and error rate of the service stay constant over time.
 
     python -m benchmarks.soak [--minutes 30] [--fraction 0.7] [--json FILE]
 
-A constant rate of new photos, repeated ones, product ids and bad photos, while the command line
-adds and removes a product every ten seconds. The rate is a fraction of what the service bore
-just before, changes included.
+Sends new photos, repeated photos, product ids and bad photos at a constant rate, while the
+command line adds or removes a product every ten seconds. The rate is a fraction of the capacity
+measured just before under the same conditions.
 """
 
 import argparse
@@ -35,7 +35,7 @@ BAD_PHOTO = (400, 413, 415)
 
 @dataclass(frozen=True)
 class Memory:
-    """What the workers held at a time: all that is resident, and what no file backs."""
+    """Memory of the workers at a time: resident, and the anonymous part of it."""
 
     at: float
     resident_mib: float
@@ -43,7 +43,7 @@ class Memory:
 
 
 class Surroundings:
-    """What happens beside the requests: changes of the catalogue, and a look at the memory."""
+    """Changes the catalogue and samples memory during the load."""
 
     def __init__(self, server: Server, environ: Mapping[str, str], photo: Path) -> None:
         self._server, self._environ, self._photo = server, environ, photo
@@ -53,6 +53,7 @@ class Surroundings:
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
+        """Changes products and samples memory while the block runs."""
         threads = [threading.Thread(target=run) for run in (self._change, self._look)]
         for thread in threads:
             thread.start()
@@ -79,6 +80,7 @@ class Surroundings:
 
 
 def soak(server: Server, around: Surroundings, mix: Mix, arguments: argparse.Namespace) -> Table:
+    """Runs the load, and returns the table."""
     table, seconds = Table(), 60 * arguments.minutes
     table.heading(f"{arguments.minutes:g} minutes, {arguments.products:,} products")
     before = server.workers(), server.complaints()
@@ -89,7 +91,7 @@ def soak(server: Server, around: Surroundings, mix: Mix, arguments: argparse.Nam
         )
         answered = [reply for reply in capacity.replies if _as_expected(reply)]
         rate = arguments.fraction * len(answered) / capacity.seconds
-        table.add("borne while the catalogue changes", len(answered) / capacity.seconds, "/s")
+        table.add("capacity while the catalogue changes", len(answered) / capacity.seconds, "/s")
         start = time.monotonic()
         streams = [(rate, shoppers), (HEALTH_PER_S, mix.health)]
         run = open_loop(server.address, streams, seconds=seconds)
@@ -98,7 +100,7 @@ def soak(server: Server, around: Surroundings, mix: Mix, arguments: argparse.Nam
     table.add("errors", wrong + run.missed, most=0)
     table.add("  of that refused", sum(reply.status == 503 for reply in run.replies))
     table.add("workers lost", len(set(before[0]) - set(server.workers())), most=0)
-    table.add("complaints in the log", server.complaints() - before[1], most=0)
+    table.add("errors in the log", server.complaints() - before[1], most=0)
     table.add("changes by the command line", around.changes)
     table.add("  of that failed", around.failed, most=0)
     _tell_memory(table, [look for look in around.memory if look.at >= start], start, seconds)
@@ -113,7 +115,7 @@ def _as_expected(reply: Reply) -> bool:
 
 
 def _tell_memory(table: Table, looks: list[Memory], start: float, seconds: float) -> None:
-    """Medians of a tenth of the time each: single looks jump while photos are decoded."""
+    """Adds medians over a tenth of the time each: single samples jump while photos are decoded."""
     resident, own = [], []
     for part in (SETTLED, 0.5, 0.9):
         begin = start + part * seconds
@@ -122,9 +124,9 @@ def _tell_memory(table: Table, looks: list[Memory], start: float, seconds: float
         own.append(median(look.own_mib for look in then))
         minute = part * seconds / 60
         table.add(f"memory of the workers from minute {minute:.1f}", resident[-1], "MiB")
-        table.add("  of that backed by no file", own[-1], "MiB")
+        table.add("  of that anonymous", own[-1], "MiB")
     table.add("  drift", 100 * (resident[-1] / resident[0] - 1), "%", most=2)
-    table.add("  drift of what no file backs", 100 * (own[-1] / own[0] - 1), "%", most=2)
+    table.add("  drift of anonymous memory", 100 * (own[-1] / own[0] - 1), "%", most=2)
 
 
 def _tell_latencies(table: Table, replies: list[Reply], start: float, seconds: float) -> None:
@@ -140,6 +142,7 @@ def _tell_latencies(table: Table, replies: list[Reply], start: float, seconds: f
 
 
 def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--fraction", type=float, default=0.7, help="of the capacity")

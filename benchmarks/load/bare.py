@@ -1,6 +1,6 @@
-"""Photos embedded per second without a service, one at a time: `python -m benchmarks.load.bare 5`.
+"""Measures embedding without a service, one photo at a time: `python -m benchmarks.load.bare 5`.
 
-The settings come from the environment, as the service's do.
+Prints photos per second. Uses the settings in the environment, like the service.
 """
 
 import sys
@@ -13,6 +13,7 @@ from indexer.embedding import load_embedder
 
 
 def main() -> None:
+    """Prints the rate."""
     embedder = load_embedder(load_settings().embedding)
     side = embedder.spec.input_size
     photos = np.random.default_rng(0).integers(0, 256, (16, 1, side, side, 3), np.uint8)

@@ -1,6 +1,6 @@
-"""What the load is put on: a catalogue, and photos that no cache has seen.
+"""The data for load tests: a catalogue, and photos that are not cached.
 
-Both are made once and kept in the folder of the benchmark; delete it after a change of formats.
+Both are created once and kept in the folder of the benchmark; delete it after format changes.
 """
 
 import io
@@ -24,7 +24,7 @@ from indexer.store.embedded.catalog import Catalog
 DIMENSION = 512
 PHOTOS = 24
 PHOTO_BYTES = 300_000
-_LONG_SIDE = 1600  # as messengers and shops' pages send photos of phones
+_LONG_SIDE = 1600  # as uploaded by messengers and web shops
 _QUALITIES = (98, 95, 92, 88, 84, 80, 75)
 _BATCH = 2000
 _BRANDS = ("Marlow & Finch", "Oudrey", "Nordvane", "Plumo", "Cottonwick")
@@ -33,7 +33,7 @@ _KINDS = ("Shoes > Boots", "Shoes > Sneakers", "Clothing > Dresses", "Clothing >
 
 
 def vectors(folder: Path, products: int) -> Path:
-    """A file of `products` vectors: mixtures of real ones, or of seeded ones without test data."""
+    """Returns a file of vectors: mixtures of real ones, or of random ones without test data."""
     path = folder / f"vectors-{products}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def vectors(folder: Path, products: int) -> Path:
 
 
 def fill(products: int, environ: Mapping[str, str], folder: Path) -> None:
-    """Makes the catalogue that `environ` configures, unless it is there; vectors from `folder`."""
+    """Creates the catalogue configured by `environ` unless it exists; vectors are in `folder`."""
     settings = load_settings(environ=environ)
     spec = resolve_spec(settings.embedding)
     done = settings.storage.data_dir / "made-of"
@@ -73,6 +73,7 @@ def fill(products: int, environ: Mapping[str, str], folder: Path) -> None:
 
 
 def product_id(number: int) -> str:
+    """Returns the id of a product by its number."""
     return f"product-{number}"
 
 
@@ -93,7 +94,7 @@ def _product(number: int, vector: Vectors) -> PutProduct:
 
 
 def photos(folder: Path) -> list[bytes]:
-    """JPEG files of about 300 KB and 2 megapixels: clothing of the test data, or drawn."""
+    """Returns JPEG files of about 300 KB and 2 megapixels: test data, or drawn."""
     kept = folder / f"photos-{PHOTOS}"
     if not (kept / "done").is_file():
         kept.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ def photos(folder: Path) -> list[bytes]:
 
 
 def _enlarged(path: Path) -> bytes:
-    """The photo as a JPEG of the long side of a phone's, not much larger than wanted."""
+    """Returns the photo enlarged, as a JPEG of about `PHOTO_BYTES`."""
     with Image.open(path) as photo:
         scale = _LONG_SIDE / max(photo.size)
         size = round(photo.width * scale), round(photo.height * scale)
@@ -122,9 +123,9 @@ def _enlarged(path: Path) -> bytes:
 
 
 def unique(photos: list[bytes]) -> Iterator[tuple[bytes, ...]]:
-    """The photos in turn, without end, in pieces; a JPEG comment makes each file a new one.
+    """Yields the photos endlessly, in pieces; a JPEG comment makes each file unique.
 
-    What a service keeps by the hash of a file does not help it here.
+    Caches by the hash of the file therefore never hit.
     """
     for number, photo in enumerate(itertools.cycle(photos)):
         comment = f"photo {number:>12}".encode()

@@ -1,7 +1,7 @@
-"""A light load generator: one thread, sockets that never block, connections kept alive.
+"""A light load generator: one thread, non-blocking sockets, persistent connections.
 
-It shares the cores with the server, so it does as little as it can: requests are bytes made
-before, and of an answer it reads status, length and little more. `Run.cpu_s` says what it cost.
+It shares the cores with the server and therefore does little: requests are prepared bytes, and
+only a few headers of a response are parsed. `Run.cpu_s` is its CPU time.
 """
 
 import heapq
@@ -18,23 +18,25 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _RETRY = re.compile(rb"\r\nretry-after: *\d", re.IGNORECASE)
-_PIECE = 1 << 18
+_CHUNK = 1 << 18  # bytes
 NO_ANSWER = 0  # as a status
-_COME_BACK_LATER = (NO_ANSWER, 503)
-_PAUSE_S = 0.5  # of a client that got one of those
+_RETRY_LATER = (NO_ANSWER, 503)
+_PAUSE_S = 0.5  # of a client after one of these
 
 Address = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Request:
+    """A request, ready to send."""
+
     kind: str
-    parts: tuple[bytes, ...]  # as they go out
+    parts: tuple[bytes, ...]  # sent one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a request went. Times in seconds; `due` is when it should have been sent."""
+    """The result of a request. Times in seconds; `due` is when it should have been sent."""
 
     kind: str
     due: float
@@ -46,42 +48,42 @@ class Reply:
 
     @property
     def ms(self) -> float:
-        """From when it was sent: sending never waits for the server, and `Run.late_ms` says how
-        long it waited for a core."""
+        """Milliseconds since sending, which never waits for the server; see also `Run.late_ms`."""
         return 1000 * (self.done - self.sent)
 
 
 @dataclass
 class Run:
-    """What a load brought. `missed` requests were never sent: all connections were busy."""
+    """The result of a load. `missed` requests were not sent, because all connections were busy."""
 
     replies: list[Reply]
-    end: float  # of the sending; answers came for a while after
+    end: float  # of the sending; replies may arrive later
     seconds: float
     cpu_s: float
     missed: int = 0
 
     def only(self, kind: str) -> list[Reply]:
+        """Returns the replies to one kind of request."""
         return [reply for reply in self.replies if reply.kind == kind]
 
     def rate(self, status: int = 200) -> float:
-        """Answers of this status per second, those that came after the end left out."""
+        """Returns the replies with this status per second, without those after the end."""
         counted = sum(r.status == status and r.done <= self.end for r in self.replies)
         return counted / self.seconds
 
     @property
     def late_ms(self) -> float:
-        """How late the generator itself was with 99 of 100 requests at most."""
+        """The 99th percentile of the generator's own delay in milliseconds."""
         return float(np.percentile([1000 * (r.sent - r.due) for r in self.replies], 99))
 
 
 def percentile(replies: list[Reply], percent: float) -> float:
-    """Of their milliseconds; nan without any."""
+    """Returns a percentile of the milliseconds; nan without replies."""
     return float(np.percentile([r.ms for r in replies], percent)) if replies else float("nan")
 
 
 class _Connection:
-    """A connection that is idle, or on one request."""
+    """A connection, idle or with one request."""
 
     def __init__(self, address: Address) -> None:
         self.socket = socket.socket()
@@ -100,7 +102,7 @@ class _Connection:
         self._received.clear()
 
     def send(self) -> bool:
-        """Sends what the socket takes; whether anything is left to send."""
+        """Sends as much as possible; returns whether anything is left to send."""
         try:
             while self._left:
                 count = self.socket.sendmsg(self._left)
@@ -110,19 +112,19 @@ class _Connection:
                     self._left[0] = self._left[0][count:]
         except BlockingIOError:
             return True
-        except OSError:  # an answer may have come before; reading will tell
+        except OSError:  # there may still be a response to read
             self._left, self.reusable = [], False
         return bool(self._left)
 
     def receive(self, keep_body: bool) -> Reply | None:
-        """The reply, once it is there; one without an answer if the server hung up."""
+        """Returns the reply if it is complete; `NO_ANSWER` if the server closed the connection."""
         try:
-            piece = self.socket.recv(_PIECE)
+            piece = self.socket.recv(_CHUNK)
         except BlockingIOError:
             return None
         except OSError:
             piece = b""
-        if self.request is None:  # the server closes what was idle for long
+        if self.request is None:  # the server closed an idle connection
             self.reusable = False
             return self.reply(NO_ANSWER)
         self._received += piece
@@ -138,7 +140,7 @@ class _Connection:
         return self.reply(NO_ANSWER)
 
     def reply(self, status: int, retry_after: bool = False, body: bytes = b"") -> Reply:
-        """To the request that is under way."""
+        """Creates the reply to the current request."""
         kind = self.request.kind if self.request else ""
         return Reply(kind, self.due, self.sent, time.monotonic(), status, retry_after, body)
 
@@ -163,14 +165,14 @@ class Generator:
         self._selector.close()
 
     def start(self, request: Request, due: float | None = None) -> None:
-        """Sends on an idle connection, or on a new one."""
+        """Sends a request on an idle or a new connection."""
         connection = self._idle.pop() if self._idle else self._open()
         connection.begin(request, time.monotonic() if due is None else due)
         self.busy += 1
         self._send(connection)
 
     def step(self, wait_s: float, on_reply: Callable[[Reply], None] = lambda _: None) -> None:
-        """Does what the sockets are ready for, or waits so long at most."""
+        """Handles the sockets that are ready; waits for up to `wait_s` seconds."""
         for key, events in self._selector.select(max(0.0, wait_s)):
             connection: _Connection = key.data
             if events & selectors.EVENT_WRITE and connection.request:
@@ -181,7 +183,7 @@ class Generator:
                     self._finish(connection, reply, on_reply)
 
     def give_up(self) -> None:
-        """What is still under way counts as not answered."""
+        """Ends all pending requests as not answered."""
         for key in list(self._selector.get_map().values()):
             connection: _Connection = key.data
             if connection.request:
@@ -224,20 +226,18 @@ def closed_loop(
     seconds: float,
     keep_bodies: bool = False,
 ) -> Run:
-    """So many clients, each of which asks again once it is answered; once refused, a bit later."""
+    """Runs clients that each send the next request after a reply, with a pause after a 503."""
     with Generator(address, keep_bodies=keep_bodies) as generator:
-        for _ in range(clients):  # the first of each client warms up
+        for _ in range(clients):  # the first request of each client is warm-up
             generator.start(next(requests))
         drain(generator)
         generator.replies.clear()
         start, cpu = time.monotonic(), time.process_time()
         end = start + seconds
-        turns = [start] * clients  # when who is not waiting for an answer asks again
+        turns = [start] * clients  # when each waiting client sends again
 
         def answered(reply: Reply) -> None:
-            heapq.heappush(
-                turns, reply.done + (_PAUSE_S if reply.status in _COME_BACK_LATER else 0)
-            )
+            heapq.heappush(turns, reply.done + (_PAUSE_S if reply.status in _RETRY_LATER else 0))
 
         while (now := time.monotonic()) < end:
             while turns and turns[0] <= now:
@@ -254,9 +254,9 @@ def open_loop(
     streams: list[tuple[float, Iterator[Request]]],
     *,
     seconds: float,
-    most_connections: int = 2000,
+    max_connections: int = 2000,
 ) -> Run:
-    """Requests of each stream at so many a second, whatever becomes of those before."""
+    """Sends the requests of each stream at a constant rate, independent of the replies."""
     missed = 0
     with Generator(address) as generator:
         start, cpu = time.monotonic(), time.process_time()
@@ -266,7 +266,7 @@ def open_loop(
             while due[0][0] <= now:
                 at, number = due[0]
                 rate, requests = streams[number]
-                if generator.busy < most_connections:
+                if generator.busy < max_connections:
                     generator.start(next(requests), at)
                 else:
                     missed += 1
@@ -278,7 +278,7 @@ def open_loop(
 
 
 def drain(generator: Generator, patience_s: float = 30) -> None:
-    """Waits for what is under way."""
+    """Waits for pending requests."""
     end = time.monotonic() + patience_s
     while generator.busy and (now := time.monotonic()) < end:
         generator.step(end - now)

@@ -1,4 +1,4 @@
-"""The requests of the load, as bytes ready to go out."""
+"""The requests of the load, as bytes ready to send."""
 
 import itertools
 from collections.abc import Iterator
@@ -20,11 +20,12 @@ _BAD_PHOTOS = (b"", b"GIF89a, it says", b"\xff\xd8\xff\xe0 and no more", b"<svg/
 
 
 def get(kind: str, path: str) -> Request:
+    """Returns a GET request."""
     return Request(kind, (f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode(),))
 
 
 def upload(kind: str, *photo: bytes) -> Request:
-    """A search by a photo, given in pieces."""
+    """Returns a search by a photo, given in pieces."""
     size = len(_PREFIX) + sum(map(len, photo)) + len(_SUFFIX)
     head = (
         b"POST /v1/search HTTP/1.1\r\nHost: benchmark\r\n"
@@ -35,7 +36,7 @@ def upload(kind: str, *photo: bytes) -> Request:
 
 
 class Mix:
-    """Endless requests of each kind; a kind goes on where it stopped."""
+    """Endless iterators of requests of each kind."""
 
     def __init__(self, folder: Path, products: int) -> None:
         self.photos = catalogue.photos(folder)
@@ -53,7 +54,7 @@ class Mix:
             yield get("similar", f"/v1/products/{name}/similar")
 
     def of_shoppers(self) -> Iterator[Request]:
-        """Of 20 requests 8 new photos, 4 repeated ones, 7 product ids and 1 bad photo."""
+        """Yields per 20 requests 8 new photos, 4 repeated ones, 7 product ids and 1 bad photo."""
         kinds = [self.unique] * 8 + [self.repeated] * 4 + [self.similar] * 7 + [self.bad]
         order = np.random.default_rng(3)
         while True:

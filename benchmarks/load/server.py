@@ -1,4 +1,4 @@
-"""A server under gunicorn: started, waited for, looked at from outside, stopped."""
+"""Runs a server under gunicorn and observes it from outside."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ _PATIENCE_S = 300
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `ready_s` is the time from its start to its first ready answer."""
+    """A running server. `ready_s` is the time from its start until it is ready."""
 
     address: tuple[str, int]
     process: subprocess.Popen[bytes]
@@ -26,38 +26,39 @@ class Server:
     ready_s: float
 
     def workers(self) -> list[int]:
-        """The process ids of the workers."""
+        """Returns the process ids of the workers."""
         master = self.process.pid
         children = Path(f"/proc/{master}/task/{master}/children").read_text()
         return sorted(map(int, children.split()))
 
     def memory_mib(self) -> tuple[float, float]:
-        """Of all workers: resident memory, and the part of it that no file backs."""
+        """Returns the resident memory of all workers, and the anonymous part of it."""
         found = [0.0, 0.0]
         for pid in self.workers():
-            with suppress(OSError, IndexError):  # it is ending
+            with suppress(OSError, IndexError):  # the process is exiting
                 status = Path(f"/proc/{pid}/status").read_text()
                 for part, key in enumerate(("VmRSS:", "RssAnon:")):
                     found[part] += int(status.split(key)[1].split()[0]) / 1024
         return found[0], found[1]
 
     def complaints(self) -> int:
-        """Lines of the log that tell of a lost worker or an unexpected error."""
+        """Returns the number of log lines about lost workers or unexpected errors."""
         words = ("Traceback", "[CRITICAL]", "[ERROR]", "WORKER TIMEOUT", "was sent SIG")
         lines = self.log.read_text(errors="replace").splitlines()
         return sum(any(word in line for word in words) for line in lines)
 
 
 def free_port() -> int:
+    """Returns a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def settings(**own: object) -> dict[str, str]:
-    """The environment with settings of ours, `section_key=value`, before those of the caller."""
-    ours = {f"IMAGE_SEARCH_{key.upper()}": str(value) for key, value in own.items()}
+def settings(**overrides: object) -> dict[str, str]:
+    """Returns the environment with settings, `section_key=value`, overridden."""
+    ours = {f"IMAGE_SEARCH_{key.upper()}": str(value) for key, value in overrides.items()}
     return {**os.environ, **ours}
 
 
@@ -65,7 +66,7 @@ def settings(**own: object) -> dict[str, str]:
 def running(
     arguments: tuple[str, ...], environ: Mapping[str, str], port: int, ready: str, log: Path
 ) -> Iterator[Server]:
-    """gunicorn with these arguments, once `ready` answers 200; stopped at the end."""
+    """Runs gunicorn with these arguments; yields when the path `ready` returns 200."""
     start, address = time.monotonic(), ("127.0.0.1", port)
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -1,7 +1,7 @@
-"""A drawn clothing store, to try the product without photos of your own.
+"""A drawn clothing store for trying the product without photos of your own.
 
-`shapes` holds what can be drawn, `fabrics` and `palette` what it is made of, `pen`
-draws it, `studio` photographs it, `catalog` decides what the store sells at which price.
+`catalog` plans products and prices, `shapes` defines the drawings, `fabrics` and `palette` the
+materials and colours, `pen` draws, and `studio` renders the photos.
 """
 
 import csv
@@ -16,18 +16,23 @@ _QUERIES = 6
 
 
 def draw_sample_catalog(folder: Path, *, products: int = 320, seed: int = 1) -> Path:
-    """Draws a store of clothing and footwear into `folder`; returns the path of its feed.
+    """Draws a store of clothing and footwear; returns the path of its feed.
 
-    Writes `photos/<id>.jpg` (400 x 400), `queries/<n>.jpg` (what shoppers might send),
-    `queries/queries.csv` (which product each shows) and, last, `products.csv`. The same
-    arguments give the same pixels on every machine. From 12 products on, each kind occurs.
-    Products of equal `design` are lookalikes: another brand, another price.
+    Writes `photos/<id>.jpg` (400 x 400), `queries/<n>.jpg` (photos as shoppers take them),
+    `queries/queries.csv` (the product on each) and, last, `products.csv`. The same arguments give
+    the same pixels on every machine. With 12 products or more, each kind occurs. Products with
+    the same `design` are lookalikes with different brands and prices.
+
+    Args:
+        folder: to write to.
+        products: number of products.
+        seed: of all random choices.
 
     Raises:
         ValueError: `products` is below 1.
     """
     if products < 1:
-        raise ValueError(f"a catalogue has at least 1 product; received {products}")
+        raise ValueError(f"products must be at least 1; received {products}")
     feed = folder / "products.csv"
     feed.unlink(missing_ok=True)
     (folder / "photos").mkdir(parents=True, exist_ok=True)
@@ -50,7 +55,7 @@ def _photograph(product: Product, folder: Path, seed: int) -> dict[str, str]:
 
 
 def _draw_queries(stock: list[Product], folder: Path, seed: int) -> None:
-    """Shoppers' photos of products that have a cheaper lookalike, of different kinds."""
+    """Draws shoppers' photos of products of different kinds that have a cheaper lookalike."""
     folder.mkdir(exist_ok=True)
     rows = []
     for number, product in enumerate(stock[:_QUERIES], start=1):
@@ -62,7 +67,7 @@ def _draw_queries(stock: list[Product], folder: Path, seed: int) -> None:
 
 
 def _write_csv(path: Path, rows: list[dict[str, str]]) -> None:
-    """Appears whole or not at all."""
+    """Writes a CSV file atomically."""
     unfinished = path.with_suffix(".csv.part")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")

@@ -1,4 +1,4 @@
-"""A store's range: which designs, of which brands, at which prices."""
+"""The products of the store: designs, brands and prices."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _BARGAINS = ("Plumo", "Cottonwick", "Everwen", "Budd", "Sixpence Lane")
 
 @dataclass(frozen=True)
 class Design:
-    """What is decided on the drawing board; two brands may make the same one."""
+    """A design, which two brands may sell."""
 
     number: int
     kind: Kind
@@ -31,7 +31,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Product:
-    """A design as one brand sells it. Prices are euros; `sale_price` is None without a sale."""
+    """A design sold by one brand. Prices are in euros; `sale_price` is None without a sale."""
 
     id: str
     design: Design
@@ -42,12 +42,12 @@ class Product:
 
 
 def seeded(*parts: object) -> Random:
-    """A source of chance that depends on nothing but `parts`, on every machine alike."""
+    """Returns a random generator seeded with `parts`, the same on every machine."""
     return Random("/".join(map(str, parts)))  # noqa: S311 - pictures, not secrets
 
 
 def plan(products: int, seed: int) -> list[Product]:
-    """The range: an eighth of it are cheaper lookalikes of the first designs."""
+    """Plans the products; an eighth are cheaper lookalikes of the first designs."""
     lookalikes = products // 8
     designs = [_design(number, seed) for number in range(products - lookalikes)]
     rng = seeded(seed, "prices")
@@ -90,9 +90,9 @@ def _design(number: int, seed: int) -> Design:
 
 
 def draw(product: Product, seed: int) -> tuple[Image.Image, str]:
-    """The product's drawing (RGBA, square) and what it shows, in words.
+    """Draws a product (RGBA, square); returns the drawing and a description.
 
-    The cut comes from the design alone, the exact shade from the product.
+    The cut depends only on the design, the exact shade on the product.
     """
     design = product.design
     shade = seeded(seed, "shade", product.id)
@@ -108,7 +108,7 @@ def draw(product: Product, seed: int) -> tuple[Image.Image, str]:
 
 
 def feed_row(product: Product, words: str, photos: list[str]) -> Iterator[tuple[str, str]]:
-    """The product as columns of a Google Merchant feed; `photos` are paths, the main one first."""
+    """Yields the columns of a Google Merchant feed; `photos` are paths, the main one first."""
     design = product.design
     pattern = "" if design.pattern == "Plain" else f"{design.pattern.lower()} "
     yield "id", product.id

@@ -1,4 +1,4 @@
-"""Cloth: one function per pattern, and the table `PATTERNS` that names them."""
+"""Fabrics: one function per pattern, listed in `PATTERNS`."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _GRAIN = (128 - 14, 128 + 14)
 
 @dataclass(frozen=True)
 class Cloth:
-    """What a product is made of. `image` is RGBA, opaque, SIDE x SIDE."""
+    """The fabric of a product. `image` is opaque RGBA, SIDE x SIDE."""
 
     main: RGB
     accent: RGB
@@ -25,7 +25,7 @@ class Cloth:
 
 
 def weave(pattern: str, main: RGB, accent: RGB, rng: Random) -> Cloth:
-    """Cloth of a pattern of `PATTERNS`; `rng` decides its scale and its grain."""
+    """Creates cloth with a pattern of `PATTERNS`; `rng` determines scale and grain."""
     image = Image.new("RGB", (SIDE, SIDE), main)
     PATTERNS[pattern](ImageDraw.Draw(image), main, accent, rng)
     image = ImageChops.soft_light(image, _grain(rng)).convert("RGBA")
@@ -45,7 +45,7 @@ Draw = ImageDraw.ImageDraw
 
 
 def _plain(_draw: Draw, _main: RGB, _accent: RGB, _rng: Random) -> None:
-    """The cloth is already of its main colour."""
+    """Draws nothing: the cloth already has its main colour."""
 
 
 def _stripes(draw: Draw, _main: RGB, accent: RGB, rng: Random) -> None:

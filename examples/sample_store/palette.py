@@ -1,4 +1,4 @@
-"""Named colours, and what may be done to one."""
+"""Named colours, and functions on colours."""
 
 from random import Random
 
@@ -31,24 +31,24 @@ RUBBER: RGB = (74, 62, 54)
 
 
 def mix(color: RGB, other: RGB, share: float) -> RGB:
-    """`color` with `share` (0 to 1) of `other` in it."""
+    """Mixes `color` with a share (0 to 1) of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
     return red, green, blue
 
 
 def lightness(color: RGB) -> float:
-    """0 (black) to 255 (white), weighted as the eye does."""
+    """Returns the perceived lightness, from 0 (black) to 255 (white)."""
     red, green, blue = color
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def ink(color: RGB) -> RGB:
-    """The colour of a seam on cloth of this colour: darker, on dark cloth lighter."""
+    """Returns the colour of seams on cloth of this colour: darker, or lighter on dark cloth."""
     return mix(color, WHITE, 0.22) if lightness(color) < 75 else mix(color, BLACK, 0.42)
 
 
 def dye(color: RGB, rng: Random, spread: int = 9) -> RGB:
-    """The colour as another dyeing would give it: each channel off by `spread` at most."""
+    """Varies a colour slightly; each channel changes by about `spread` at most."""
     tone = rng.randint(-spread, spread)
     red, green, blue = (
         min(255, max(0, part + tone + rng.randint(-spread // 2, spread // 2))) for part in color
@@ -57,6 +57,6 @@ def dye(color: RGB, rng: Random, spread: int = 9) -> RGB:
 
 
 def companion(name: str, rng: Random) -> str:
-    """The name of a colour that is told apart from `name` at a glance."""
-    own = lightness(COLORS[name])
-    return rng.choice([other for other in COLORS if abs(lightness(COLORS[other]) - own) > 55])
+    """Returns the name of a colour that contrasts with `name`."""
+    base = lightness(COLORS[name])
+    return rng.choice([other for other in COLORS if abs(lightness(COLORS[other]) - base) > 55])

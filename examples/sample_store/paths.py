@@ -1,6 +1,6 @@
-"""Outlines, written as SVG paths in a square of 100 x 100 units, y pointing down.
+"""Outlines as SVG paths in a square of 100 x 100 units with y pointing down.
 
-Only the absolute commands M, L, Q and C are understood; a closed shape needs no Z.
+Only the absolute commands M, L, Q and C are supported; shapes are closed without Z.
 """
 
 import math
@@ -17,7 +17,7 @@ _POINTS_PER_PIECE = {"M": 1, "L": 1, "Q": 2, "C": 3}
 
 
 def trace(path: str) -> Points:
-    """The points of a path, curves cut into straight pieces."""
+    """Converts a path to points; curves become line segments."""
     points: Points = []
     for command, text in _COMMAND.findall(path):
         numbers = [float(number) for number in text.replace(",", " ").split()]
@@ -30,7 +30,7 @@ def trace(path: str) -> Points:
 
 
 def _bezier(control: Points) -> Points:
-    """De Casteljau's curve through the first and last control point, the first left out."""
+    """Evaluates a Bezier curve by De Casteljau's algorithm, without its first point."""
     curve: Points = []
     for step in range(1, _STEPS + 1):
         t = step / _STEPS
@@ -44,24 +44,24 @@ def _bezier(control: Points) -> Points:
 
 
 def mirror(points: Points) -> Points:
-    """The same outline on the other side of the middle, x = 50."""
+    """Mirrors an outline at x = 50."""
     return [(100 - x, y) for x, y in points]
 
 
 def symmetric(path: str) -> Points:
-    """A whole outline from its left half, traced from the middle round to the middle."""
+    """Completes an outline from its left half, which starts and ends at x = 50."""
     half = trace(path)
     return half + mirror(half)[::-1]
 
 
 def circle(x: float, y: float, radius: float, squash: float = 1) -> Points:
-    """A circle, or an ellipse `squash` times as high as wide."""
+    """Returns a circle, or an ellipse with height / width = `squash`."""
     turns = [step * math.tau / 32 for step in range(32)]
     return [(x + radius * math.cos(t), y + radius * squash * math.sin(t)) for t in turns]
 
 
 def dashes(points: Points, on: float, off: float) -> Iterator[tuple[Point, Point]]:
-    """Cuts a line into stitches `on` long with gaps of `off`, in units."""
+    """Splits a line into stitches of length `on` with gaps of `off`, in units."""
     position = 0.0
     for (ax, ay), (bx, by) in pairwise(points):
         length = math.hypot(bx - ax, by - ay)

@@ -1,4 +1,4 @@
-"""The pen that the shapes are drawn with: cloth cut to outlines, shaded and sewn."""
+"""Draws pieces of cloth with shading, seams and folds."""
 
 from random import Random
 from typing import TypeVar
@@ -12,15 +12,15 @@ from examples.sample_store.paths import Points, dashes, mirror, trace
 Path = str | Points
 Option = TypeVar("Option")
 
-_COARSE = 4  # shading is soft: it is computed on every fourth pixel
-_MARGIN = 12  # coarse pixels round a piece, for its edge to blur into
+_COARSE = 4  # shading is soft, so it is computed at a quarter of the resolution
+_MARGIN = 12  # coarse pixels around a piece, into which its edge is blurred
 
 
 class Pen:
-    """Draws one product. Coordinates are units of the 100 x 100 square of `paths`.
+    """Draws one product. Coordinates are in the 100 x 100 units of `paths`.
 
-    The choices a shape makes come from `pick` and `between`, so that the same
-    design drawn in other cloth keeps its cut.
+    Shapes make their random choices with `pick` and `between`, so that a design keeps its cut in
+    another cloth.
     """
 
     def __init__(self, cloth: Cloth, rng: Random) -> None:
@@ -31,19 +31,23 @@ class Pen:
         self._folds = Image.new("L", (SIDE // _COARSE, SIDE // _COARSE))
 
     def pick(self, *options: Option) -> Option:
-        """One of the options, each as likely."""
+        """Returns one of the options at random."""
         return self._rng.choice(options)
 
     def between(self, low: float, high: float) -> float:
-        """A number between the two."""
+        """Returns a random number between `low` and `high`."""
         return self._rng.uniform(low, high)
 
     def fill(
         self, path: Path, paint: RGB | None = None, *, turn: float = 0, depth: float = 1
     ) -> None:
-        """A closed piece, of cloth turned by `turn` degrees, or of one colour.
+        """Draws a closed piece.
 
-        `depth` says how round it looks: 0 is flat.
+        Args:
+            path: its outline.
+            paint: its colour; None for cloth.
+            turn: rotation of the cloth in degrees.
+            depth: strength of the shading; 0 is flat.
         """
         mask = Image.new("L", (SIDE, SIDE))
         ImageDraw.Draw(mask).polygon(_pixels(path), 255)
@@ -53,12 +57,12 @@ class Pen:
     def fill_both(
         self, path: Path, paint: RGB | None = None, *, turn: float = 0, depth: float = 1
     ) -> None:
-        """The piece and its mirror image."""
+        """Draws a piece and its mirror image."""
         self.fill(path, paint, turn=turn, depth=depth)
         self.fill(mirror(_points(path)), paint, turn=-turn, depth=depth)
 
     def band(self, path: Path, width: float, paint: RGB | None = None, *, depth: float = 1) -> None:
-        """A strap along an open path, with round ends."""
+        """Draws a strap with round ends along an open path."""
         mask = Image.new("L", (SIDE, SIDE))
         draw, points = ImageDraw.Draw(mask), _pixels(path)
         draw.line(points, 255, round(width * UNIT), joint="curve")
@@ -67,33 +71,33 @@ class Pen:
         self._lay(mask, paint, 0, depth)
 
     def line(self, path: Path, width: float = 0.45, paint: RGB | None = None) -> None:
-        """A seam along an open path."""
+        """Draws a seam along an open path."""
         color = paint or ink(self.main)
         ImageDraw.Draw(self._art).line(_pixels(path), color, round(width * UNIT), joint="curve")
 
     def line_both(self, path: Path, width: float = 0.45, paint: RGB | None = None) -> None:
-        """The seam and its mirror image."""
+        """Draws a seam and its mirror image."""
         self.line(path, width, paint)
         self.line(mirror(_points(path)), width, paint)
 
     def stitch(self, path: Path, paint: RGB | None = None) -> None:
-        """A dashed seam along an open path."""
+        """Draws a dashed seam along an open path."""
         draw, color = ImageDraw.Draw(self._art), paint or ink(self.main)
         for start, end in dashes(_points(path), 1.1, 0.8):
             draw.line(_pixels([start, end]), color, 3)
 
     def dot(self, x: float, y: float, radius: float, paint: RGB) -> None:
-        """A button, an eyelet, a stud."""
+        """Draws a button, eyelet or stud."""
         draw = ImageDraw.Draw(self._art)
         draw.circle((x * UNIT, y * UNIT), radius * UNIT, paint, mix(paint, BLACK, 0.45), 2)
 
     def fold(self, path: Path, width: float = 1.6) -> None:
-        """A soft crease, laid over everything when the drawing is finished."""
+        """Adds a soft crease, which `finish` draws on top of everything."""
         points = [(x / _COARSE, y / _COARSE) for x, y in _pixels(path)]
         ImageDraw.Draw(self._folds).line(points, 85, round(width * UNIT / _COARSE), joint="curve")
 
     def finish(self) -> Image.Image:
-        """The drawing: RGBA, SIDE x SIDE."""
+        """Returns the drawing: RGBA, SIDE x SIDE."""
         soft = self._folds.filter(ImageFilter.GaussianBlur(3)).resize((SIDE, SIDE))
         self._paste(BLACK, (0, 0, SIDE, SIDE), ImageChops.multiply(soft, self._art.getchannel("A")))
         return self._art
@@ -113,7 +117,7 @@ class Pen:
         cloth = self.cloth.image
         if not (turn and self.cloth.patterned):
             return cloth.crop(box)
-        # Turned pieces come from the middle of the cloth: its corners swing out of the square.
+        # Rotated pieces are cut from the middle: rotation moves the corners out of the cloth.
         width, height = box[2] - box[0], box[3] - box[1]
         left, top = (SIDE - width) // 2, (SIDE - height) // 2
         turned = cloth.rotate(turn, Image.Resampling.BILINEAR)
@@ -127,7 +131,7 @@ class Pen:
 
 
 def _relief(mask: Image.Image, depth: float) -> tuple[Image.Image, Image.Image]:
-    """Masks of shadow and of light for a piece lit from the upper left."""
+    """Returns the masks of shadow and light for a piece lit from the upper left."""
     coarse = mask.reduce(_COARSE)
     width, height = coarse.size
     roomy = coarse.crop((-_MARGIN, -_MARGIN, width + _MARGIN, height + _MARGIN))
@@ -136,7 +140,7 @@ def _relief(mask: Image.Image, depth: float) -> tuple[Image.Image, Image.Image]:
 
 
 def _rim(mask: Image.Image, soft: Image.Image, shift: int, strength: float) -> Image.Image:
-    """The part of `mask` that `soft`, moved by `shift` coarse pixels, leaves bare."""
+    """Returns the part of `mask` not covered by `soft` shifted by `shift` coarse pixels."""
     low = _MARGIN - shift
     moved = soft.crop((low, low, soft.width - 2 * _MARGIN + low, soft.height - 2 * _MARGIN + low))
     rim = moved.point([round((255 - value) * strength) for value in range(256)])

@@ -1,4 +1,4 @@
-"""Photos of a drawing: on the white of a studio, and as a shopper would take one."""
+"""Renders photos of a drawing: on studio white, and as taken by a shopper."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from examples.sample_store.palette import BLACK, RGB, mix
 
 
 def catalog_photo(art: Image.Image, rng: Random, *, zoom: float = 1) -> Image.Image:
-    """The product on off-white with a soft shadow; RGB, 400 x 400."""
+    """Renders the product on off-white with a soft shadow: RGB, 400 x 400."""
     size = (400, 400)
     white = rng.randint(244, 253)
     scene = _gradient(size, (white, white, white - rng.randint(0, 4)), 0.025)
@@ -20,11 +20,11 @@ def catalog_photo(art: Image.Image, rng: Random, *, zoom: float = 1) -> Image.Im
 
 
 def casual_photo(art: Image.Image, rng: Random) -> Image.Image:
-    """The product lying on wood or on a bed, tilted, badly lit and noisy; RGB, 480 x 480."""
+    """Renders the product on wood or on a bed, tilted, badly lit and noisy: RGB, 480 x 480."""
     size = (480, 480)
     average = ImageStat.Stat(art.convert("RGB"), art.getchannel("A")).mean
-    strangers = sorted(_FLOORS, key=lambda floor: math.dist(floor[1], average))[3:]
-    draw, color = rng.choice(strangers)
+    contrasting = sorted(_FLOORS, key=lambda floor: math.dist(floor[1], average))[3:]
+    draw, color = rng.choice(contrasting)
     scene = draw(size, color, rng)
     angle = rng.choice([-1, 1]) * rng.uniform(6, 13)
     shift = rng.uniform(-25, 25), rng.uniform(-25, 25)
@@ -44,21 +44,25 @@ def _place(
     angle: float,
     shift: tuple[float, float],
 ) -> Image.Image:
-    """The drawing in a picture of `size`, its longer side the share `fill` of the width.
+    """Places the drawing in a picture.
 
-    It is turned by `angle` degrees and moved from the middle by `shift` pixels.
+    Args:
+        art: the drawing.
+        size: of the picture.
+        fill: longer side of the drawing as a fraction of the picture's width.
+        angle: rotation in degrees.
+        shift: offset from the middle in pixels.
     """
     left, top, right, bottom = art.getbbox() or (0, 0, 1, 1)
     scale = fill * size[0] / max(right - left, bottom - top)
-    step = max(
-        1, int(1 / scale)
-    )  # a transform takes single pixels: too large a drawing is averaged first
+    # The transform samples single pixels, so a large drawing is averaged first.
+    step = max(1, int(1 / scale))
     turn, back = math.radians(angle), 1 / (scale * step)
     cos, sin = math.cos(turn) * back, math.sin(turn) * back
     x, y = size[0] / 2 + shift[0], size[1] / 2 + shift[1]
     across, down = (left + right) / 2 / step, (top + bottom) / 2 / step
     matrix = (cos, sin, across - cos * x - sin * y, -sin, cos, down + sin * x - cos * y)
-    # Premultiplied, so that the colour of nothing does not bleed in at the edges.
+    # Premultiplied alpha, so that transparent pixels do not bleed in at the edges.
     coarse = art.convert("RGBa").reduce(step)
     placed = coarse.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
     return placed.convert("RGBA")
@@ -67,7 +71,7 @@ def _place(
 def _compose(
     scene: Image.Image, placed: Image.Image, *, drop: tuple[int, int], darkness: float
 ) -> Image.Image:
-    """The placed drawing over the scene, its shadow fallen by `drop` pixels."""
+    """Draws the placed drawing on the scene, with a shadow offset by `drop` pixels."""
     alpha = placed.getchannel("A")
     width, height = alpha.size
     moved = alpha.crop((-drop[0], -drop[1], width - drop[0], height - drop[1]))
@@ -79,7 +83,7 @@ def _compose(
 
 
 def _gradient(size: tuple[int, int], color: RGB, fall: float) -> Image.Image:
-    """`color` above, darker by the share `fall` at the bottom."""
+    """Returns a vertical gradient from `color` to a color darker by the share `fall`."""
     strip = Image.new("RGB", (1, 2), color)
     strip.putpixel((0, 1), mix(color, (0, 0, 0), fall))
     return strip.resize(size, Image.Resampling.BICUBIC)

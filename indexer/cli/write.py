@@ -187,10 +187,10 @@ def _products(catalog: Catalog) -> int:
 
 
 def _require_feed(feed: Path) -> None:
-    """Reads the first row of a feed, so that a catalogue is not made for what is not a feed.
+    """Reads the first row of a feed, so that no catalogue is created for an invalid feed.
 
     Raises:
-        FeedError: it is not one.
+        FeedError: the feed cannot be read.
     """
     next(read_feed(feed), None)
 

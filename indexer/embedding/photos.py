@@ -17,15 +17,15 @@ from indexer.embedding.resize import resize
 from indexer.images import Box, ImageLimits, crop, decode
 from indexer.images.decoding import reduced
 
-# A photo may lose so much of its size while it is decoded that its sides are still so many
-# times the model's; Pillow calls 3 almost indistinguishable from none (`reducing_gap`).
-# Cosine to the vector of the whole photo: mean 0.99998, least 0.9999; a quarter of the time.
+# Photos are reduced while decoding to no less than this multiple of the model's input; Pillow
+# calls 3 almost indistinguishable from no reduction (`reducing_gap`). Cosine to the vector of the
+# full photo: mean 0.99998, minimum 0.9999; decoding takes a quarter of the time.
 _REDUCING_GAP = 3
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Milliseconds that the stages of photos took: decoding, waiting, and the model's passes."""
+    """Milliseconds spent on decoding photos, waiting for the model, and embedding."""
 
     decode: float = 0.0
     queue: float = 0.0
@@ -39,7 +39,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class AutoBox:
-    """The part of a photo that looks most like a product; all of it if no part does.
+    """Selects the part of a photo that looks most like a product, or the whole photo.
 
     Attributes:
         products: returns vectors (n, dimension) of what counts as a product.
@@ -55,7 +55,7 @@ class EmbeddedPhotos:
     Attributes:
         vectors: (n, dimension), in the order of the photos.
         box: the part of the first photo that was embedded; None if that is all of it.
-        timings: what it took.
+        timings: milliseconds by stage.
     """
 
     vectors: Vectors

@@ -1,9 +1,8 @@
-"""Changes some columns of a product of which only the attributes are stored.
+"""Changes columns of a stored product, of which only the attributes are stored.
 
-The columns are restored from the attributes, changed, and read by the rules of a feed, so that
-the product is what a row with the changed columns gives. What the rules leave out cannot be
-restored: a sale price that was not in effect, or a `category` that is also the last step of
-`product_type`.
+The columns are reconstructed from the attributes, changed, and parsed like a row of a feed.
+Values that parsing drops cannot be reconstructed: a sale price that was not in effect, or a
+`category` equal to the last level of `product_type`.
 """
 
 import datetime
@@ -50,7 +49,7 @@ def _restored(
     attributes: Mapping[str, AttributeValue], changes: Changes
 ) -> dict[str, AttributeValue]:
     columns = dict(attributes)
-    # A change that names `regular_price` means `price` as what is paid, as the attributes do.
+    # A change with `regular_price` uses `price` for what is paid, like the attributes.
     if {"price", "regular_price"} <= columns.keys() and "regular_price" not in changes:
         columns["sale_price"] = columns["price"]
         columns["price"] = columns.pop("regular_price")
@@ -65,7 +64,11 @@ def _restored(
 def _require_same_currency(
     left: str, columns: Mapping[str, AttributeValue], changes: Changes
 ) -> None:
-    """The amount that stays has the stored currency, which is not written beside it."""
+    """Checks that the unchanged amount, which has the stored currency, and the changes agree.
+
+    Raises:
+        RowError: the currencies differ.
+    """
     currency = columns.get("currency")
     for name in sorted(_AMOUNTS & changes.keys()):
         value = changes[name]

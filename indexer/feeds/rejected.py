@@ -40,11 +40,11 @@ def _cause(rejection: Rejection) -> str:
 
 
 class RejectedFile:
-    """The file that `--rejected` writes: the rejected rows of feeds, to correct and to add.
+    """The file of `--rejected`: the rejected rows of feeds, to be corrected and added.
 
     Args:
         path: of the file.
-        feeds: that are about to be read.
+        feeds: that will be read.
 
     Raises:
         BadParameterError: the file is one of the feeds, or cannot be written.
@@ -55,7 +55,7 @@ class RejectedFile:
         self._versions = {str(feed): file_version(feed) for feed in feeds if feed.is_file()}
         if path.exists() and file_version(path)[0] in {v[0] for v in self._versions.values()}:
             raise BadParameterError(
-                f"--rejected: {path} is the feed itself and would be overwritten; name another file"
+                f"--rejected: {path} is the feed itself and would be overwritten; use another file"
             )
         try:
             with tempfile.TemporaryFile(dir=path.absolute().parent):
@@ -76,8 +76,8 @@ class RejectedFile:
         for source, version in self._versions.items():
             if not Path(source).is_file() or file_version(Path(source)) != version:
                 raise ImageSearchError(
-                    f"{self.path} is not written: {source} has changed since it was read; the rest"
-                    " was done"
+                    f"{self.path} was not written: {source} has changed since it was read;"
+                    " everything else was done"
                 )
         try:
             with replacing(self.path) as file:
@@ -88,7 +88,7 @@ class RejectedFile:
                 text.detach()
         except OSError as error:
             raise ImageSearchError(
-                f"cannot write {self.path}: {error.strerror or error}; the rest was done"
+                f"cannot write {self.path}: {error.strerror or error}; everything else was done"
             ) from error
 
 

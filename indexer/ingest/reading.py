@@ -39,6 +39,7 @@ class Prepared:
     missed: list[Missed]
 
     def put(self, vectors: dict[str, Vector]) -> PutProduct:
+        """Returns the product to write; `vectors` are those of new photos by content hash."""
         images = tuple(
             NewImage(
                 photo.ref.uri,

@@ -36,9 +36,10 @@ class Surplus:
         return not self.unknown and self.cut is None
 
     def require_few(self) -> None:
-        """
+        """Checks that the feed does not remove suspiciously many products.
+
         Raises:
-            MassRemovalError: there are so many that the feed is more likely broken.
+            MassRemovalError: more than `MASS_REMOVAL_FRACTION` of the products would be removed.
         """
         if len(self.product_ids) > MASS_REMOVAL_FRACTION * self.present:
             raise MassRemovalError(

@@ -54,12 +54,14 @@ class Report:
     refused: str | None = None
 
     def note(self, product_id: str, outcome: Outcome) -> None:
+        """Counts the outcome of a product."""
         if outcome == "unchanged":
             self.unchanged += 1
         else:
             (self.added if outcome == "added" else self.updated).append(product_id)
 
     def note_missed(self, missed: Missed) -> None:
+        """Counts a photo that was not read because its server is down."""
         host = host_of(missed.ref.location)
         down = self.hosts_down.setdefault(host, HostDown(host))
         down.reason = missed.reason

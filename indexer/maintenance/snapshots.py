@@ -219,7 +219,7 @@ def errors_named(what: str) -> Iterator[None]:
 
 def _broken_segment(finding: str) -> SnapshotError:
     return SnapshotError(
-        f"no snapshot was taken: {finding}; run `compact`, which writes the index file again"
+        f"no snapshot was created: {finding}; run `compact`, which writes the index file again"
     )
 
 

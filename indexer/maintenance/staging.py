@@ -1,4 +1,4 @@
-"""A folder to prepare files in, which is gone afterwards."""
+"""A temporary folder for preparing files, and errors about the copies in it."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from indexer.errors import CatalogError
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A folder in `folder` to prepare something in, gone afterwards. Needs a lock."""
+    """Creates a temporary folder in `folder`, and deletes it afterwards. Requires a lock."""
     stage = folder / ".unfinished"
-    shutil.rmtree(stage, ignore_errors=True)  # of one who was killed
+    shutil.rmtree(stage, ignore_errors=True)  # left by a process that was killed
     stage.mkdir()
     try:
         yield stage
@@ -22,14 +22,14 @@ def staged(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def copies_named(stage: Path, original: Path) -> Iterator[None]:
-    """Makes errors of a catalogue name the files in `original` instead of their copies in `stage`.
+    """Replaces the paths of copies in `stage` by those of the files in `original` in errors.
 
-    A copy is gone when its error is read.
+    The copies no longer exist when the user reads the error.
     """
     try:
         yield
     except CatalogError as error:
-        # The relative path last, as it may be the end of the others.
+        # The relative path last, because the others may end with it.
         for path in (stage.resolve(), stage.absolute(), stage):
             error.text = error.text.replace(f"{path}/", f"{original}/")
         raise

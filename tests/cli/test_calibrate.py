@@ -63,7 +63,7 @@ def test_too_few_photos_are_an_error(shop: Shop, tmp_path: Path) -> None:
     shop.run("add", shop.feed({"a": "red", "b": "blue"}))
     ran = shop.run("calibrate", tmp_path / "store.int8")
     assert ran.code == 1
-    assert "at least 100 different photos, the catalogue has 2" in ran.err
+    assert "at least 100 different photos; readable photos in the catalogue: 2" in ran.err
 
 
 def test_another_suffix_is_wrong_usage(shop: Shop, tmp_path: Path) -> None:

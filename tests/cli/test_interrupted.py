@@ -114,7 +114,7 @@ def test_ctrl_c_ends_a_run_at_once_with_130_and_the_next_goes_on(shop: Shop, who
         assert time.monotonic() - started < 5
     assert process.returncode == 130
     assert json.loads(out)["error"]["code"] == "interrupted"
-    assert "run it again" in err.decode()
+    assert "run the command again" in err.decode()
     assert "Traceback" not in err.decode()
     _goes_on(shop, "interrupted", whole)
 

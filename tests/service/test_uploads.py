@@ -77,7 +77,7 @@ def test_verify_names_an_uploaded_photo_that_is_gone_or_damaged(store: Store) ->
     file.write_bytes(b"another")
     (found,) = findings(data_dir)
     assert str(file) in found
-    assert "SHA-256 differs" in found
+    assert "wrong SHA-256" in found
     assert "'red'" in found
     file.unlink()
     (found,) = findings(data_dir)

@@ -1,4 +1,4 @@
-"""Client of the visual product search service: a photo in, the most alike products out."""
+"""Client of the visual product search service: finds similar products by photo."""
 
 from product_search.answers import Answer, Change, FacetValue, Product, ProductImage, Result
 from product_search.client import Client

@@ -1,4 +1,4 @@
-"""What the service answers. Members that are newer than this package are left out."""
+"""Responses of the service. Members unknown to this version of the package are ignored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,13 +11,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Result:
-    """A product, and the photo of it that matched best.
+    """A product, with its best matching photo.
 
     Attributes:
+        product_id: the merchant's id.
         score: cosine similarity; higher is closer.
-        image: the photo as the merchant named it.
-        image_url: where the photo is.
-        boost: what boosts added for the ranking; None if the query had none.
+        distance: 1 - score.
+        image: name of the photo given by the merchant.
+        image_url: URL of the photo.
+        attributes: of the product.
+        boost: what boosts added to the score for ranking; None if the query had none.
     """
 
     product_id: str
@@ -31,7 +34,7 @@ class Result:
 
 @dataclass(frozen=True)
 class FacetValue:
-    """A value of an attribute, and how many matching products have it."""
+    """A value of an attribute, and the number of matching products that have it."""
 
     value: str | float | bool
     count: int
@@ -42,11 +45,14 @@ class Answer:
     """One page of a ranking.
 
     Attributes:
-        query_id: for events about these results.
-        seq: the state of the catalogue that was searched.
-        total: products in the whole ranking.
-        facets: counted values by attribute, if the query asked for them.
-        box: the part of the photo that was searched, if it was a part.
+        query_id: for sending events about these results.
+        collection: that was searched.
+        seq: version of the catalogue that was searched.
+        total: number of products in the whole ranking.
+        took_ms: milliseconds by stage.
+        results: of this page.
+        facets: counted values by attribute, if requested.
+        box: the part of the photo that was searched; None for the whole photo.
     """
 
     query_id: str
@@ -79,10 +85,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a change: `added`, `updated`, `unchanged`, `removed`, or `failed`.
+    """The result of a change.
 
-    `code` and `detail` say why it failed, `warnings` what was stored differently than sent. `seq`
-    is of the catalogue that has it.
+    Attributes:
+        product_id: the merchant's id; None if it could not be read.
+        outcome: `added`, `updated`, `unchanged`, `removed` or `failed`.
+        collection: that was changed.
+        seq: version of the catalogue with the change.
+        code: of the error, if the change failed.
+        detail: of the error, if the change failed.
+        warnings: what was stored differently than sent.
     """
 
     product_id: str | None
@@ -95,7 +107,7 @@ class Change:
 
 
 def answer_of(document: Json, base: str) -> Answer:
-    """An answer, with pictures' addresses relative to `base` made whole."""
+    """Converts a response to an answer, with absolute image URLs."""
     facets = {
         name: tuple(_made(FacetValue, value) for value in values)
         for name, values in (document.get("facets") or {}).items()
@@ -105,17 +117,19 @@ def answer_of(document: Json, base: str) -> Answer:
 
 
 def product_of(document: Json, base: str) -> Product:
+    """Converts a response to a product, with absolute image URLs."""
     images = tuple(_made(ProductImage, _pictured(image, base)) for image in document["images"])
     return _made(Product, {**document, "images": images})
 
 
 def changes_of(document: Json) -> list[Change]:
-    """The changes of a bulk answer."""
+    """Converts the response of a bulk request to changes."""
     shared = {key: document[key] for key in ("collection", "seq")}
     return [_made(Change, {**shared, **row}) for row in document["results"]]
 
 
 def change_of(document: Json) -> Change:
+    """Converts a response to a change."""
     return _made(Change, document)
 
 

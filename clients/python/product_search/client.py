@@ -1,4 +1,4 @@
-"""The client."""
+"""The client of the HTTP API."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -33,25 +33,26 @@ from product_search.queries import (
 from product_search.transport import Transport
 
 _PAGE = 100  # results per request, when all are wanted
-_BATCH = 32  # what the service takes at once
-_MANY = 1000
-_MOST_BYTES = 16 * 2**20  # the service takes 28 MB, if it is set as it comes
+_BATCH = 32  # the service's limit of queries per request
+_MANY = 1000  # the service's limit of operations and events per request
+_MAX_BYTES = 16 * 2**20  # the service's limit is 28 MB by default
 
 
 class Client:
-    """Asks one service. Any number of threads may use one object.
+    """A client of one service. Thread-safe.
 
-    Every method raises ProblemError if the service refuses, UnreachableError if nothing comes.
+    Every method raises ProblemError if the service returns an error, and UnreachableError if
+    there is no response.
 
     Args:
-        url: of the service, `https://search.shop.example`.
-        key: an API key, if the service takes one.
-        timeout_s: for connecting, and for each wait for bytes.
-        retries: how often to ask again a service that is busy (429, 503).
-        patience_s: the longest wait before that; if the service asks for more, the error is raised.
+        url: of the service, such as `https://search.shop.example`.
+        key: an API key, if the service requires one.
+        timeout_s: timeout for connecting and for each read.
+        retries: maximum number of retries if the service is busy (429, 503).
+        patience_s: maximum wait before a retry; if `Retry-After` is longer, the error is raised.
 
     Raises:
-        ValueError: the URL has no scheme, or the key has characters that no key has.
+        ValueError: the URL has no scheme, or the key contains invalid characters.
     """
 
     def __init__(
@@ -83,14 +84,13 @@ class Client:
     # --- searching ------------------------------------------------------------------------
 
     def search(self, *photos: Photo, **parameters: Unpack[Parameters]) -> Answer:
-        """The products that look most like any of the photos, or like `more_like`.
+        """Finds the products that look most like any of the photos, or like `more_like`.
 
         Raises:
-            ValueError: several photos, one of which is an address: the service takes one address
-                and nothing beside it.
+            ValueError: a URL is combined with other photos, which the service does not support.
         """
         if len(photos) > 1 and any(map(is_address, photos)):
-            raise ValueError("an address must be the only photo; send the others as files")
+            raise ValueError("a URL must be the only photo; send several photos as files")
         if photos and not is_address(photos[0]):
             fields = as_fields(parameters)
             document = self._transport.upload("v1/search", [*map(read, photos)], fields)
@@ -100,12 +100,12 @@ class Client:
         return self._answer(document)
 
     def similar(self, product_id: str, **parameters: Unpack[Parameters]) -> Answer:
-        """The products that look most like this one, itself excluded."""
+        """Finds the products that look most like this one, excluding it."""
         path = f"{_path(product_id)}/similar"
         return self._answer(self._transport.get(path, as_fields(parameters)))
 
     def every(self, *photos: Photo, **parameters: Unpack[Parameters]) -> Iterator[Result]:
-        """The results of all pages of a search, fetched as they are read.
+        """Yields the results of all pages of a search, fetched as they are read.
 
         Raises:
             ChangedError: the catalogue changed between two pages; start again.
@@ -114,12 +114,16 @@ class Client:
         return _pages(lambda page: self.search(*held, **page), parameters)
 
     def every_similar(self, product_id: str, **parameters: Unpack[Parameters]) -> Iterator[Result]:
-        """As `every`, of `similar`."""
+        """Yields the results of all pages of `similar`, fetched as they are read.
+
+        Raises:
+            ChangedError: the catalogue changed between two pages; start again.
+        """
         return _pages(lambda page: self.similar(product_id, **page), parameters)
 
     def batch(self, queries: Iterable[Query]) -> Iterator[Answer | ProblemError]:
-        """The answer, or the error, of each query in their order; sent 32 at a time at most."""
-        for some in within(map(as_json, queries), _BATCH, _MOST_BYTES):
+        """Yields the answer or the error of each query, in order; sends up to 32 per request."""
+        for some in within(map(as_json, queries), _BATCH, _MAX_BYTES):
             sent = self._transport.send("POST", "v1/search/batch", {"queries": some})
             for document in sent["answers"]:
                 if "results" in document:
@@ -133,7 +137,7 @@ class Client:
     # --- products -------------------------------------------------------------------------
 
     def product(self, product_id: str, *, collection: str = "default") -> Product:
-        """A product as stored."""
+        """Returns a product as stored."""
         document = self._transport.get(_path(product_id), [("collection", collection)])
         return product_of(document, self._transport.base)
 
@@ -145,30 +149,29 @@ class Client:
         *,
         collection: str = "default",
     ) -> Change:
-        """Adds a product, or replaces it whole. `attributes` are columns of a feed."""
+        """Adds or replaces a product. `attributes` are columns of a feed."""
         body = {"attributes": dict(attributes), "images": [*map(as_text, images)]}
         return self._changed("PUT", product_id, body, collection)
 
     def patch_product(
         self, product_id: str, attributes: Mapping[str, Any], *, collection: str = "default"
     ) -> Change:
-        """Changes the attributes that are named; None removes one."""
+        """Changes the given attributes; None removes an attribute."""
         return self._changed("PATCH", product_id, {"attributes": dict(attributes)}, collection)
 
     def delete_product(self, product_id: str, *, collection: str = "default") -> Change:
+        """Removes a product."""
         return self._changed("DELETE", product_id, None, collection)
 
     def change_products(
         self, operations: Iterable[Operation], *, collection: str = "default"
     ) -> Iterator[Change]:
-        """Many changes in their order; look for those whose outcome is `failed`.
+        """Makes many changes in order; yields their results, of which some may have failed.
 
-        They are sent in requests of at most 1,000 operations and, unless one alone is larger, of
-        16 MiB.
-
-        Nothing is sent before the changes are read from what this returns.
+        Requests have up to 1,000 operations and, unless a single one is larger, 16 MiB. They are
+        sent while the results are read.
         """
-        for some in within(map(_with_photos, operations), _MANY, _MOST_BYTES):
+        for some in within(map(_with_photos, operations), _MANY, _MAX_BYTES):
             document = self._transport.send(
                 "POST", "v1/products/bulk", some, [("collection", collection)]
             )
@@ -181,11 +184,11 @@ class Client:
     # --- events ---------------------------------------------------------------------------
 
     def send_event(self, query_id: str, product_id: str, action: Action) -> None:
-        """What a shopper did with a result."""
+        """Records a shopper's action on a result."""
         self.send_events([(query_id, product_id, action)])
 
     def send_events(self, events: Iterable[tuple[str, str, Action]]) -> None:
-        """Query id, product id and action of each, 1,000 at a time."""
+        """Records events, each a query id, a product id and an action; sends 1,000 per request."""
         names = ("query_id", "product_id", "action")
         for some in batched(events, _MANY):
             body = {"events": [dict(zip(names, event, strict=True)) for event in some]}
@@ -194,7 +197,7 @@ class Client:
 
 def _path(product_id: str) -> str:
     encoded = quote(product_id, safe="")
-    # A name of dots alone would lead to another path.
+    # An id of dots only would be resolved as a relative path.
     return f"v1/products/{encoded if encoded.strip('.') else encoded.replace('.', '%2E')}"
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a request."""
+"""Errors of requests."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +9,17 @@ class SearchError(Exception):
 
 
 class UnreachableError(SearchError):
-    """Nothing came back: wrong address, no network, or the service took too long."""
+    """There was no response: wrong address, no network connection, or a timeout."""
 
 
 class ChangedError(SearchError):
-    """The catalogue changed between two pages, so the pages may repeat or lack products.
+    """The catalogue changed between two pages, so further pages could repeat or miss products.
 
-    Results that were read stay right for themselves. Start again for all of one state.
+    Results already read are correct. Start again to get all results of one version.
 
     Attributes:
         first: `seq` of the first page.
-        now: `seq` of the page that came now.
+        now: `seq` of the current page.
     """
 
     def __init__(self, first: int, now: int) -> None:
@@ -29,13 +29,13 @@ class ChangedError(SearchError):
 
 
 class ProblemError(SearchError):
-    """The service refused.
+    """The service returned an error.
 
     Attributes:
-        status: of HTTP.
-        code: stable, for programs: `unknown_product`, `bad_filter`, `overloaded`, ...
-        detail: for people.
-        retry_after: seconds after which to ask again, None if the service does not say.
+        status: HTTP status.
+        code: stable code for programs: `unknown_product`, `bad_filter`, `overloaded`, ...
+        detail: text for people.
+        retry_after: seconds to wait before a retry; None if the service does not say.
     """
 
     def __init__(self, status: int, code: str, detail: str, retry_after: float | None) -> None:
@@ -47,7 +47,7 @@ class ProblemError(SearchError):
 
     @classmethod
     def of(cls, status: int, document: Any, retry_after: float | None = None) -> "ProblemError":
-        """From a problem document (RFC 9457), or from what a proxy sent in its place."""
+        """Creates the error from a problem document (RFC 9457), or from a proxy's response."""
         known = document if isinstance(document, Mapping) else {}
         code = str(known.get("code", "unexpected_answer"))
-        return cls(status, code, str(known.get("detail", "no problem document came")), retry_after)
+        return cls(status, code, str(known.get("detail", "no problem document")), retry_after)

@@ -1,4 +1,4 @@
-"""What can be asked, by the names of the HTTP API."""
+"""Parameters of requests, with the names of the HTTP API."""
 
 import base64
 import json
@@ -10,13 +10,13 @@ from typing import Any, Literal, NotRequired, TypedDict, TypeVar
 
 T = TypeVar("T")
 Photo = str | os.PathLike[str] | bytes
-"""A photo: a path, the bytes of its file, or an http(s) address."""
+"""A photo: a path, the bytes of its file, or an http(s) URL."""
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
 
 
 class Parameters(TypedDict, total=False):
-    """Of every search. See docs/queries.md of the service."""
+    """Parameters of every search; see docs/queries.md of the service."""
 
     limit: int
     offset: int
@@ -41,7 +41,7 @@ class Query(Parameters, total=False):
 
 
 class Operation(TypedDict):
-    """One change of many. `put` takes images, `put` and `patch` take attributes."""
+    """One of many changes. `put` takes images; `put` and `patch` take attributes."""
 
     op: Literal["put", "patch", "delete"]
     product_id: str
@@ -50,21 +50,22 @@ class Operation(TypedDict):
 
 
 def is_address(photo: Photo) -> bool:
+    """Returns whether a photo is given as an http(s) URL."""
     return isinstance(photo, str) and photo.lower().startswith(("http://", "https://"))
 
 
 def read(photo: Photo) -> bytes:
-    """The bytes of a photo that is no address."""
+    """Returns the bytes of a photo that is not a URL."""
     return photo if isinstance(photo, bytes) else Path(photo).read_bytes()
 
 
 def as_text(photo: Photo) -> str:
-    """A photo for a JSON body: its address, or base64."""
+    """Converts a photo for a JSON body: URL or base64."""
     return str(photo) if is_address(photo) else base64.b64encode(read(photo)).decode()
 
 
 def as_json(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A query for a JSON body."""
+    """Converts a query for a JSON body."""
     body = {key: list(v) if _is_many(v) else v for key, v in query.items() if key != "photo"}
     if _is_many(body.get("box")):
         body["box"] = _corners(body["box"])
@@ -75,7 +76,7 @@ def as_json(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_fields(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Parameters for a form or the query string of an address; lists as repeated names."""
+    """Converts parameters for a form or a query string; lists become repeated names."""
     return [
         (name, str(value).lower() if isinstance(value, bool) else str(value))
         for name, given in parameters.items()
@@ -83,25 +84,25 @@ def as_fields(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def batched(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    """The items in lists of `most`, the last one shorter."""
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yields lists of `size` items, the last one shorter."""
     left = iter(items)
-    while some := list(islice(left, most)):
+    while some := list(islice(left, size)):
         yield some
 
 
 def within(
-    documents: Iterable[dict[str, Any]], most: int, most_bytes: int
+    documents: Iterable[dict[str, Any]], max_count: int, max_bytes: int
 ) -> Iterator[list[dict[str, Any]]]:
-    """The documents in lists of `most`, shorter where JSON of more than `most_bytes` came of it.
+    """Yields lists of up to `max_count` documents and `max_bytes` of JSON.
 
-    A document that is larger by itself is alone in its list.
+    A single document that is larger is alone in its list.
     """
     some: list[dict[str, Any]] = []
     held = 0
     for document in documents:
-        size = len(json.dumps(document)) + 2  # as it is sent, with what separates it
-        if some and (len(some) == most or held + size > most_bytes):
+        size = len(json.dumps(document)) + 2  # with the separator
+        if some and (len(some) == max_count or held + size > max_bytes):
             yield some
             some, held = [], 0
         some.append(document)
@@ -119,7 +120,7 @@ def _values(name: str, given: Any) -> Iterable[Any]:
 
 
 def _corners(box: Iterable[float]) -> str:
-    """A box as the service reads it: digits without an exponent, separated by commas."""
+    """Formats a box: comma-separated decimals without exponent."""
     return ",".join(f"{corner:.6f}" for corner in box)
 
 

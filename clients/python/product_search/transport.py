@@ -1,4 +1,4 @@
-"""Requests to the service: sent, repeated while it is busy, and problems turned into errors."""
+"""Sends requests to the service, with retries, and converts problem documents to errors."""
 
 import json
 import time
@@ -12,24 +12,25 @@ from urllib3.filepost import encode_multipart_formdata
 
 from product_search.errors import ProblemError, UnreachableError
 
-_BUSY = (429, 503)  # nothing was done: any request may be sent again
-_FIRST_WAIT_S = 0.5  # if a busy service does not say how long
+_BUSY = (429, 503)  # the service did nothing, so that any request can be retried
+_FIRST_WAIT_S = 0.5  # without `Retry-After`
 
 Fields = Sequence[tuple[str, str]]
 
 
 class Transport:
-    """Any number of threads may use one.
+    """Sends requests to one service. Thread-safe.
 
     Args:
         url: of the service.
-        key: an API key, if the service takes one.
-        timeout_s: for connecting, and for each wait for bytes.
-        retries: how often to repeat a request that met a busy service.
-        patience_s: the longest wait before one.
+        key: an API key, if the service requires one.
+        timeout_s: timeout for connecting and for each read.
+        retries: maximum number of retries if the service is busy.
+        patience_s: maximum wait before a retry.
 
     Raises:
-        ValueError: the URL has no scheme, or the key cannot be a header; its text is not shown.
+        ValueError: the URL has no scheme, or the key is not valid in a header; the text does not
+            contain the key.
     """
 
     def __init__(
@@ -37,11 +38,11 @@ class Transport:
     ) -> None:
         if not url.lower().startswith(("http://", "https://")):
             raise ValueError(f"the URL must start with http:// or https://; received {url!r}")
-        # A header: `http.client` names the whole value in its error.
+        # Checked here, because the error of `http.client` contains the value of the header.
         if key and not (key.isascii() and key.isprintable() and " " not in key):
             raise ValueError(
-                "the API key has white space, a line break or a character that is not ASCII;"
-                " send it as `keys create` printed it"
+                "the API key contains white space or characters that are not ASCII; use it exactly"
+                " as printed by `keys create`"
             )
         self.base = url.rstrip("/") + "/"
         self._retries = retries
@@ -50,20 +51,22 @@ class Transport:
         self._pool = urllib3.PoolManager(headers=headers, timeout=timeout_s, maxsize=32)
 
     def close(self) -> None:
+        """Closes the connections."""
         self._pool.clear()
 
     def get(self, path: str, fields: Fields = ()) -> Any:
+        """Sends a GET request with `fields` as query string."""
         return self._ask("GET", _with(path, fields))
 
     def send(self, method: str, path: str, document: Any = None, fields: Fields = ()) -> Any:
-        """Sends JSON, or nothing."""
+        """Sends a request with a JSON body, or without a body if `document` is None."""
         if document is None:
             return self._ask(method, _with(path, fields))
         body = json.dumps(document).encode()
         return self._ask(method, _with(path, fields), body, "application/json")
 
     def upload(self, path: str, photos: Sequence[bytes], fields: Fields) -> Any:
-        """Sends photos as files, and fields, in a form."""
+        """Sends photos and fields as a form."""
         files = [("image", ("photo", photo, "application/octet-stream")) for photo in photos]
         body, content_type = encode_multipart_formdata([*fields, *files])
         return self._ask("POST", path, body, content_type)

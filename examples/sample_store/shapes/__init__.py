@@ -1,4 +1,4 @@
-"""What the store sells. A new kind is one drawing function and one line of `KINDS`."""
+"""The kinds of products. A new kind needs a drawing function and an entry in `KINDS`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,14 @@ from examples.sample_store.shapes.tops import dress, shirt, sweater, tank, tshir
 class Kind:
     """A kind of product.
 
-    `draw` draws one and says in words what it drew. Words are separated by
-    spaces; a pattern or material named twice is twice as likely. Prices are whole euros.
+    Attributes:
+        name: prefix of the product ids.
+        product_type: column of the feed.
+        draw: draws a product; returns a description.
+        prices: lowest and highest price in whole euros.
+        materials: separated by spaces; one that is repeated is more likely.
+        genders: separated by spaces.
+        patterns: separated by spaces; one that is repeated is more likely.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is worn below the waist."""
+"""Trousers and skirts."""
 
 from examples.sample_store.palette import BLACK, METAL, mix
 from examples.sample_store.paths import symmetric
@@ -21,6 +21,7 @@ def _fly(pen: Pen, y: float) -> None:
 
 
 def trousers(pen: Pen) -> str:
+    """Draws trousers; returns a description."""
     style, knee, hem = pen.pick(
         ("Skinny", 9, 6.5), ("Straight-leg", 11.5, 11), ("Wide-leg", 15, 19), ("Flared", 10, 17)
     )
@@ -42,6 +43,7 @@ def trousers(pen: Pen) -> str:
 
 
 def skirt(pen: Pen) -> str:
+    """Draws a skirt; returns a description."""
     style = pen.pick("Pencil", "A-line", "Pleated", "Tiered")
     name, bottom = pen.pick(("mini skirt", 66), ("midi skirt", 86))
     hem = {"Pencil": 17.0, "A-line": 29.0, "Pleated": 33.0, "Tiered": 34.0}[style]

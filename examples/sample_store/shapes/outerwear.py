@@ -1,4 +1,4 @@
-"""Jackets and coats."""
+"""Jackets."""
 
 from examples.sample_store.palette import BLACK, METAL, mix
 from examples.sample_store.paths import symmetric
@@ -7,7 +7,7 @@ from examples.sample_store.shapes.tops import Torso, collar, hem_rib, sleeves, t
 
 
 def _lapels(pen: Pen, low: float) -> None:
-    """A shirt-like gap closed by two wide lapels that meet at height `low`."""
+    """Draws two wide lapels that meet at height `low`."""
     pen.fill(symmetric(f"M 50 12 L 41 12 L 40 16 L 50 {low}"), mix(pen.main, BLACK, 0.6), depth=0.3)
     pen.fill_both(
         f"M 42 9 L 38 14 L 35 26 L 39.5 27 L 38.5 31 L 50 {low + 1} Q 42 22 42 9", depth=0.9
@@ -16,6 +16,7 @@ def _lapels(pen: Pen, low: float) -> None:
 
 
 def jacket(pen: Pen) -> str:
+    """Draws a jacket; returns a description."""
     style = pen.pick("Puffer", "Bomber", "Denim-style", "Biker")
     cut = Torso(shoulder=26, chest=24, hem=23, bottom=74, neck="V-neck")
     sleeves(pen, "long", cut, cuff=style in ("Bomber", "Puffer"))

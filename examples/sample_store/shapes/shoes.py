@@ -1,10 +1,11 @@
-"""Footwear, seen from the side, the toe to the right."""
+"""Footwear in side view, with the toe to the right."""
 
 from examples.sample_store.palette import BLACK, CREAM, RUBBER, WHITE, mix
 from examples.sample_store.pen import Pen
 
 
 def sneaker(pen: Pen) -> str:
+    """Draws a sneaker; returns a description."""
     style = pen.pick("Running shoe", "Low-top sneaker", "High-top sneaker", "Slip-on sneaker")
     sole = pen.pick(WHITE, WHITE, CREAM, RUBBER)
     top = 26 if style == "High-top sneaker" else 43
@@ -50,6 +51,7 @@ def _sneaker_upper(pen: Pen, style: str, top: float) -> None:
 
 
 def boot(pen: Pen) -> str:
+    """Draws a boot; returns a description."""
     style, top = pen.pick(("Chelsea boot", 30), ("Lace-up boot", 24), ("Knee-high boot", 6))
     heel = pen.pick("flat", "block", "lug") if style != "Lace-up boot" else "lug"
     pen.fill(

@@ -1,4 +1,4 @@
-"""What is worn above the waist, and dresses."""
+"""Tops and dresses."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ NECKS = {  # half width, depth, how round (0 is a V)
 
 @dataclass(frozen=True)
 class Torso:
-    """The cut of an upper body, in units: half widths but for the heights."""
+    """The cut of an upper body, in units: heights and half widths."""
 
     shoulder: float = 23
     chest: float = 21
@@ -26,7 +26,7 @@ class Torso:
 
 
 def torso(pen: Pen, cut: Torso) -> None:
-    """The body piece, with the inside of its back showing in the neckline."""
+    """Draws the body piece, with the inside of its back visible in the neckline."""
     half, depth, roundness = NECKS[cut.neck]
     low, side = 15 + depth, 50 - half
     inside = f"M 50 15.5 Q {side + 4} 15.5 {side} 14 Q {side} {low} 50 {low + 1}"
@@ -42,7 +42,7 @@ def torso(pen: Pen, cut: Torso) -> None:
 
 
 def neck_rib(pen: Pen, neck: str, *, contrast: bool = False) -> None:
-    """The ribbed edge round a neckline of `NECKS`."""
+    """Draws the ribbed edge of a neckline of `NECKS`."""
     half, depth, roundness = NECKS[neck]
     side, low = 50 - half, 15 + depth
     bend = side + half * (1 - roundness) * 0.45
@@ -53,7 +53,7 @@ def neck_rib(pen: Pen, neck: str, *, contrast: bool = False) -> None:
 
 
 def sleeves(pen: Pen, length: str, cut: Torso, *, cuff: bool = False) -> None:
-    """Both sleeves, to be drawn before the body: "short", "elbow" or "long"."""
+    """Draws both sleeves ("short", "elbow" or "long"); call it before drawing the body."""
     top, pit = 50 - cut.shoulder, 50 - cut.chest
     ends = {"short": (11, 40, 21, 46), "elbow": (8, 54, 19, 58), "long": (6, 76, 15, 79)}
     outer, y, inner, v = ends[length]
@@ -76,7 +76,7 @@ def sleeves(pen: Pen, length: str, cut: Torso, *, cuff: bool = False) -> None:
 
 
 def hem_rib(pen: Pen, cut: Torso) -> None:
-    """The ribbed waistband of knitwear."""
+    """Draws the ribbed waistband of knitwear."""
     left, low = 50 - cut.hem, cut.bottom
     pen.fill(
         symmetric(f"M 50 {low + 1} L {left} {low - 1} L {left + 2} {low + 6} L 50 {low + 7}"),
@@ -87,7 +87,7 @@ def hem_rib(pen: Pen, cut: Torso) -> None:
 
 
 def placket(pen: Pen, top: float, bottom: float, buttons: int) -> None:
-    """A buttoned front."""
+    """Draws a buttoned front."""
     pen.line(f"M 48 {top} L 48 {bottom}")
     pen.line(f"M 52 {top} L 52 {bottom}")
     for index in range(buttons):
@@ -95,13 +95,14 @@ def placket(pen: Pen, top: float, bottom: float, buttons: int) -> None:
 
 
 def collar(pen: Pen, *, contrast: bool = False, spread: float = 0) -> None:
-    """A folded collar with two points."""
+    """Draws a folded collar with two points."""
     paint = pen.accent if contrast else mix(pen.main, BLACK, 0.1)
     pen.fill(symmetric("M 50 13 L 41 11 L 40 16 L 50 20"), mix(pen.main, BLACK, 0.5), depth=0.3)
     pen.fill_both(f"M 42 9 Q 39 12 39 16 L {42 - spread} 26 L 50 20 Q 44 16 42 9", paint, depth=0.8)
 
 
 def tshirt(pen: Pen) -> str:
+    """Draws a T-shirt; returns a description."""
     neck = pen.pick("Crew-neck", "Crew-neck", "V-neck", "Scoop-neck")
     length, name = pen.pick(("short", ""), ("short", ""), ("elbow", ""), ("long", "long-sleeved "))
     cut = Torso(chest=pen.between(18, 22), hem=pen.between(18, 22), neck=neck)
@@ -117,6 +118,7 @@ def tshirt(pen: Pen) -> str:
 
 
 def tank(pen: Pen) -> str:
+    """Draws a tank top; returns a description."""
     strap = pen.pick(4.5, 1.3)
     low = pen.between(24, 30)
     hem = pen.between(17, 24)
@@ -135,6 +137,7 @@ def tank(pen: Pen) -> str:
 
 
 def shirt(pen: Pen) -> str:
+    """Draws a shirt; returns a description."""
     cut = Torso(chest=21, hem=pen.between(20, 23), bottom=84, neck="V-neck")
     length = pen.pick("long", "long", "short")
     sleeves(pen, length, cut, cuff=length == "long")
@@ -153,6 +156,7 @@ def shirt(pen: Pen) -> str:
 
 
 def sweater(pen: Pen) -> str:
+    """Draws a sweater; returns a description."""
     neck = pen.pick("Crew-neck", "V-neck", "Roll-neck")
     cut = Torso(
         shoulder=25,
@@ -178,6 +182,7 @@ def sweater(pen: Pen) -> str:
 
 
 def dress(pen: Pen) -> str:
+    """Draws a dress; returns a description."""
     length, bottom = pen.pick(("Mini", 78), ("Midi", 89), ("Maxi", 99))
     flare = pen.pick(12, 19, 26)
     sleeve = pen.pick("", "", "short", "long")

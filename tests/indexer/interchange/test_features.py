@@ -164,7 +164,7 @@ def test_npy_that_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:
 
 
 def test_names_that_are_empty_or_no_text_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FeaturesError, match="name 1 must be text"):
+    with pytest.raises(FeaturesError, match="name 1 must be non-empty text"):
         read_names(write(tmp_path / "n.txt", b"a.jpg\n\nb.jpg\n"))
     with pytest.raises(FeaturesError, match=r"name 1 .* received int"):
         read_names(write(tmp_path / "n.p", pickle.dumps(["a.jpg", 7])))
@@ -306,7 +306,7 @@ PROMISES = {
     "more bytes than the file": (b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x00a.", "only"),
     "one text encoded often": (
         b"]V" + b"a" * 5000 + b"\nq\x00a" + b"c_codecs\nencode\n(h\x00Vlatin1\ntRa" * 3 + b".",
-        "in a way that pickle never does",
+        "in a form that pickle does not write",
     ),
     "a memo of 2**31 entries": (b"]r\xff\xff\xff\x7f.", "LONG_BINPUT 2147483647 at byte 1"),
     "a memo of 10**9 entries": (b"]p1000000000\n.", "PUT 1000000000 at byte 1"),
