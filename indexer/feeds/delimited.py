@@ -36,6 +36,7 @@ _KNOWN = {
     "color",
 }
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a first line that Excel understands
+_PRICE = re.compile(r"[0-9][.,][0-9]{2}\b")  # in no name of a column
 _TYPED = re.compile(r"\s*c:(?P<name>.+):(?P<type>number|boolean)\s*")
 _TYPES: dict[str, Callable[[str, str], object]] = {"number": number, "boolean": boolean}
 
@@ -99,7 +100,7 @@ def _read_header(path: Path, lines: Lines) -> tuple[str, list[Column]]:
     if tuple(candidates[delimiter][: len(REPORT_COLUMNS)]) == REPORT_COLUMNS:
         columns[: len(REPORT_COLUMNS)] = [("", None)] * len(REPORT_COLUMNS)
     require_columns(path, [name for name, _ in columns])
-    if any(map(looks_like_a_photo, candidates[delimiter])):
+    if any(looks_like_a_photo(cell) or _PRICE.search(cell) for cell in candidates[delimiter]):
         raise FeedError(f"{path}: the header contains cells of a row; is a line break missing?")
     if not header.endswith(("\n", "\r")):
         raise FeedError(f"{path}: the feed ends in its header; export it again")

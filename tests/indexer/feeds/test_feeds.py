@@ -535,7 +535,11 @@ def test_items_on_one_line_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_header_that_has_swallowed_the_rows_is_refused(tmp_path: Path) -> None:
-    for text in (HEADER.strip() + "1,a.jpg,5\n2,b.jpg,5\n", HEADER.strip() + "1,https://x/a,5"):
+    for text in (
+        HEADER.strip() + "1,a.jpg,5\n2,b.jpg,5\n",
+        HEADER.strip() + "1,https://x/a,5",
+        HEADER.strip() + "9.00 EUR,SKU-1\n",
+    ):
         with pytest.raises(FeedError, match="the header contains cells of a row"):
             list(read_feed(write(tmp_path / "f.csv", text)))
 
