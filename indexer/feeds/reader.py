@@ -149,9 +149,14 @@ def _rejected(
     return Rejection(
         *(source, record.line, name, reason, others),
         number=number,
-        text="" if name else "\n".join((*values, record.text)),
+        text="" if name and '"' not in name else _searched("\n".join((*values, record.text))),
         cut=record.cut,
     )
+
+
+def _searched(text: str) -> str:
+    """Returns the text, and again without the doubling of quotes: cells may be joined by them."""
+    return "\n".join((text, text.replace('""', '"')))
 
 
 def _values(values: Iterable[object]) -> list[object]:

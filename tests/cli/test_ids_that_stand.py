@@ -91,6 +91,15 @@ def test_an_id_with_a_delimiter_left_over_in_its_quotes_keeps_the_product(stocke
         assert "P3" in synchronised(stocked, CSV, f'"P3,",{PHOTO},Boot,5.00 EUR\n')[1]
 
 
+def test_an_id_joined_to_another_cell_by_a_quote_keeps_its_product(shop: Shop) -> None:
+    shop.run("add", shop.feed({'IN""CH-3': "red", "gone": "navy"}))
+    path = shop.folder / "joined.csv"
+    path.write_text('price,image_link,id\nred,.png,blue"IN""CH-3"\n')
+    options = ("--allow-mass-removal", "--remove-despite-rejects")
+    assert shop.run("sync", path, *options).code == 3
+    assert set(shop.products()) == {'IN"CH-3'}
+
+
 def test_an_id_in_latin_1_keeps_its_product_however_the_run_is_forced(shop: Shop) -> None:
     shop.run("add", shop.feed({"Größe 3": "red", "gone": "navy"}))
     path = shop.folder / "latin.csv"
