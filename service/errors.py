@@ -54,7 +54,7 @@ class BadRequestError(ImageSearchError):
 
 
 class RequestTooLargeError(ImageSearchError):
-    """The body is larger than any endpoint takes."""
+    """The body is larger than the endpoint takes, or has too many values."""
 
     code = "request_too_large"
 

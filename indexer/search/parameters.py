@@ -47,7 +47,9 @@ def _threshold(value: object) -> object:
 Cosine = Annotated[float, Field(ge=0.5, le=1)]
 ConditionText = Annotated[str, Field(min_length=1, max_length=2000)]
 ProductId = Annotated[str, Field(min_length=1)]
-ProductIds = Annotated[list[ProductId], BeforeValidator(_one_or_many), Field(max_length=50)]
+ProductIds = Annotated[
+    list[ProductId], Field(fail_fast=True, max_length=50), BeforeValidator(_one_or_many)
+]
 
 
 BoxText = Annotated[
@@ -95,29 +97,32 @@ class SearchParameters(BaseModel):
     box: BoxText = None
     filter: Annotated[
         list[ConditionText],
-        BeforeValidator(_one_or_many),
         Field(
+            fail_fast=True,
             max_length=32,
             description="Conditions on attributes, all of which a product must meet:"
             " `color:red,blue`, `price<=50`, `in_stock:true`, `!brand:acme`.",
         ),
+        BeforeValidator(_one_or_many),
     ] = []
     facets: Annotated[
         list[Attribute],
-        BeforeValidator(_by_commas),
         Field(
+            fail_fast=True,
             max_length=20,
             description="Attributes whose values are counted over all matching products.",
         ),
+        BeforeValidator(_by_commas),
     ] = []
     boost: Annotated[
         list[ConditionText],
-        BeforeValidator(_one_or_many),
         Field(
+            fail_fast=True,
             max_length=4,
             description="Conditions that move products up without hiding others:"
             f" `brand:acme`, `brand:acme^0.2` (weight -1 to 1, default {_DEFAULT_BOOST}).",
         ),
+        BeforeValidator(_one_or_many),
     ] = []
     dedup: Annotated[
         Cosine | None,

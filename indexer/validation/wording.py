@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 _MAX_SHOWN = 200  # characters of a received value
+_JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
 _INTEGER, _NUMBER, _OBJECT = "must be an integer", "must be a number", "must be an object"
 _BOOLEAN = "must be true or false"
 _REASONS = {
@@ -72,18 +73,24 @@ def explained(model: type[BaseModel], invalid: ValidationError, where: str = "")
         invalid: the faults.
         where: the place of the document in a larger one.
     """
-    error = invalid.errors()[0]
+    error = invalid.errors(include_url=False)[0]
     *parents, last = error["loc"] or ("",)
     if error["type"] == "extra_forbidden":
-        known = "" if parents else f"; known: {', '.join(model.model_fields)}"
-        within = f"{path_of(tuple(parents), where)}: " if parents or where else ""
-        return f"{within}unknown parameter {last!r}{known}"
+        if not parents:
+            return unknown(model, str(last), where)
+        return f"{path_of(tuple(parents), where)}: unknown parameter {shown(last)}"
     name = path_of(error["loc"], where)
     if error["type"] == "missing":
         return f"{name}: missing"
     if error["type"] == "value_error" and not error["loc"]:  # of several parameters: it names them
         return reason(error)
     return f"{name}{': ' if name else ''}received {shown(error['input'])}; {reason(error)}"
+
+
+def unknown(model: type[BaseModel], name: str, where: str = "") -> str:
+    """Describes a name that is none of the fields of a model."""
+    within = f"{where}: " if where else ""
+    return f"{within}unknown parameter {shown(name)}; known: {', '.join(model.model_fields)}"
 
 
 def reason(error: ErrorDetails) -> str:
@@ -97,5 +104,10 @@ def reason(error: ErrorDetails) -> str:
 def shown(value: object) -> str:
     """Formats a received value for an error text: strings quoted, others as JSON, truncated."""
     if isinstance(value, str):
-        return f"{value!r:.{_MAX_SHOWN}}"
-    return json.dumps(value, ensure_ascii=False, default=repr)[:_MAX_SHOWN]
+        return f"{value[:_MAX_SHOWN]!r:.{_MAX_SHOWN}}"
+    text = ""
+    for piece in _JSON.iterencode(value):  # a value may be huge: no more of it than is shown
+        text += piece[:_MAX_SHOWN]
+        if len(text) >= _MAX_SHOWN:
+            break
+    return text[:_MAX_SHOWN]

@@ -24,6 +24,8 @@ from service.http.descriptions import JSON, Description
 from service.http.parsing import json_body, require_no_query, validated
 
 MAX_EVENTS = 1000
+# So many events of the longest product_ids, as JSON that escapes all that is not ASCII.
+MAX_BYTES = 8 * 1024 * 1024
 
 blueprint = ScopedBlueprint("events", __name__)
 
@@ -55,7 +57,7 @@ class EventsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    events: Annotated[list[EventBody], Field(min_length=1, max_length=MAX_EVENTS)]
+    events: Annotated[list[EventBody], Field(fail_fast=True, min_length=1, max_length=MAX_EVENTS)]
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -94,7 +96,7 @@ def note(answer: Answer) -> Answer:
 def add() -> tuple[str, int]:
     """Report what shoppers did with results: durable when answered."""
     require_no_query()
-    document = json_body()
+    document = json_body(most_bytes=MAX_BYTES)
     if isinstance(document, dict) and "events" in document:
         events = validated(EventsBody, document).events
     else:

@@ -31,6 +31,7 @@ from service.http.problems import report
 
 MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
+_MAX_VALUES = 200 * MAX_OPERATIONS
 _RULE = "/v1/products/<product_id:product_id>"
 
 blueprint = ScopedBlueprint("products", __name__)
@@ -56,6 +57,7 @@ PatchedAttributes = Annotated[
 Images = Annotated[
     list[str],
     Field(
+        fail_fast=True,
         min_length=1,
         max_length=MAX_IMAGES,
         description="Photos, the main one first: base64 of a file (a data URL, too), which is kept"
@@ -248,7 +250,7 @@ def delete(product_id: str) -> Response:
 )
 def bulk() -> Response:
     """Put, patch and delete many products; a bad one does not stop the others."""
-    operations = json_body(lines=True)
+    operations = json_body(lines=True, most_values=_MAX_VALUES)
     if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
         raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
     collection = collection_in_url()

@@ -13,31 +13,52 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
-from indexer.validation import explained, shown
-from service.errors import BadRequestError, UnsupportedMediaTypeError
+from indexer.validation import explained, shown, unknown
+from service.errors import BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _NOT_BASE64 = re.compile("[^A-Za-z0-9+/=]")
 
 LINES = "application/x-ndjson"
+_MAX_VALUES = 20_000
+_MAX_LINES = 10_000  # ten times as many as are taken: some may be blank
 
 
-def json_body(*, lines: bool = False) -> Any:
+def json_body(
+    *, lines: bool = False, most_values: int = _MAX_VALUES, most_bytes: int | None = None
+) -> Any:
     """The document that the request carries; with `lines`, NDJSON is taken too, as a list.
 
     In the place of a line that is not JSON the list has the error.
 
     No other content type is taken: browsers send those to other origins without asking first.
+
+    Args:
+        lines: whether NDJSON is taken.
+        most_values: in all of the body. A value takes up to 50 times as much memory as its text.
+        most_bytes: of the body; by default as many as of any request.
+
+    Raises:
+        RequestTooLargeError: the body has more.
+        BadRequestError: it is not JSON.
+        UnsupportedMediaTypeError: it is said to be something else.
     """
     accepted = ["application/json", *([LINES] if lines else [])]
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"received {received_type()}; send {' or '.join(accepted)}")
+    if most_bytes is not None and (request.content_length or 0) > most_bytes:
+        raise _too_long(most_bytes)
     data = request.get_data(cache=False)  # it may be large, and is held once more as text
     # Werkzeug cuts a body without a length off at the limit and says nothing.
     if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge
+    if most_bytes is not None and len(data) > most_bytes:
+        raise _too_long(most_bytes)
+    _require_few_values(data, most_values)
     if request.mimetype == LINES:
+        if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
+            raise RequestTooLargeError(f"the body has more than {_MAX_LINES:,} lines")
         return [
             _document_or_error(line, f"line {number}: ")
             for number, line in enumerate(data.splitlines(), start=1)
@@ -59,8 +80,13 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
             in two sources.
         BadRequestError: what should have fields has none.
     """
+    document = sources[0] if len(sources) == 1 else _merged(sources)
+    # Pydantic makes an error of each unknown name.
+    if isinstance(document, dict) and len(document) > len(model.model_fields):
+        name = next(name for name in document if name not in model.model_fields)
+        raise BadParameterError(unknown(model, name, where))
     try:
-        return model.model_validate(sources[0] if len(sources) == 1 else _merged(sources))
+        return model.model_validate(document)
     except ValidationError as invalid:
         raise BadParameterError(explained(model, invalid, where)) from None
 
@@ -128,6 +154,22 @@ def _fault(payload: str) -> str:
         f"{len(digits)} characters and {len(payload) - len(digits)} '=' of padding, together not"
         " a multiple of 4; it may be incomplete"
     )
+
+
+def _require_few_values(data: bytes, most: int) -> None:
+    """Checks that JSON has few values, before it is read.
+
+    Each value but the first follows a comma or the start of a list or an object.
+    """
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > most:
+        raise RequestTooLargeError(
+            f"the JSON has more than {most:,} values, counted by its commas (those in texts, too),"
+            " lists and objects; send less at once"
+        )
+
+
+def _too_long(most: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"the body has more than {most:,} bytes; send less at once")
 
 
 def _document_or_error(line: bytes, where: str) -> Any:

@@ -17,8 +17,8 @@ from tests.processes import ask, multipart
 _PIECE = 65_536
 # Until the last byte of each is there, or the server takes no more for now.
 _PATIENCE_S = 5
-# So many events are more than one request may have.
-_EXPECTED = {"ok", "bad_parameter"}
+# So many events are more values than one request may have.
+_EXPECTED = {"ok", "request_too_large"}
 
 
 @dataclass(frozen=True)
