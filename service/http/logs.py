@@ -1,9 +1,12 @@
 """One line per request, and an id by which a client's report is found in it.
 
+Text from clients, such as a path, has its control characters escaped: it begins no line of its own.
+
 A client, or a proxy before us, may send the id as X-Request-ID; every answer carries it.
 """
 
 import atexit
+import copy
 import logging
 import re
 import sys
@@ -22,7 +25,40 @@ _USABLE = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 # Asked every few seconds by machines.
 _QUIET = {"/healthz", "/readyz", "/metrics"}
 
+# C0 and C1, with line feeds and escape sequences of terminals, and the line breaks of Unicode.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 log = logging.getLogger("service.requests")
+
+
+class TextFormatter(logging.Formatter):
+    """Writes a record as one line; the lines of a traceback follow, indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # of logging
+        return _escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # of logging
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  # of logging
+        return _indented(super().formatStack(stack_info))
+
+
+class _Queue(QueueHandler):
+    """Leaves the formatting to the listener, which is in the same process."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        prepared = copy.copy(record)
+        prepared.msg, prepared.args = record.getMessage(), None  # arguments may change meanwhile
+        return prepared
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _indented(lines: str) -> str:
+    return "\n".join(f"  {_escaped(line)}" for line in lines.split("\n"))
 
 
 def configuration(form: str, level: str) -> dict[str, Any]:
@@ -33,7 +69,10 @@ def configuration(form: str, level: str) -> dict[str, Any]:
             "format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
-        "text": {"format": "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"},
+        "text": {
+            "()": TextFormatter,
+            "format": "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s",
+        },
     }
     return {
         "version": 1,
@@ -69,7 +108,7 @@ def write_in_background() -> None:
     root = logging.getLogger()
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(lines, *root.handlers)
-    root.handlers = [QueueHandler(lines)]
+    root.handlers = [_Queue(lines)]
     listener.start()
     atexit.register(listener.stop)
 

@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from indexer.access.keys import Keys
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC
 from tests.processes import FAKE, ask, fake_app, gunicorn, start, wait_for
@@ -188,3 +189,41 @@ def test_several_workers_count_together_and_log_json_and_say_that_they_stop(
         for line in requests_in(service.log)
         if line["status"] == 200
     )
+
+
+def failing_app() -> Flask:
+    """The service, with a path whose fault has lines of a log in its text."""
+    app = fake_app()
+
+    @app.get("/fails")
+    def fails() -> str:
+        raise RuntimeError("fault\n2026-01-01 00:00:00 ERROR forged\x1b[2J")
+
+    return app
+
+
+def test_no_request_writes_a_line_of_its_own_into_the_text_log(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(*rows(store))
+    breaks = ("%0a", "%0d", "%0d%0a", "%1b%5b2J", "%0b", "%0c", "%C2%85", "%E2%80%A8", "%E2%80%A9")
+    _, key = Keys(store.catalog.folder.parent).create(["admin"], "test")
+    with gunicorn(
+        store.catalog.folder.parent,
+        tmp_path / "log",
+        "tests.service.test_observability:failing_app()",
+        {"IMAGE_SEARCH_SERVICE_LOG_FORMAT": "text"},
+    ) as service:
+        for number, sent in enumerate(breaks):
+            ask(service.url, f"/x{sent}2026-01-01%20ERROR%20forged-{number}")
+        ask(service.url, "/fails", headers={"Authorization": f"Bearer {key}"})
+        wait_for(lambda: "RuntimeError" in service.log.read_text(), "the fault in the log", 10)
+    text = service.log.read_bytes().decode()
+    lines = text.splitlines()  # at every line break that Unicode has
+    assert "\x1b" not in text
+    assert not [line for line in lines if line.startswith("2026-01-01")]
+    for number in range(len(breaks)):
+        assert any(f"forged-{number}" in line and " GET /x" in line for line in lines)
+    at = next(n for n, line in enumerate(lines) if "RuntimeError" in line and "fault" in line)
+    assert lines[at].startswith("  ")
+    assert "Traceback (most recent call last):" in text
