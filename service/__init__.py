@@ -36,6 +36,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes(settings.images.max_bytes)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # as documented, not by the alphabet
     app.url_map.merge_slashes = False  # its redirects would encode product ids twice
+    app.url_map.converters["int"] = routing.AsciiIntegerConverter
     app.url_map.converters["product_id"] = routing.ProductIdConverter
     app.wsgi_app = routing.KeepEncodedSlashes(  # type: ignore[method-assign]
         heads.HeadsFirst(app, app.wsgi_app)

@@ -4,12 +4,13 @@
 pages; none of them knows what the endpoints do.
 """
 
-from flask import Flask
+from flask import Flask, Response, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from indexer.config import Settings
 from service.access import cors
 from service.access.guard import Guard
+from service.access.scopes import scope_of
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -21,5 +22,14 @@ def register(app: Flask, settings: Settings) -> None:
         )
     guard = app.extensions["guard"] = Guard(settings)
     app.before_request(guard.check)
+    app.after_request(_keep_private)
     if access.cors_origins:
         cors.register(app, access.cors_origins)
+
+
+def _keep_private(response: Response) -> Response:
+    """Lets no cache keep an answer that needs a key: it would serve it without one."""
+    rule = request.url_rule
+    if rule and scope_of(current_app, request.method, rule.rule) is not None:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+    return response

@@ -8,10 +8,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, IntegerConverter
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class AsciiIntegerConverter(IntegerConverter):
+    """An integer in the digits 0 to 9; `\\d` has those of all scripts."""
+
+    regex = "[0-9]+"
 
 
 class ProductIdConverter(BaseConverter):

@@ -463,3 +463,17 @@ def test_gunicorn_refuses_to_start_open_to_a_network_and_names_both_ways_out(
     assert check(IMAGE_SEARCH_ACCESS_OPEN="true") == (0, "")
     assert cli("keys", "create", "--scope", "search", data_dir=tmp_path).code == 0
     assert check() == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (SIMILAR, "private, no-store"),
+        ("/v1/products/nothing", "private, no-store"),
+        ("/v1/images/1", "max-age=3600"),
+    ],
+)
+def test_no_cache_keeps_what_needs_a_key(photos: Store, path: str, expected: str) -> None:
+    with opened(photos.catalog.folder.parent) as client:
+        control = client.get(path).headers["Cache-Control"]
+    assert expected in control

@@ -158,6 +158,7 @@ REFUSED: dict[str, tuple[Send, int, str]] = {
     "an image id beyond all numbers": (get(f"/v1/images/{'9' * 30}"), 404, "unknown_image"),
     "an image id of too many digits": (get(f"/v1/images/{'9' * 5000}"), 404, "not_found"),
     "a path as an image": (get("/v1/images/..%2F..%2Fetc%2Fpasswd"), 404, "not_found"),
+    "an image id in digits of another script": (get("/v1/images/%D9%A1"), 404, "not_found"),
     "a negative image": (get("/v1/images/-1"), 404, "not_found"),
     "a path as a parameter": (get("/v1/images/1?path=/etc/passwd"), 400, "bad_parameter"),
     "a path as a collection": (get("/v1/images/1?collection=../x"), 404, "unknown_collection"),
