@@ -6,8 +6,7 @@ from flask import Flask, request
 
 from indexer.errors import BadParameterError
 from service.errors import UnsupportedMediaTypeError
-
-_WITH_BODY = ("POST", "PUT", "PATCH")
+from service.server.lifecycle import WITH_BODY
 
 
 def register(app: Flask) -> None:
@@ -27,7 +26,7 @@ def _check() -> None:
     if request.url_rule is None:
         return
     coding = request.headers.get("Content-Encoding", "identity").strip()
-    if request.method in _WITH_BODY and coding.lower() != "identity":
+    if request.method in WITH_BODY and coding.lower() != "identity":
         raise UnsupportedMediaTypeError(
             f"received content encoding {coding!r:.80}; send the body uncompressed"
         )

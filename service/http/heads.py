@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.server.lifecycle import BODY, TO_COME
+from service.errors import BadRequestError
+from service.server.lifecycle import BODY, TO_COME, WITH_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class HeadsFirst:
     """The innermost WSGI middleware: answers a head before its body is read.
 
-    It sends `100 Continue` unless the key, path, method or announced length is already wrong.
+    It sends `100 Continue` unless the key, path, method or announced length is already wrong,
+    or the method takes no body.
     """
 
     def __init__(self, app: Flask, inner: "WSGIApplication") -> None:
@@ -40,6 +42,8 @@ class HeadsFirst:
             app.preprocess_request()
             if request.routing_exception:
                 raise request.routing_exception
+            if request.method not in WITH_BODY:
+                raise BadRequestError(f"received {request.method} with a body; send none")
             if (request.content_length or 0) > app.config["MAX_CONTENT_LENGTH"]:
                 raise RequestEntityTooLarge
         except Exception as error:  # as Flask does for the whole request

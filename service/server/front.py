@@ -124,7 +124,8 @@ class Front:
             connection.sock.flush()
             connection.sock.sent = 0
         connection.until = connection.since + self._stalled_s
-        self._wait(connection, self._bodies, partial(self._on_body, exchange))
+        then = partial(self._on_body, exchange)
+        self._wait(connection, self._bodies, then, _awaited(exchange))
 
     def deliver(self, connection: Connection, *, keep: bool) -> None:
         """Sends the rest of an answer, then closes the connection unless `keep`."""
@@ -204,17 +205,22 @@ class Front:
             self.go_on(connection)
 
     def _on_body(self, exchange: Exchange, connection: Connection) -> None:
-        received = connection.receive()
-        if received is False:
-            exchange.body.broken = True
-        self.feed(connection, exchange)
         body = exchange.body
+        paused = body.paused
+        received = paused or connection.receive()
+        if received is False:
+            body.broken = True
+        self.feed(connection, exchange)
         if body.complete or body.broken:
             self._leave(connection)
             self._host.body_is_there(connection, exchange)
         elif received:
             connection.until = self._deadline(connection, body.size)
             self._bodies.add(connection)
+            if body.paused != paused:
+                then = partial(self._on_body, exchange)
+                ready = _Ready(connection, self._bodies, then)
+                self._poller.modify(connection.raw, _awaited(exchange), ready)
             self._limit_disk()
 
     def _limit_disk(self) -> None:
@@ -278,3 +284,9 @@ class Front:
     def _deadline(self, connection: Connection, moved: int) -> float:
         slowest = connection.since + self._stalled_s + moved / _SLOWEST
         return min(time.monotonic() + self._stalled_s, slowest)
+
+
+def _awaited(exchange: Exchange) -> int:
+    """Returns the event after which the body is read on."""
+    # A socket to which nothing is sent is always writable: received chunks wait for their turn.
+    return EVENT_WRITE if exchange.body.paused else EVENT_READ

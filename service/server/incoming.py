@@ -11,6 +11,13 @@ _IN_MEMORY = 64 * 1024 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _MAX_LINE = 4096
 _MAX_TRAILERS = 16_384
+# Chunks have a mean size of at least this many bytes, except in bodies of few chunks: each chunk
+# takes the main loop as long as many bytes do.
+_MIN_MEAN_CHUNK = 64
+_FEW_CHUNKS = 1000
+# Of a chunk: its size, its bytes and its end.
+_STEPS_A_CHUNK = 3
+_CHUNKS_A_CALL = 256
 
 
 def max_body_bytes(of_a_photo: int) -> int:
@@ -49,9 +56,10 @@ class Incoming:
 
     Attributes:
         size: bytes so far.
+        paused: `feed` has to be called again, as it moves a limited number of chunks per call.
         complete: nothing more is to come.
         cut: there is more than is kept, so that the connection cannot be used again.
-        broken: it ended too early, or its chunks are malformed.
+        broken: it ended too early, or its chunks are malformed or tiny.
     """
 
     def __init__(self, kept: Kept, length: int | None, limit: int) -> None:
@@ -62,8 +70,10 @@ class Incoming:
         self._file = SpooledTemporaryFile()  # noqa: SIM115  # closed by `close`
         self._step = self._chunk_size if length is None else self._rest
         self._left = length or 0
+        self._chunks = 0
         self._trailers = 0
         self.size = 0
+        self.paused = False
         self.complete = length == 0
         self.cut = False
         self.broken = False
@@ -79,9 +89,12 @@ class Incoming:
         return self.complete and not self.cut and not self.broken
 
     def feed(self, inbox: bytearray) -> None:
-        """Moves the bytes of the body from the beginning of `inbox`."""
-        while not (self.complete or self.broken) and self._step(inbox):
-            pass
+        """Moves bytes of the body from the beginning of `inbox`."""
+        for _ in range(_STEPS_A_CHUNK * _CHUNKS_A_CALL):
+            if self.complete or self.broken or not self._step(inbox):
+                self.paused = False
+                return
+        self.paused = True
 
     def opened(self) -> IO[bytes]:
         """Returns the body as a file, at its beginning."""
@@ -125,6 +138,10 @@ class Incoming:
             return False
         size = _SIZE_LINE.fullmatch(line)
         if size is None:
+            self.broken = True
+            return False
+        self._chunks += 1
+        if self._chunks > _FEW_CHUNKS and self.size < _MIN_MEAN_CHUNK * self._chunks:
             self.broken = True
             return False
         self._left = int(size[1], 16)

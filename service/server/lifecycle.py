@@ -10,3 +10,6 @@ stopping = threading.Event()
 BODY = "image_search.body"
 TO_COME = "to come"
 ASKED_FOR = "asked for"
+
+# Requests with other methods have no body.
+WITH_BODY = ("POST", "PUT", "PATCH")

@@ -24,7 +24,7 @@ from service.server.answering import answer_whole, wants_body
 from service.server.connection import MAX_HEAD, Connection, Exchange
 from service.server.front import Front
 from service.server.incoming import Incoming, Kept
-from service.server.lifecycle import stopping
+from service.server.lifecycle import WITH_BODY, stopping
 from service.server.memory import Memory
 
 Job = Callable[[Connection, Exchange], bool]
@@ -134,7 +134,7 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         return Exchange(request, body, photo, request.path in _PROBES, expects)
 
     def _take_up(self, conn: Connection, exchange: Exchange) -> None:
-        if exchange.body.fits:
+        if exchange.body.fits and exchange.request.method in WITH_BODY:
             self._front.feed(conn, exchange)
         if exchange.photo and self._photos >= self.max_photos:
             self._refuse(conn, exchange)

@@ -7,8 +7,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from select import select
 
 from tests.processes import address_of
 
@@ -116,6 +118,25 @@ def reading_byte_by_byte(most: int) -> Kind:
     return run
 
 
+def in_tiny_chunks(most: int, *heads: bytes) -> Kind:
+    """Send chunks of one byte until there is an answer, on so many connections at once."""
+
+    def one(attack: Attack, head: bytes) -> None:
+        pieces = 1000 * b"1\r\nX\r\n"
+        while not attack.stop.is_set():
+            with suppress(OSError), attack.connect() as connection:
+                connection.sendall(head)
+                while not attack.stop.is_set() and not select([connection], [], [], 0)[0]:
+                    connection.sendall(pieces)
+
+    def run(attack: Attack) -> None:
+        with ThreadPoolExecutor(most) as senders:
+            for number in range(most):
+                senders.submit(one, attack, heads[number % len(heads)])
+
+    return run
+
+
 def _asked(attack: Attack, version: str, header: str) -> socket.socket:
     """A connection whose answer was read."""
     connection = attack.connect()
@@ -129,13 +150,16 @@ def _asked(attack: Attack, version: str, header: str) -> socket.socket:
 
 def _is_open(connection: socket.socket, *, read: bool = False) -> bool:
     """Whether it is; with `read`, a byte is taken off it."""
+    connection.settimeout(0)  # otherwise `recv` waits first
     try:
         peek = 0 if read else socket.MSG_PEEK
         ended = connection.recv(1, socket.MSG_DONTWAIT | peek) == b""
     except BlockingIOError:
-        return True
+        ended = False
     except OSError:
         ended = True
     if ended:
         connection.close()
+    else:
+        connection.settimeout(_PATIENCE_S)
     return not ended

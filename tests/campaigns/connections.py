@@ -33,6 +33,8 @@ _FULL_S = 20
 _HEAD = b"GET /v1/products/0/similar HTTP/1.1\r\nHost: a\r\nX-Unfin"
 _BODY = b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 _BODY += b"Content-Length: 100000\r\n\r\n{"
+_CHUNKED = b" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+_CHUNKED += b"Transfer-Encoding: chunked\r\n\r\n"
 _PATIENCE_S = 10  # of the clients that are measured
 
 
@@ -72,6 +74,9 @@ def kinds(size: int) -> Mapping[str, Kind]:
         f"{size} unfinished heads": bad_clients.unfinished(size, _HEAD),
         f"{bodies} unfinished bodies": bad_clients.unfinished(bodies, _BODY),
         f"{bodies} byte by byte": bad_clients.reading_byte_by_byte(bodies),
+        "4 with chunks of one byte": bad_clients.in_tiny_chunks(
+            4, b"GET /healthz" + _CHUNKED, b"POST /v1/search" + _CHUNKED
+        ),
     }
 
 

@@ -117,6 +117,64 @@ def test_a_connection_goes_on_after_bodies_with_a_length_and_in_chunks(
         assert answer(connection).count(b"HTTP/1.1 200 ") == 3
 
 
+@pytest.mark.parametrize("announced", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/healthz"),
+        ("GET", "/v1/products/red/similar"),
+        ("DELETE", "/v1/products/red"),
+        ("OPTIONS", "/v1/search"),
+    ],
+)
+def test_a_body_of_a_method_that_has_none_is_refused_unread(
+    keyed: tuple[Service, str], method: str, target: str, announced: str
+) -> None:
+    service, key = keyed
+    with connected(service) as connection:
+        lines = (f"{method} {target} HTTP/1.1", "Host: a", key, announced, "", "")
+        connection.sendall("\r\n".join(lines).encode())
+        received = answer(connection)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [("GET", "/healthz", 200), ("DELETE", "/v1/products/none", 404)],
+)
+def test_an_empty_body_is_no_body(
+    keyed: tuple[Service, str], method: str, target: str, status: int
+) -> None:
+    service, key = keyed
+    headers = {"Content-Length": "0", "Authorization": key.partition(": ")[2]}
+    assert ask(service.url, target, method=method, headers=headers).status == status
+
+
+def in_chunks(body: bytes, size: int) -> bytes:
+    pieces = (body[at : at + size] for at in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def test_a_body_in_thousands_of_chunks_is_taken(keyed: tuple[Service, str]) -> None:
+    service, key = keyed
+    body = json.dumps({"product_id": "red"}).encode().ljust(500_000)
+    first = head(key, "Transfer-Encoding: chunked") + in_chunks(body, 100)
+    last = head(key, "Transfer-Encoding: chunked", "Connection: close") + in_chunks(body, 100)
+    with connected(service) as connection, ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(answer, connection)
+        connection.sendall(first + last)
+        assert answered.result().count(b"HTTP/1.1 200 ") == 2
+
+
+def test_a_body_in_thousands_of_tiny_chunks_is_a_bad_request(keyed: tuple[Service, str]) -> None:
+    service, key = keyed
+    body = json.dumps({"product_id": "red"}).encode().ljust(5000)
+    with connected(service) as connection:
+        connection.sendall(head(key, "Transfer-Encoding: chunked") + in_chunks(body, 1))
+        assert answer(connection).startswith(b"HTTP/1.1 400 ")
+
+
 def test_stalled_bodies_take_no_slot_of_a_photo_and_are_given_up_in_time(
     keyed: tuple[Service, str],
 ) -> None:
