@@ -31,8 +31,8 @@ class OverloadedError(ImageSearchError):
 
     code = "overloaded"
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"too many searches at once; try again in {retry_after_s} s")
+    def __init__(self, retry_after_s: int, requests: str = "searches") -> None:
+        super().__init__(f"too many {requests} at once; try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
 

@@ -55,7 +55,7 @@ SearchWorker.max_photos = _service.max_in_flight + costly_share(_service.max_in_
 SearchWorker.max_bytes = max_body_bytes(_settings.images.max_bytes)
 SearchWorker.upload_timeout_s = _service.upload_timeout_s
 worker_class = SearchWorker
-# Half of them search at most, so that one is free for `/healthz`.
+# Searches and changes leave some of them free for other requests.
 threads = 4 * _service.max_in_flight
 # More than the worker ever keeps waiting, so that it always takes new ones.
 worker_connections = 4096

@@ -200,8 +200,9 @@ class ServiceSettings(Section):
         12,
         ge=1,
         le=256,
-        description="Maximum concurrent photo searches per process; all searches: twice this;"
-        " box=auto and explanations: a quarter of this in addition. Excess requests get 503. The"
+        description="Maximum concurrent photo searches per process. Searches by product are refused"
+        " while twice as many of both kinds are in progress. In addition: a quarter of this for"
+        " box=auto and explanations, a third for changes of products. Excess requests get 503. The"
         " process has four times as many threads.",
     )
     max_wait_s: float = Field(

@@ -22,7 +22,7 @@ from service.api.schemas import (
     CollectionQuery,
     collection_in_url,
 )
-from service.errors import BadRequestError, WriterBusyError
+from service.errors import BadRequestError, OverloadedError, WriterBusyError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description
 from service.http.parsing import LINES, decoded, json_body, validated
@@ -170,7 +170,7 @@ class BulkResponse(BaseModel):
 def _change(
     operation: str, body: type[BaseModel] | None, *raises: type[ImageSearchError]
 ) -> Description:
-    stored = (WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
+    stored = (OverloadedError, WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
     return Description(
         operation,
         {200: ChangeResponse},
@@ -245,7 +245,7 @@ def delete(product_id: str) -> Response:
             JSON: {"type": "array", "items": Operation, "minItems": 1, "maxItems": MAX_OPERATIONS},
             LINES: Operation,
         },
-        raises=(*OF_COLLECTION, *OF_BODY),
+        raises=(*OF_COLLECTION, *OF_BODY, OverloadedError),
     ),
 )
 def bulk() -> Response:

@@ -29,6 +29,7 @@ from service.http.problems import Problem, problem_of
 
 MAX_PHOTOS = 8
 MAX_BATCH = 32
+MAX_BATCH_PRODUCTS = 1000
 _SOURCES = ("image_base64", "image_url", "product_id")
 
 blueprint = ScopedBlueprint("search", __name__)
@@ -74,7 +75,12 @@ class BatchQuery(BaseModel):
 
     queries: Annotated[
         list[SkipValidation[JsonQuery]],
-        Field(min_length=1, max_length=MAX_BATCH, description="What to search for."),
+        Field(
+            min_length=1,
+            max_length=MAX_BATCH,
+            description=f"What to search for. The sum of `limit` (10 where a query has none) is at"
+            f" most {MAX_BATCH_PRODUCTS:,}.",
+        ),
     ]
 
 
@@ -196,8 +202,16 @@ def search_batch() -> Response:
     with search_service().admission.upload():
         batch = validated(BatchQuery, _in_url(), json_body())
         asked = [_query_or_error(query) for query in batch.queries]
-        charge(sum(max(1, _passes(query)) for query in asked if isinstance(query, JsonQuery)))
-        return jsonify(answers=[_answer_or_problem(query) for query in asked])
+        valid = [query for query in asked if isinstance(query, JsonQuery)]
+        products = sum(query.limit for query in valid)
+        if products > MAX_BATCH_PRODUCTS:
+            raise BadParameterError(
+                f"queries: received limits that add up to {products}; at most"
+                f" {MAX_BATCH_PRODUCTS} products per batch"
+            )
+        charge(sum(max(1, _passes(query)) for query in valid))
+        with search_service().admission.batch():
+            return jsonify(answers=[_answer_or_problem(query) for query in asked])
 
 
 @blueprint.get(

@@ -1,4 +1,4 @@
-"""Admission control: searches over the limit get 503 with Retry-After."""
+"""Admission control: searches and changes over the limits get 503 with Retry-After."""
 
 import math
 import threading
@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.engine import metrics
-from service.errors import OverloadedError
+from service.errors import RETRY_AFTER_S, OverloadedError
+
+# Answers of batches are built in memory.
+_MAX_BATCHES = 2
 
 
 def costly_share(limit: int) -> int:
@@ -14,11 +17,17 @@ def costly_share(limit: int) -> int:
     return max(1, limit // 4)
 
 
+def changes_share(limit: int) -> int:
+    """Limit on requests that change products, beside `limit` searches by photo."""
+    return max(1, limit // 3)
+
+
 class Admission:
-    """Counts the searches in flight.
+    """Counts the searches and changes in flight.
 
     Args:
-        limit: on searches by photo in flight; all kinds together may be twice as many.
+        limit: on searches by photo in flight; a search without one is refused while twice as many
+            of both kinds are.
         max_wait_s: a photo is refused if those before it will keep the model busy for longer.
         seconds_per_photo: what the model takes now.
     """
@@ -31,8 +40,11 @@ class Admission:
         self._seconds_per_photo = seconds_per_photo
         self._uploads = 0
         self._searches = 0
+        self._by_photo = 0
         self._photos = 0
         self._costly = 0
+        self._batches = 0
+        self._changes = 0
         self._lock = threading.Lock()
 
     def _require_room(self, taken: int, limit: int, *, photo: bool) -> None:
@@ -67,10 +79,14 @@ class Admission:
         Raises:
             OverloadedError: too many are.
         """
+        by_photo = photos > 0
         with self._lock:
-            limit = self._limit if photos else 2 * self._limit
-            self._require_room(self._searches, limit, photo=photos > 0)
+            if by_photo:  # however many searches by product there are
+                self._require_room(self._by_photo, self._limit, photo=True)
+            else:
+                self._require_room(self._searches, 2 * self._limit, photo=False)
             self._searches += 1
+            self._by_photo += by_photo
             self._photos += photos
         metrics.IN_FLIGHT.inc()
         try:
@@ -79,6 +95,7 @@ class Admission:
             metrics.IN_FLIGHT.dec()
             with self._lock:
                 self._searches -= 1
+                self._by_photo -= by_photo
                 self._photos -= photos
 
     @contextmanager
@@ -101,3 +118,39 @@ class Admission:
             metrics.IN_FLIGHT.dec()
             with self._lock:
                 self._costly -= 1
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Counts a batch as in flight; its searches count as well.
+
+        Raises:
+            OverloadedError: too many are.
+        """
+        with self._lock:
+            self._require_room(self._batches, _MAX_BATCHES, photo=False)
+            self._batches += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._batches -= 1
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Counts a request that changes products as in flight.
+
+        Such a request may wait for another writer, so that few of them may have a thread.
+
+        Raises:
+            OverloadedError: too many are.
+        """
+        with self._lock:
+            if self._changes >= changes_share(self._limit):
+                metrics.REFUSED.labels("in_flight").inc()
+                raise OverloadedError(RETRY_AFTER_S, "changes")
+            self._changes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changes -= 1

@@ -139,9 +139,11 @@ class SearchService:
 
         Raises:
             UnknownCollectionError, NotReadyError: as `searcher`.
+            OverloadedError: too many requests change products already.
         """
         searcher, store = self.searcher(collection), self.store(collection)
-        return self._editing.apply(store, searcher, self.embedder(collection), changes)
+        with self.admission.change():
+            return self._editing.apply(store, searcher, self.embedder(collection), changes)
 
     def embedder(self, collection: str) -> QueryEmbedder:
         """Returns what embeds the photos of queries to a collection that is open."""

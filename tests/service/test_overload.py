@@ -1,5 +1,6 @@
 """Beyond what it can answer the service says so at once, and loses nothing it has taken."""
 
+import base64
 import io
 import itertools
 import threading
@@ -18,9 +19,10 @@ from PIL import Image
 from indexer.arrays import Vectors
 from indexer.config import ServiceSettings
 from indexer.embedding.base import Maps, Photos
+from indexer.search import Searcher
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
-from tests.processes import FAKE, ask, gunicorn, wait_for
+from tests.processes import FAKE, Reply, ask, gunicorn, wait_for
 from tests.processes import upload as from_outside
 from tests.service.conftest import serving
 from tests.service.test_api import upload
@@ -72,6 +74,85 @@ def test_products_are_found_while_the_network_is_busy(store: Store) -> None:
         assert [result["product_id"] for result in found["results"]] == ["salmon"]
         embedder.gate.set()
         assert taken.result() == 200
+
+
+def test_photos_are_searched_beside_as_many_searches_by_product_as_are_taken(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(store.row("red", "red"))
+    gate, waiting = threading.Event(), itertools.count(1)
+    begun = [0]
+    by_product = Searcher.by_product
+
+    def held(*args: Any, **options: Any) -> Any:
+        begun[0] = next(waiting)
+        assert gate.wait(20)
+        return by_product(*args, **options)
+
+    own = ServiceSettings(max_in_flight=2)
+    with serving(store.catalog.folder.parent, own=own) as client, ThreadPoolExecutor(4) as pool:
+        monkeypatch.setattr(Searcher, "by_product", held)  # the start searches, too
+        app = client.application
+        similar = "/v1/products/red/similar"
+        taken = [pool.submit(app.test_client().get, similar) for _ in range(4)]
+        wait_for(lambda: begun[0] == 4, "searching")
+        refused = client.get(similar)
+        found = search(client, "red")
+        gate.set()
+        assert (refused.status_code, refused.get_json()["code"]) == (503, "overloaded")
+        assert found == 200
+        assert [search.result().status_code for search in taken] == [200] * 4
+
+
+def test_two_batches_are_answered_at_once(store: Store) -> None:
+    store.add(store.row("red", "red"))
+    embedder = GatedEmbedder()
+    folder = store.catalog.folder.parent
+    with serving(folder, load=lambda _: embedder) as client, ThreadPoolExecutor(2) as pool:
+        app = client.application
+
+        def send(colour: str) -> Any:
+            query = {"image_base64": base64.b64encode(png(colour)).decode()}
+            return app.test_client().post("/v1/search/batch", json={"queries": [query]})
+
+        taken = [pool.submit(send, colour) for colour in ("red", "navy")]
+        batcher = app.extensions["search"].embedder("default").batcher
+        wait_for(lambda: embedder.waiting and batcher.waiting, "answering")
+        refused = send("green")
+        embedder.gate.set()
+        assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert [answer.result().status_code for answer in taken] == [200] * 2
+
+
+def test_changes_that_wait_for_a_writer_leave_the_service_free(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(store.row("red", "red"))
+
+    def change(base: str) -> Reply:
+        body, headers = b'{"attributes":{"price":"9 EUR"}}', {"Content-Type": "application/json"}
+        return ask(base, "/v1/products/red", method="PATCH", body=body, headers=headers)
+
+    with (
+        gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE) as service,
+        ThreadPoolExecutor(60) as clients,
+    ):
+        with store.catalog.writer():
+            sent = [clients.submit(change, service.url) for _ in range(60)]
+            wait_for(lambda: sum(one.done() for one in sent) >= 50, "refusing", 4)
+            refused = [one.result() for one in sent if one.done()]
+            assert ask(service.url, "/healthz").status == 200
+            assert from_outside(service.url, png("red")).status == 200
+            assert ask(service.url, "/v1/products/red/similar").status == 200
+            waiting = [one for one in sent if not one.done()]
+            assert waiting, "all were refused"
+        assert {reply.status for reply in refused} == {503}
+        for reply in refused:
+            check_problem(reply.json)
+            assert reply.json["code"] == "overloaded"
+            assert int(reply.headers["Retry-After"]) >= 1
+        assert {one.result().status for one in waiting} == {200}
 
 
 def test_a_photo_that_does_not_get_its_turn_in_time_is_given_up(store: Store) -> None:

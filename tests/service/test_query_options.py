@@ -192,6 +192,17 @@ def test_a_batch_has_1_to_32_queries(shop_client: FlaskClient, queries: object) 
     assert (response.status_code, response.get_json()["code"]) == (400, "bad_parameter")
 
 
+def test_a_batch_asks_for_a_thousand_products_at_most(shop_client: FlaskClient) -> None:
+    pages = [{"product_id": "red", "limit": 200}] * 5
+    response = shop_client.post("/v1/search/batch", json={"queries": pages})
+    assert response.status_code == 200
+    one_more = [*pages, {"product_id": "red", "limit": 1}]
+    response = shop_client.post("/v1/search/batch", json={"queries": one_more})
+    assert (response.status_code, response.get_json()["code"]) == (400, "bad_parameter")
+    assert "1001" in response.get_json()["detail"]
+    assert "1000" in response.get_json()["detail"]
+
+
 def test_photos_by_address_are_off_by_default(shop_client: FlaskClient) -> None:
     response = by_json(shop_client, image_url="https://photos.example/red.png")
     assert (response.status_code, response.json["code"]) == (403, "image_url_disabled")
