@@ -115,9 +115,11 @@ def test_two_batches_are_answered_at_once(store: Store) -> None:
             query = {"image_base64": base64.b64encode(png(colour)).decode()}
             return app.test_client().post("/v1/search/batch", json={"queries": [query]})
 
-        taken = [pool.submit(send, colour) for colour in ("red", "navy")]
         batcher = app.extensions["search"].embedder("default").batcher
-        wait_for(lambda: embedder.waiting and batcher.waiting, "answering")
+        taken = [pool.submit(send, "red")]
+        wait_for(lambda: embedder.waiting, "reaching the network")
+        taken.append(pool.submit(send, "navy"))
+        wait_for(lambda: batcher.waiting, "queueing")
         refused = send("green")
         embedder.gate.set()
         assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
