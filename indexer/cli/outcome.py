@@ -76,15 +76,10 @@ def _removal_lines(report: Report, rows: Sequence[Rejection]) -> list[str]:
     lines = []
     if report.not_removed:
         unknown = [row for row in rows if row.product_id is None]
-        why = (
-            f"the id of {len(unknown)} rejected rows is unknown ({_places(unknown)}): correct"
-            " these rows"
-            if unknown
-            else "the feed ends without a line break and may be truncated: export it again"
-        )
         lines.append(
-            f"not removed: {len(report.not_removed)} products missing in the feed, because"
-            f" {why}, or pass --remove-despite-rejects"
+            f"not removed: {len(report.not_removed)} products missing in the feed, because the id"
+            f" of {len(unknown)} rejected rows is unknown ({_places(unknown)}): correct these rows,"
+            " or pass --remove-despite-rejects"
         )
     if report.refused:
         lines.append(f"sync would refuse this: {report.refused}")

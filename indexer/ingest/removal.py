@@ -21,19 +21,12 @@ class Surplus:
         present: how many products there are in all.
         unknown: how many rejected rows have no readable id: any of the products may be theirs.
         warnings: of products that are kept because they seem to be inside of another row.
-        cut: the last row of a feed that may go on behind it.
     """
 
     product_ids: list[str]
     present: int
     unknown: int
     warnings: list[RowWarning]
-    cut: FeedRow | Rejection | None = None
-
-    @property
-    def certain(self) -> bool:
-        """Whether the feed can be trusted to lack these products."""
-        return not self.unknown and self.cut is None
 
     def require_few(self) -> None:
         """Checks that the feed does not remove suspiciously many products.
@@ -64,9 +57,7 @@ def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> 
         left.pop(row.product_id or "", None)
         cut = row if row.cut else cut
         if isinstance(row, FeedRow):
-            # The cells of a new product may be those of another, shifted by a stray delimiter.
-            cells = map(str, row.attributes.values()) if is_new else ()
-            names = (*row.may_name, row.product_id.strip(_STRAY), *cells)
+            names = (*row.may_name, row.product_id.strip(_STRAY), *(_texts(row) if is_new else ()))
             doubtful |= {name: row for name in names if name in left}
             continue
         unknown += row.product_id is None
@@ -77,7 +68,7 @@ def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> 
     gone = [each for each in left if each not in kept]
     if cut and gone:
         warnings.append(_cut(cut))
-    return Surplus(gone, present, unknown, warnings, cut if gone else None)
+    return Surplus(gone, present, unknown, warnings)
 
 
 class Occurring:
@@ -118,6 +109,15 @@ def _is_edge(text: str, place: int) -> bool:
     return not (text[place - 1 : place].isalnum() and text[place : place + 1].isalnum())
 
 
+def _texts(row: FeedRow) -> list[str]:
+    """The texts of a new product: a stray delimiter may have moved the id of another into one.
+
+    Numbers are left out, because sizes and counts often equal short ids.
+    """
+    values = [*row.attributes.values(), *(image.uri for image in row.images)]
+    return [value for value in values if isinstance(value, str) and not value.isdigit()]
+
+
 def _swallowed(product_id: str, row: FeedRow) -> RowWarning:
     reason = (
         f"this may be, or hold, the row of product {product_id!r}, which is therefore kept:"
@@ -128,7 +128,7 @@ def _swallowed(product_id: str, row: FeedRow) -> RowWarning:
 
 def _cut(row: FeedRow | Rejection) -> RowWarning:
     reason = (
-        "the feed ends in this row without a line break and may be cut off: no product is removed;"
-        " write the feed again, with a line break at the end"
+        "the feed ends in this row without a line break: check that it is complete, as products are"
+        " removed that it does not name"
     )
     return RowWarning(row.source, row.line, row.product_id or "", reason)

@@ -167,7 +167,7 @@ class Indexer:
         with self._records.reader() as reader:
             found = surplus(reader.product_ids(), rows)
         report.warnings += found.warnings
-        if not found.certain and not despite_rejects:
+        if found.unknown and not despite_rejects:
             report.not_removed = found.product_ids
             return replace(found, product_ids=[])
         return found
