@@ -60,6 +60,7 @@ class Connection:
         self.client = client
         self.server = server
         self.inbox = bytearray()
+        self._searched = 0  # bytes of the inbox without the end of a head
         self.exchange: Exchange | None = None
         self.served = 0
         self.since = 0.0
@@ -78,21 +79,25 @@ class Connection:
 
     def take_head(self) -> bytes | None:
         """The next head, if it is complete; or what can be none, for gunicorn to say why."""
-        end = self.inbox.find(b"\r\n\r\n")
+        # What came before was searched before, except for an end that it has a part of.
+        start = max(0, self._searched - 3)
+        end = self.inbox.find(b"\r\n\r\n", start)
         if end >= 0:
             end += 4
-        elif self._can_be_none():
+        elif self._can_be_none(start):
             end = len(self.inbox)
         else:
+            self._searched = len(self.inbox)
             return None
+        self._searched = 0
         head = bytes(self.inbox[:end])
         del self.inbox[:end]
         return head
 
-    def _can_be_none(self) -> bool:
+    def _can_be_none(self, start: int) -> bool:
         size = len(self.inbox)
         endless = size > _MAX_REQUEST_LINE and self.inbox.find(b"\r\n", 2) < 0
-        return size > MAX_HEAD or endless or _BARE_LF.search(self.inbox) is not None
+        return size > MAX_HEAD or endless or _BARE_LF.search(self.inbox, start) is not None
 
     def end_exchange(self) -> None:
         """Forgets the request, answered or not."""

@@ -175,6 +175,17 @@ def test_a_body_in_thousands_of_tiny_chunks_is_a_bad_request(keyed: tuple[Servic
         assert answer(connection).startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_head_may_arrive_byte_by_byte(keyed: tuple[Service, str]) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = request.replace(b"Host", b"Connection: close\r\nHost")
+    with connected(keyed[0]) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in request + last:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.002)
+        assert answer(connection).count(b"HTTP/1.1 200 ") == 2
+
+
 def test_stalled_bodies_take_no_slot_of_a_photo_and_are_given_up_in_time(
     keyed: tuple[Service, str],
 ) -> None:
