@@ -16,6 +16,7 @@ from typing import Protocol
 from gunicorn.glogging import Logger
 
 from service.server.connection import Connection, Exchange
+from service.server.incoming import Kept
 from service.server.waiting import Waiting
 
 _HEAD_S = 10.0
@@ -25,8 +26,8 @@ _LINGER_S = 2.0
 _MAX_LINGER_S = 30.0
 # Bytes of answers that clients have not read yet, in total.
 _MAX_PENDING = 64 * 1024 * 1024
-# Bytes of unfinished bodies, in temporary files.
-_MAX_UNFINISHED = 1024 * 1024 * 1024
+# Bytes of bodies in temporary files; those that are complete and wait for memory count too.
+_MAX_IN_FILES = 1024 * 1024 * 1024
 # Connections with bodies that one pass of the main loop reads.
 _BULK = 4
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -62,13 +63,17 @@ class Front:
     Args:
         poller: of the main loop; `dispatch` calls the data of foreign entries with their file.
         host: the worker.
+        kept: memory and disk of all bodies.
         idle_s: seconds for which a connection stays open between requests.
         stalled_s: seconds for which a client may neither send nor read anything.
     """
 
-    def __init__(self, poller: BaseSelector, host: Host, idle_s: float, stalled_s: float) -> None:
+    def __init__(
+        self, poller: BaseSelector, host: Host, kept: Kept, idle_s: float, stalled_s: float
+    ) -> None:
         self._poller = poller
         self._host = host
+        self._kept = kept
         self._idle_s = idle_s
         self._stalled_s = stalled_s
         self._head_s = _HEAD_S
@@ -224,8 +229,7 @@ class Front:
             self._limit_disk()
 
     def _limit_disk(self) -> None:
-        bodies = (waiting.exchange.body.size for waiting in self._bodies if waiting.exchange)
-        if sum(bodies) > _MAX_UNFINISHED:
+        if self._kept.in_files > _MAX_IN_FILES and len(self._bodies):
             self.close(next(iter(self._bodies)))
 
     def feed(self, connection: Connection, exchange: Exchange) -> None:

@@ -27,10 +27,15 @@ def max_body_bytes(of_a_photo: int) -> int:
 
 
 class Kept:
-    """The memory that all buffered bodies share; only the main loop takes from it."""
+    """Memory and disk that all buffered bodies share; only the main loop takes from them.
+
+    Attributes:
+        in_files: bytes in temporary files.
+    """
 
     def __init__(self) -> None:
         self._free = _IN_MEMORY
+        self.in_files = 0
         self._lock = Lock()
 
     def take(self, size: int) -> bool:
@@ -44,6 +49,11 @@ class Kept:
     def give_back(self, size: int) -> None:
         with self._lock:
             self._free += size
+
+    def count_in_files(self, size: int) -> None:
+        """Counts `size` more bytes in files, or fewer if it is negative."""
+        with self._lock:
+            self.in_files += size
 
 
 class Incoming:
@@ -65,6 +75,7 @@ class Incoming:
     def __init__(self, kept: Kept, length: int | None, limit: int) -> None:
         self._kept = kept
         self._held: int | None = 0  # of that memory; None if the body is in a file
+        self._in_file = 0
         self._length = length
         self._limit = limit
         self._file = SpooledTemporaryFile()  # noqa: SIM115  # closed by `close`
@@ -107,10 +118,16 @@ class Incoming:
         """Frees memory and file."""
         self._file.close()
         self._give_back()
+        in_file, self._in_file = self._in_file, 0
+        self._kept.count_in_files(-in_file)
 
     def _give_back(self) -> None:
         held, self._held = self._held, None
         self._kept.give_back(held or 0)
+
+    def _count_in_file(self, size: int) -> None:
+        self._in_file += size
+        self._kept.count_in_files(size)
 
     def _take(self, inbox: bytearray) -> None:
         taken = min(len(inbox), self._left, self._limit + 1 - self.size)
@@ -118,8 +135,11 @@ class Incoming:
             if self._kept.take(taken):
                 self._held += taken
             else:
+                self._count_in_file(self._held)
                 self._file.rollover()
                 self._give_back()
+        if self._held is None:
+            self._count_in_file(taken)
         with memoryview(inbox) as view, view[:taken] as piece:
             self._file.write(piece)
         del inbox[:taken]

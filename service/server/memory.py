@@ -9,6 +9,7 @@ from indexer.images.memory import MIB
 _SMALL = MIB // 3
 # A photo in base64 exists as bytes, as text and decoded.
 _COPIES = 3
+_MAX_WAITING = 64
 
 
 class Memory:
@@ -22,9 +23,9 @@ class Memory:
         self._size = self._free = size
         self._waiting: deque[tuple[int, Callable[[int], None]]] = deque()
 
-    def __len__(self) -> int:
-        """Returns the number of waiting requests."""
-        return len(self._waiting)
+    def is_full(self, body: int) -> bool:
+        """Returns whether too many requests wait for one with a body of this size to wait too."""
+        return body > _SMALL and len(self._waiting) >= _MAX_WAITING
 
     def start(self, body: int, begin: Callable[[int], None]) -> None:
         """Calls `begin` with the bytes held for a body of this size, as soon as they are free."""

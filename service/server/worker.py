@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from types import FrameType
 from typing import Any
+from urllib.parse import unquote
 
 from gunicorn.glogging import Logger
 from gunicorn.http.body import ChunkedReader
@@ -30,12 +31,11 @@ from service.server.memory import Memory
 Job = Callable[[Connection, Exchange], bool]
 Then = Callable[[Connection, Exchange, bool], None]
 
-_PHOTO = re.compile(rb"(?:\r\n)?POST /v1/(?:search|explain)\b")
+_PHOTO = re.compile(r"/v1/(?:search|explain)\b")
 _PROBES = {"/healthz", "/readyz", "/metrics"}
 # Memory for the bodies of photo searches, and for those of all other requests.
 _PHOTO_BODIES = 96 * MIB
 _OTHER_BODIES = 48 * MIB
-_MAX_WAITING = 64  # requests that wait for this memory
 _SWEEP_S = 0.2
 _OPEN_FILES = 8192
 _LARGE = 16 * MIB
@@ -74,7 +74,8 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def run(self) -> None:
-        self._front = Front(self.poller, self, self.cfg.keepalive, self.upload_timeout_s)
+        idle_s, stalled_s = self.cfg.keepalive, self.upload_timeout_s
+        self._front = Front(self.poller, self, self._kept, idle_s, stalled_s)
         super().run()
 
     def accept(self, listener: Any) -> None:
@@ -116,20 +117,20 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         except Exception as error:  # gunicorn has one for each way in which a head is malformed
             self._reject(conn, error)
         else:
-            conn.exchange = self._exchange(request, head)
+            conn.exchange = self._exchange(request)
             self._take_up(conn, conn.exchange)
 
     def _reject(self, conn: Connection, error: Exception) -> None:
         self.handle_error(None, conn.sock, conn.client, error)
         self._front.deliver(conn, keep=False)
 
-    def _exchange(self, request: Any, head: bytes) -> Exchange:
+    def _exchange(self, request: Any) -> Exchange:
         reader = request.body.reader
         length = None if isinstance(reader, ChunkedReader) else reader.length
         # gunicorn would say `100 Continue` before the application has seen the head.
         expects = request._expected_100_continue  # noqa: SLF001 - gunicorn has no other way
         request._expected_100_continue = False  # noqa: SLF001
-        photo = _PHOTO.match(head) is not None
+        photo = request.method == "POST" and _PHOTO.match(unquote(request.path)) is not None
         body = Incoming(self._kept, length, self.max_bytes)
         return Exchange(request, body, photo, request.path in _PROBES, expects)
 
@@ -150,7 +151,7 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, exchange)
             return
         bodies = self._photo_bodies if exchange.photo else self._other_bodies
-        if len(bodies) >= _MAX_WAITING:
+        if bodies.is_full(exchange.body.size):
             self._refuse(conn, exchange)
             return
         self._photos += exchange.photo

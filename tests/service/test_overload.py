@@ -22,7 +22,7 @@ from indexer.embedding.base import Maps, Photos
 from indexer.search import Searcher
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
-from tests.processes import FAKE, Reply, ask, gunicorn, wait_for
+from tests.processes import FAKE, Reply, ask, gunicorn, multipart, wait_for
 from tests.processes import upload as from_outside
 from tests.service.conftest import serving
 from tests.service.test_api import upload
@@ -277,17 +277,24 @@ def test_box_auto_and_explanations_have_a_share_of_their_own(tmp_path: Path) -> 
         assert client.post("/v1/explain", json=explanation).status_code == 200
 
 
+@pytest.mark.parametrize("target", ["/v1/search", "/v1/%73earch"])
 def test_a_real_server_refuses_at_the_door_and_answers_what_it_took(
-    store: Store, tmp_path: Path
+    store: Store, tmp_path: Path, target: str
 ) -> None:
     store.add(store.row("red", "red"))
     settings = {"IMAGE_SEARCH_SERVICE_MAX_IN_FLIGHT": "1"}
     photos = [png((number, 0, 0), size=(600, 600)) for number in range(60)]
+
+    def send(photo: bytes) -> Reply:
+        body, content_type = multipart(photo)
+        headers = {"Content-Type": content_type}
+        return ask(service.url, target, method="POST", body=body, headers=headers)
+
     with (
         gunicorn(store.catalog.folder.parent, tmp_path / "log", FAKE, settings) as service,
         ThreadPoolExecutor(16) as clients,
     ):
-        replies = list(clients.map(lambda photo: from_outside(service.url, photo), photos))
+        replies = list(clients.map(send, photos))
         assert ask(service.url, "/healthz").status == 200
         counted = ask(service.url, "/metrics").body.decode()
     statuses = [reply.status for reply in replies]
