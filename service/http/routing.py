@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AsciiIntegerConverter(IntegerConverter):
-    """An integer in the digits 0 to 9; `\\d` has those of all scripts."""
+    r"""An integer in the digits 0 to 9; `\\d` has those of all scripts."""
 
     regex = "[0-9]+"
 
