@@ -65,7 +65,7 @@ def read_folder(path: Path) -> Iterator[FeedRow | Rejection]:
 
 
 def _unread(file: Path) -> str:
-    """Returns why a file without the extension of a photo may be one; empty if it is none."""
+    """Returns why a file without the extension of a photo may be one; empty if it cannot be."""
     try:
         if not file.is_file():
             return "" if file.exists() else "the symbolic link leads nowhere; correct it"

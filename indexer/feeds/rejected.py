@@ -53,7 +53,7 @@ class RejectedFile:
     def __init__(self, path: Path, feeds: Iterable[Path]) -> None:
         self.path = path
         self._versions = {str(feed): file_version(feed) for feed in feeds if feed.is_file()}
-        if path.exists() and file_version(path)[0] in {v[0] for v in self._versions.values()}:
+        if path.exists() and any(path.samefile(feed) for feed in self._versions):
             raise BadParameterError(
                 f"--rejected: {path} is the feed itself and would be overwritten; use another file"
             )
