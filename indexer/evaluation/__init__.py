@@ -1,0 +1,1 @@
+"""Quality of search results, measured against labels: metrics, comparison, reports."""
