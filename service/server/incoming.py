@@ -94,6 +94,10 @@ class Incoming:
         """Whether the announced length is within the limit."""
         return (self._length or 0) <= self._limit
 
+    def is_at_most(self, size: int) -> bool:
+        """Returns whether the announced length is at most `size` bytes."""
+        return self._length is not None and self._length <= size
+
     @property
     def whole(self) -> bool:
         """Whether it is complete, so that the next request can follow."""

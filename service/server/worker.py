@@ -39,6 +39,9 @@ _OTHER_BODIES = 48 * MIB
 _SWEEP_S = 0.2
 _OPEN_FILES = 8192
 _LARGE = 16 * MIB
+# A body up to this size is read at once: reading it costs less than a first call of the application
+# that checks only the head.
+_SMALL = MIB
 
 
 class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -135,12 +138,15 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         return Exchange(request, body, photo, request.path in _PROBES, expects)
 
     def _take_up(self, conn: Connection, exchange: Exchange) -> None:
-        if exchange.body.fits and exchange.request.method in WITH_BODY:
+        body, takes_body = exchange.body, exchange.request.method in WITH_BODY
+        if body.fits and takes_body:
             self._front.feed(conn, exchange)
         if exchange.photo and self._photos >= self.max_photos:
             self._refuse(conn, exchange)
-        elif exchange.body.complete or exchange.body.broken:
+        elif body.complete or body.broken:
             self.body_is_there(conn, exchange)
+        elif takes_body and body.is_at_most(_SMALL) and not exchange.expects:
+            self._front.want_body(conn, exchange)
         else:
             self._in_thread(self._ask, self._asked, conn, exchange)
 
