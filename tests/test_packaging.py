@@ -67,4 +67,4 @@ def test_the_installed_command_is_the_indexer(wheel: Path, tmp_path: Path) -> No
         return done.stdout
 
     assert "product-search [OPTIONS] COMMAND" in run(["--help"])
-    assert '"weights": "fashion"' in run(["status", "--json"])
+    assert '"weights": "fashion-2"' in run(["status", "--json"])

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer, require_png
-from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
+from indexer.embedding.kinds import difference, kind_of, way_out
 from indexer.errors import BadParameterError, ImageError
 from indexer.fetch import is_url
 from indexer.images import read_photo
@@ -107,12 +107,12 @@ def status(app: App) -> Output:
             document |= {"products": products, "images": images, "seq": reader.seq}
             found = kind_of(reader)
             if found and found.fingerprint != spec.fingerprint:
-                way_out = "" if found.fingerprint == IMPORTED else f"; {WAY_OUT}"
+                told = filter(None, (difference(found, spec), way_out(found)))
                 document |= {
                     "fingerprint": found.fingerprint,
                     "weights": found.weights,
                     "photo_search": False,
-                    "detail": difference(found, spec) + way_out,
+                    "detail": "; ".join(told),
                 }
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():

@@ -11,7 +11,8 @@ from indexer.images import ImageLimits
 from indexer.validation import Matching
 
 DEFAULT_COLLECTION = "default"
-WEIGHTS_PRESETS = ("fashion", "imagenet", "untrained")
+# `fashion` is an alias of the newest version.
+WEIGHTS_PRESETS = ("fashion", "fashion-2", "imagenet", "untrained")
 
 CollectionName = Annotated[
     str,
@@ -85,14 +86,15 @@ class EmbeddingSettings(Section):
     model: Literal["vgg16"] = Field("vgg16", description="Model, without its classifier.")
     weights: str = Field(
         "fashion",
-        description="`fashion` (bundled; clothing and footwear), `imagenet` (downloaded once;"
-        " general merchandise), `untrained` (seeded; for tests), or the path of a .h5, .keras,"
-        " .weights.h5, .npz or (from `calibrate`) .int8 file.",
+        description="`fashion-2` (bundled; clothing and footwear), `fashion` (the newest version,"
+        " now `fashion-2`), `imagenet` (downloaded once; general merchandise), `untrained` (seeded;"
+        " for tests), or the path of a .h5, .keras, .weights.h5, .npz or (from `calibrate`)"
+        " .int8 file.",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",
         description="Side of the model's square input in pixels."
-        " `auto`: the side that the weights were trained with, 80 for fashion, 224 otherwise.",
+        " `auto`: the side that the weights were trained with, 64 for fashion-2, 224 otherwise.",
     )
     resize: Literal["bilinear", "nearest", "letterbox"] = Field(
         "bilinear",

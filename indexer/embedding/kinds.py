@@ -7,12 +7,12 @@ from itertools import product
 from typing import Protocol, get_args
 
 from indexer.embedding.resize import ResizeMethod
-from indexer.embedding.spec import PRESET_SHA256, SIDES, EmbeddingSpec
+from indexer.embedding.spec import PRESET_SHA256, RETIRED_SHA256, SIDES, EmbeddingSpec
 from indexer.errors import FingerprintMismatchError
 
 # Fingerprint of imported vectors of an unknown model; they are comparable only with each other.
 IMPORTED = "imported"
-WAY_OUT = "restore the old settings, or embed every photo again with `rebuild --re-embed`"
+_RETIRED = {sha256: name for name, sha256 in RETIRED_SHA256.items()}
 
 Fields = Mapping[str, str | int]
 
@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         fingerprint: of the spec, or `IMPORTED`.
-        weights: name of the preset or path of the file at that time.
+        weights: name of the preset with its version, or path of the file at that time.
         fields: fields of the spec; None if they were not recorded.
     """
 
@@ -66,7 +66,8 @@ def kind_of(reader: Recorded) -> Kind | None:
     fingerprint = reader.fingerprint
     if fingerprint is None:
         return None
-    return Kind(fingerprint, str(reader.weights), reader.embedding_fields)
+    fields = reader.embedding_fields
+    return Kind(fingerprint, _name(str(reader.weights), fields), fields)
 
 
 def bind(reader: Recorded, writer: Binding, spec: EmbeddingSpec) -> None:
@@ -92,12 +93,21 @@ def require(reader: Recorded, spec: EmbeddingSpec) -> None:
     """
     found = kind_of(reader)
     if found and found.fingerprint != spec.fingerprint and reader.counts() != (0, 0):
-        way_out = WAY_OUT
-        if found.fingerprint == IMPORTED:
-            way_out = "import them with --same-model if the configured model made them"
-        raise FingerprintMismatchError(
-            difference(found, spec), f"{way_out}, or use another collection or storage.data_dir"
+        remedy = way_out(found) or (
+            "import them with --same-model if the configured model made them"
         )
+        raise FingerprintMismatchError(
+            difference(found, spec), f"{remedy}, or use another collection or storage.data_dir"
+        )
+
+
+def way_out(found: Kind) -> str:
+    """Returns what to do about vectors that were made with other settings; "" if imported."""
+    if found.fingerprint == IMPORTED:
+        return ""
+    again = "embed every photo again with `rebuild --re-embed`"
+    retired = found.weights in RETIRED_SHA256
+    return again if retired else f"restore the old settings, or {again}"
 
 
 def difference(found: Kind, spec: EmbeddingSpec) -> str:
@@ -112,10 +122,15 @@ def difference(found: Kind, spec: EmbeddingSpec) -> str:
             f" input_size and resize that were not recorded (fingerprint {found.fingerprint[:12]});"
             f" the settings are {now} (fingerprint {spec.fingerprint[:12]})"
         )
-    pairs = list(_differing(found.weights, fields, spec))
+    pairs = list(_differing(_name(found.weights, fields), fields, spec))
     then = ", ".join(f"{name} {before}" for name, before, _ in pairs)
     now = ", ".join(f"{name} {after}" for name, _, after in pairs)
     return f"the vectors of the catalogue were made with {then}, but the settings say {now}"
+
+
+def _name(recorded: str, fields: Fields | None) -> str:
+    """Returns the name of weights, as recorded unless it is known to have lacked the version."""
+    return _RETIRED.get(str(fields["weights_sha256"]), recorded) if fields else recorded
 
 
 def _settings(spec: EmbeddingSpec) -> list[tuple[str, str | int]]:
@@ -143,7 +158,7 @@ def _recovered(fingerprint: str, spec: EmbeddingSpec) -> Fields | None:
     Tries every input size and resizing of the presets and of the configured weights.
     """
     weights = {spec.weights_sha256: spec.numeric_class}
-    weights |= dict.fromkeys(PRESET_SHA256.values(), "float")
+    weights |= dict.fromkeys([*PRESET_SHA256.values(), *RETIRED_SHA256.values()], "float")
     for (sha256, numeric_class), side, resize in product(
         weights.items(), SIDES, get_args(ResizeMethod)
     ):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from indexer.config import EmbeddingSettings
+from indexer.config.settings import WEIGHTS_PRESETS
 from indexer.embedding.int8 import SUFFIX as INT8_SUFFIX
 from indexer.embedding.int8 import read_manifest
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
 
-FASHION_SHA256 = "860371dcd1a1821ced4b9df58e12e690833b0e21f2e4b1d01c10d3c0a76b5ba4"
+FASHION = "fashion-2"  # the bundled version
+FASHION_SHA256 = "62f431e7f5e2beacdeeb1fc0c832e4a733358f56c4c549ea264c70ff6046d5f0"
 # The file that Keras pins by MD5 for VGG16 without its classifier.
 IMAGENET_SHA256 = "bfe5187d0a272bed55ba430631598124cff8e880b98d38c9e56c8d66032abdc1"
 UNTRAINED_SEED = 0
@@ -22,11 +24,16 @@ UNTRAINED_SHA256 = hashlib.sha256(
 ).hexdigest()
 
 PRESET_SHA256 = {
-    "fashion": FASHION_SHA256,
+    FASHION: FASHION_SHA256,
     "imagenet": IMAGENET_SHA256,
     "untrained": UNTRAINED_SHA256,
 }
-TRAINED_SIDE = {FASHION_SHA256: 80}
+ALIASES = {"fashion": FASHION}
+# Versions that are no longer bundled; catalogues may still hold their vectors.
+RETIRED_SHA256 = {
+    "fashion-1": "860371dcd1a1821ced4b9df58e12e690833b0e21f2e4b1d01c10d3c0a76b5ba4",
+}
+TRAINED_SIDE = {RETIRED_SHA256["fashion-1"]: 80, FASHION_SHA256: 64}
 DEFAULT_SIDE = 224
 SIDES = range(32, 513)  # the range of the setting
 WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz", INT8_SUFFIX)
@@ -38,8 +45,8 @@ class EmbeddingSpec:
 
     Attributes:
         model: architecture, `vgg16`.
-        weights: name of the preset or path of the file, as shown to users; not part of the
-            fingerprint.
+        weights: name of the preset with its version, or path of the file, as shown to users; not
+            part of the fingerprint.
         weights_sha256: SHA-256 of the weights file, or of the recipe if there is no file.
         input_size: side of the model's square input in pixels.
         resize: how a photo is resized to that side.
@@ -88,11 +95,12 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
     """
     if Path(settings.weights).suffix == INT8_SUFFIX:
         return _int8_spec(settings, Path(settings.weights))
-    sha256 = PRESET_SHA256.get(settings.weights) or _custom_sha256(Path(settings.weights))
+    weights = ALIASES.get(settings.weights, settings.weights)
+    sha256 = PRESET_SHA256.get(weights) or _custom_sha256(Path(weights))
     side = settings.input_size
     return EmbeddingSpec(
         model=settings.model,
-        weights=settings.weights,
+        weights=weights,
         weights_sha256=sha256,
         input_size=TRAINED_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
         resize=settings.resize,
@@ -135,14 +143,19 @@ def file_sha256(path: Path) -> str:
     except OSError as error:
         raise WeightsError(
             f"cannot read the weights file {path}: {error.strerror}; embedding.weights must be a"
-            f" path or one of {', '.join(PRESET_SHA256)}"
+            f" path or one of {', '.join(WEIGHTS_PRESETS)}"
         ) from error
 
 
 def _custom_sha256(path: Path) -> str:
+    if path.name in RETIRED_SHA256:
+        raise WeightsError(
+            f"embedding.weights: {path.name} is no longer bundled; set it to {FASHION}, then embed"
+            " every photo again with `rebuild --re-embed`"
+        )
     if path.suffix not in WEIGHTS_SUFFIXES:
         raise WeightsError(
-            f"embedding.weights: received {str(path)!r}; allowed: {', '.join(PRESET_SHA256)}, or a"
-            f" path that ends in {', '.join(WEIGHTS_SUFFIXES)}"
+            f"embedding.weights: received {str(path)!r}; allowed: {', '.join(WEIGHTS_PRESETS)}, or"
+            f" a path that ends in {', '.join(WEIGHTS_SUFFIXES)}"
         )
     return file_sha256(path)

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from indexer.embedding.spec import UNTRAINED_SEED, EmbeddingSpec, file_sha256
+from indexer.embedding.spec import FASHION, UNTRAINED_SEED, EmbeddingSpec, file_sha256
 from indexer.errors import WeightsError
 
-FASHION_FILE = Path(__file__).parent / "weights" / "vgg16-fashion.npz"
+FASHION_FILE = Path(__file__).parent / "weights" / "vgg16-fashion-2.npz"
 
 # Output channels of each convolution; pooling follows every block.
 _WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -59,7 +59,7 @@ def load_weights(spec: EmbeddingSpec) -> ConvWeights:
 
 
 def _file_of(weights: str) -> Path:
-    if weights == "fashion":
+    if weights == FASHION:
         return FASHION_FILE
     if weights == "imagenet":
         from indexer.embedding.imagenet import fetch_imagenet

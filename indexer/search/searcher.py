@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from indexer.arrays import Vectors
 from indexer.embedding import EmbeddingSpec, available_cores
-from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
+from indexer.embedding.kinds import difference, kind_of, way_out
 from indexer.embedding.photos import AutoBox, QueryEmbedder, Timings
 from indexer.embedding.regions import AUTO, SAMPLE
 from indexer.errors import BadParameterError, CatalogError, FingerprintMismatchError
@@ -129,10 +129,11 @@ class Searcher:
         """
         found = kind_of(reader)
         if found and found.fingerprint != self.spec.fingerprint:
+            remedy = way_out(found)
             raise FingerprintMismatchError(
                 f"collection {self.name!r} can be searched by product only:"
                 f" {difference(found, self.spec)}",
-                "" if found.fingerprint == IMPORTED else f"to search by photo, {WAY_OUT}",
+                remedy and f"to search by photo, {remedy}",
             )
 
     def _answer(

@@ -7,7 +7,7 @@ from functools import partial
 
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings
 from indexer.embedding import Embedder, available_cores, load_embedder
-from indexer.embedding.kinds import IMPORTED, WAY_OUT, difference, kind_of
+from indexer.embedding.kinds import IMPORTED, difference, kind_of, way_out
 from indexer.errors import CatalogMissingError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Result
@@ -190,7 +190,7 @@ class SearchService:
         fits = fingerprint in (spec.fingerprint, IMPORTED)
         detail = "" if products else self._empty(searcher.name)
         if found and not fits:
-            detail = f"{difference(found, spec)}; {WAY_OUT}, then restart the service"
+            detail = f"{difference(found, spec)}; {way_out(found)}, then restart the service"
         return CollectionState(
             searcher.name,
             "ready" if fits else "mismatch",

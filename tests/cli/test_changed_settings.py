@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from indexer.embedding import EmbeddingSpec
+from indexer.embedding.spec import FASHION, FASHION_SHA256, RETIRED_SHA256
 from tests.cli.conftest import Shop
 from tests.fakes import FAKE_SPEC
 
@@ -139,3 +140,17 @@ def test_a_part_that_was_made_with_other_settings_names_them(stocked: Shop) -> N
     ran = stocked.run("merge", stocked.folder / "part")
     assert ran.code == 1
     assert all(text in ran.err for text in expected)
+
+
+def test_vectors_of_weights_that_are_no_longer_bundled_are_named_by_their_version(
+    shop: Shop,
+) -> None:
+    old = replace(SMALLER, weights="fashion", weights_sha256=RETIRED_SHA256["fashion-1"])
+    shop.embedder.spec = old
+    assert shop.run("add", shop.feed({"a": "red"})).code == 0
+    shop.embedder.spec = replace(SMALLER, weights=FASHION, weights_sha256=FASHION_SHA256)
+    status = shop.run("status", "--json").json
+    assert status["weights"] == "fashion-1"
+    for text in ("weights fashion-1, but the settings say embedding.weights fashion-2", "re-embed"):
+        assert text in status["detail"]
+    assert "restore the old settings" not in status["detail"]

@@ -92,7 +92,7 @@ class TestSpec:
     def test_the_default_fingerprint_never_changes(self) -> None:
         """Another value here makes every catalog in the field embed all its photos again."""
         assert resolve_spec(EmbeddingSettings()).fingerprint == (
-            "42e860a3126ed272b5bfa2303aae3c371bc3391c6480d854ea4774870f879332"
+            "ce6e131068edbc89c5e18165ad7ddd07c288a44b65fe42fcfe495a71f9532172"
         )
 
     @pytest.mark.parametrize(
@@ -121,25 +121,37 @@ class TestSpec:
     ) -> None:
         (tmp_path / "mine.npz").write_bytes(weights_module.FASHION_FILE.read_bytes())
         own = resolve_spec(EmbeddingSettings(weights=str(tmp_path / "mine.npz")))
-        assert own.weights != "fashion"
+        assert own.weights == str(tmp_path / "mine.npz")
         assert own.fingerprint == resolve_spec(EmbeddingSettings()).fingerprint
 
     @pytest.mark.parametrize(
         ("weights", "side", "trained"),
-        [("fashion", 80, True), ("imagenet", 224, True), ("untrained", 224, False)],
+        [("fashion-2", 64, True), ("imagenet", 224, True), ("untrained", 224, False)],
     )
     def test_a_preset_brings_its_own_size(self, weights: str, side: int, trained: bool) -> None:
         spec = resolve_spec(EmbeddingSettings(weights=weights))
         assert (spec.input_size, spec.trained) == (side, trained)
-        assert resolve_spec(EmbeddingSettings(weights=weights, input_size=64)).input_size == 64
+        assert spec.weights == weights
+        assert resolve_spec(EmbeddingSettings(weights=weights, input_size=96)).input_size == 96
+
+    def test_the_name_without_a_version_is_the_newest_and_is_shown_with_it(self) -> None:
+        newest, default = (EmbeddingSettings(weights="fashion"), EmbeddingSettings())
+        assert resolve_spec(newest).weights == "fashion-2"
+        assert resolve_spec(default) == resolve_spec(newest)
+
+    def test_a_version_that_is_no_longer_bundled_names_the_one_that_is(self) -> None:
+        with pytest.raises(WeightsError, match=r"fashion-1 is no longer .* fashion-2, .*re-embed"):
+            resolve_spec(EmbeddingSettings(weights="fashion-1"))
 
     def test_a_path_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=r"gone\.npz: No such file.*fashion, imagenet"):
+        with pytest.raises(WeightsError, match=r"gone\.npz: No such file.*fashion-2, imagenet"):
             resolve_spec(EmbeddingSettings(weights=str(tmp_path / "gone.npz")))
 
     @pytest.mark.parametrize("weights", ["fashoin", "model.pt"])
     def test_what_is_neither_preset_nor_weights_file_is_refused(self, weights: str) -> None:
-        with pytest.raises(WeightsError, match=f"received '{weights}'; allowed: fashion, imagenet"):
+        with pytest.raises(
+            WeightsError, match=f"received '{weights}'; allowed: fashion, fashion-2"
+        ):
             resolve_spec(EmbeddingSettings(weights=weights))
 
 
