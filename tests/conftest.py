@@ -24,7 +24,7 @@ from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FakeEmbedder
 
 ROOT = Path(__file__).parent.parent
-SLOW = (ROOT / "tests/campaigns", ROOT / "tests/service/page")
+SLOW = (ROOT / "tests/campaigns", ROOT / "tests/service/static")
 
 # How long an example takes is for benchmarks to say: a busy machine breaks no rule.
 settings.register_profile("untimed", deadline=None)

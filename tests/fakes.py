@@ -1,5 +1,6 @@
 """Parts that behave like the real ones, without what makes those slow."""
 
+import threading
 from dataclasses import replace
 from threading import Lock
 
@@ -56,7 +57,7 @@ class FakeEmbedder(Embedder):
 
 
 class PoolingEmbedder(FakeEmbedder):
-    """The shape of the real network: an embedding is the mean of the last maps, pooled.
+    """The shape of the real model: an embedding is the mean of the last maps, pooled.
 
     The maps are what the mean colours of cells have above and below mid-grey, which so excites
     nothing.
@@ -74,3 +75,18 @@ class PoolingEmbedder(FakeEmbedder):
     def activations(self, images: Photos) -> Maps:
         colours = super().activations(images) - 127.5
         return np.concatenate([colours.clip(min=0), -colours.clip(max=0)], axis=-1)
+
+
+class GatedEmbedder(FakeEmbedder):
+    """Waits, once it is warm, until its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.waiting = 0
+
+    def embed_batch(self, images: Photos) -> Vectors:
+        if images.any():
+            self.waiting += 1
+            assert self.gate.wait(20)
+        return super().embed_batch(images)

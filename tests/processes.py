@@ -1,6 +1,6 @@
 """Real processes for the tests, and a client that asks them as others do.
 
-`python -m tests.processes COMMAND...` is the command line with a fake network, so that it
+`python -m tests.processes COMMAND...` is the command line with a fake model, so that it
 starts fast. With STALL_AFTER and STALL_MARKER in the environment it stops in the middle of
 embedding: once so many photos are embedded, it makes the marker file and waits to be killed.
 """
@@ -35,7 +35,7 @@ UNTRAINED = {
     "IMAGE_SEARCH_EMBEDDING_WEIGHTS": "untrained",
     "IMAGE_SEARCH_EMBEDDING_INPUT_SIZE": "32",
 }
-FAKE = "tests.processes:fake_app()"  # the service with a network that needs no TensorFlow
+FAKE = "tests.processes:fake_app()"  # the service with a model that needs no TensorFlow
 _LISTENING = re.compile(r"Search page: (http://\S+)/")
 
 
@@ -151,7 +151,7 @@ def gunicorn(
 
 
 def fake_app() -> Flask:
-    """The service with a network that needs no TensorFlow."""
+    """The service with a model that needs no TensorFlow."""
     settings = load_settings()
     search = SearchService(settings, lambda _: FakeEmbedder())
     search.start()
@@ -182,7 +182,7 @@ def cli(
     module: str = "indexer",
     settings: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Runs a command to its end, by default with the real network, untrained."""
+    """Runs a command to its end, by default with the real model, untrained."""
     process = start(
         "-m",
         module,
@@ -207,7 +207,7 @@ class StallingEmbedder(FakeEmbedder):
 
 
 def main() -> None:
-    """The command line with a network that needs no TensorFlow."""
+    """The command line with a model that needs no TensorFlow."""
     from indexer.cli import app, main
 
     embedder = StallingEmbedder()

@@ -1,6 +1,6 @@
 """A real service under fire: gunicorn over a small catalogue, and what must hold whatever comes.
 
-Its network is a fake, as it sees only what was decoded; everything before it is real.
+Its model is a fake, as it sees only what was decoded; everything before it is real.
 """
 
 from collections.abc import Iterable, Iterator

@@ -104,7 +104,7 @@ def client(shop: Store) -> Iterator[FlaskClient]:
 
 @pytest.fixture(scope="session")
 def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real server over 72 products of all hues, with a fake network."""
+    """The address of a real server over 72 products of all hues, with a fake model."""
     store = Store(tmp_path_factory.mktemp("live"))
     store.add(*(_hue(store, number) for number in range(72)))
     store.catalog.close()
@@ -133,3 +133,10 @@ def gunicorn_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servi
     folder = tmp_path_factory.mktemp("gunicorn")
     with gunicorn(folder / "data", folder / "log") as service:
         yield service
+
+
+@pytest.fixture
+def own(store: Store) -> Iterator[FlaskClient]:
+    """A client of a service over `store`, which the test may change."""
+    with serving(store.catalog.folder.parent) as client:
+        yield client

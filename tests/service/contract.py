@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
+from indexer.errors import ImageSearchError
 from service.api.pages import document
 from service.http.routing import KeepEncodedSlashes
 
@@ -69,3 +70,16 @@ def _components() -> dict[str, Any]:
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
     """A validator of a schema of the document."""
     return Draft202012Validator({**schema, "components": _components()})
+
+
+def check_problem(document: dict[str, Any]) -> None:
+    assert set(document) == PROBLEM
+    assert document["type"].endswith(f":{document['code']}")
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", document["code"])
+    assert document["title"]
+    assert document["detail"].strip()
+
+
+def subclasses(kind: type[ImageSearchError]) -> set[type[ImageSearchError]]:
+    """An error class with all that are derived from it."""
+    return {kind}.union(*(subclasses(sub) for sub in kind.__subclasses__()))

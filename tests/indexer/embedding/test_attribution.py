@@ -26,9 +26,9 @@ def photos(seed: int, side: int) -> Photos:
     return np.stack([np.asarray(photo) for photo in sized])
 
 
-def check(network: Embedder, pair: Photos) -> None:
-    first, second = network.embed_batch(pair)
-    maps, other_maps = network.activations(pair)
+def check(model: Embedder, pair: Photos) -> None:
+    first, second = model.embed_batch(pair)
+    maps, other_maps = model.activations(pair)
     cosine = float(first.astype(np.float64) @ second)
     assert contributions(maps, second).sum() == pytest.approx(cosine, abs=1e-5)
     assert contributions(other_maps, first).sum() == pytest.approx(cosine, abs=1e-5)
@@ -39,7 +39,7 @@ def test_the_parts_of_all_places_sum_up_to_the_score(seed: int) -> None:
     check(PoolingEmbedder(), photos(seed, 80))
 
 
-def test_the_parts_of_all_places_sum_up_to_the_score_of_the_real_network(
+def test_the_parts_of_all_places_sum_up_to_the_score_of_the_real_model(
     untrained: Embedder,
 ) -> None:
     for seed in range(3):
@@ -63,18 +63,18 @@ def test_equal_largest_values_are_counted_once(
 
 
 def test_a_photo_agrees_where_it_shows_what_the_other_does() -> None:
-    network = PoolingEmbedder()
+    model = PoolingEmbedder()
     photo = Image.new("RGB", (160, 120), "blue")
     photo.paste("red", (0, 0, 80, 60))
-    red, blue = network.embed([Image.new("RGB", (80, 80), colour) for colour in ("red", "blue")])
-    grid = explain(photo, red, network)
+    red, blue = model.embed([Image.new("RGB", (80, 80), colour) for colour in ("red", "blue")])
+    grid = explain(photo, red, model)
     assert grid.shape == (8, 8)
     assert grid[:4, :4].mean() > 1.5 * grid[4:, 4:].mean()
-    grid = explain(photo, blue, network)
+    grid = explain(photo, blue, model)
     assert grid[4:, 4:].mean() > 1.5 * grid[:4, :4].mean()
 
 
-def test_any_size_of_the_network_gives_a_grid(untrained: Embedder) -> None:
+def test_any_size_of_the_model_gives_a_grid(untrained: Embedder) -> None:
     photo = Image.new("RGB", (30, 90), "teal")
     grid = explain(photo, untrained.embed([photo])[0], untrained)
     assert grid.shape == (4, 4)

@@ -191,7 +191,7 @@ class TestUnitRows:
         lengths = np.linalg.norm(unit_rows(features).astype(np.float64), axis=1)
         np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
-    def test_a_silent_network_gives_the_even_vector(self) -> None:
+    def test_a_silent_model_gives_the_even_vector(self) -> None:
         np.testing.assert_array_equal(unit_rows(np.zeros((1, 4), np.float32)), [[0.5] * 4])
 
     @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -1,4 +1,4 @@
-"""What the network sees of a photo."""
+"""What the model sees of a photo."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ BOXES: list[Box | None] = [None, (0.1, 0.2, 0.9, 0.7), (0.5, 0.5, 0.52, 0.51)]
 
 
 @pytest.mark.parametrize("box", BOXES)
-def test_reading_no_more_of_a_photo_than_needed_hardly_changes_what_the_network_sees(
+def test_reading_no_more_of_a_photo_than_needed_hardly_changes_what_the_model_sees(
     box: Box | None,
 ) -> None:
     whole = decode(LARGE)

@@ -18,8 +18,8 @@ from indexer.search import SearchParameters
 from tests.conftest import Store, png
 from tests.fakes import PoolingEmbedder
 
-NETWORK = PoolingEmbedder()
-PRODUCTS = NETWORK.embed([Image.new("RGB", (50, 50), colour) for colour in ("red", "navy")])
+MODEL = PoolingEmbedder()
+PRODUCTS = MODEL.embed([Image.new("RGB", (50, 50), colour) for colour in ("red", "navy")])
 CORNERS = {"upper left": (20, 20), "upper right": (250, 30), "lower left": (10, 260)}
 
 
@@ -34,26 +34,26 @@ def test_a_product_in_a_corner_of_clutter_is_found(corner: tuple[int, int]) -> N
     x, y = corner
     photo = clutter()
     photo.paste("red", (x, y, x + 100, y + 120))
-    box = locate(photo, NETWORK, PRODUCTS)
+    box = locate(photo, MODEL, PRODUCTS)
     assert box is not None
     true = x / 360, y / 400, (x + 100) / 360, (y + 120) / 400
     assert iou(np.array(box), np.array([true]))[0] > 0.4
-    scores = NETWORK.embed([photo, crop(photo, box)]) @ PRODUCTS[0]
+    scores = MODEL.embed([photo, crop(photo, box)]) @ PRODUCTS[0]
     assert scores[1] > 0.9 > scores[0]
 
 
 def test_a_photo_that_its_product_fills_is_left_whole() -> None:
-    assert locate(Image.new("RGB", (300, 400), "red"), NETWORK, PRODUCTS) is None
+    assert locate(Image.new("RGB", (300, 400), "red"), MODEL, PRODUCTS) is None
 
 
 def test_without_products_every_photo_is_left_whole() -> None:
-    assert locate(clutter(), NETWORK, np.empty((0, 0), np.float32)) is None
+    assert locate(clutter(), MODEL, np.empty((0, 0), np.float32)) is None
 
 
 @given(st.integers(1, 700), st.integers(1, 700), st.integers(0, 9))
 def test_a_box_is_within_the_photo_whatever_its_shape(width: int, height: int, seed: int) -> None:
     photo = clutter(seed).resize((width, height))
-    if box := locate(photo, NETWORK, PRODUCTS):
+    if box := locate(photo, MODEL, PRODUCTS):
         x1, y1, x2, y2 = box
         assert 0 <= x1 < x2 <= 1
         assert 0 <= y1 < y2 <= 1
@@ -93,19 +93,19 @@ def test_what_was_removed_is_no_product_to_look_for(store: Store) -> None:
     assert len(store.searcher.store.sample(10)) == 3
     with store.catalog.writer() as writer:
         writer.remove(["red", "olive"])
-    np.testing.assert_array_equal(store.searcher.store.sample(10), NETWORK.embed([navy]))
+    np.testing.assert_array_equal(store.searcher.store.sample(10), MODEL.embed([navy]))
 
 
 def test_where_a_real_photo_in_a_corner_is_found_the_box_is_on_it(test_data: Path) -> None:
-    network = load_embedder(EmbeddingSettings())
+    model = load_embedder(EmbeddingSettings())
     files = sorted((test_data / "footwear" / "images").iterdir())[:40]
     photos = [decode(file.read_bytes()) for file in files]
-    products = network.embed(photos)
+    products = model.embed(photos)
     found = []
     for number, photo in enumerate(photos[:5]):
         scene = clutter(number)
         scene.paste(photo.resize((140, 140)), (200, 240))
-        box = locate(scene, network, products)
+        box = locate(scene, model, products)
         true = np.array([[200 / 360, 240 / 400, 340 / 360, 380 / 400]])
         if box is not None:
             found.append(float(iou(np.array(box), true)[0]))

@@ -1,4 +1,4 @@
-"""The three ways from a photo to the network's square."""
+"""The three ways from a photo to the model's square."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""Weights files of every kind, and that the network computes with them what Keras would."""
+"""Weights files of every kind, and that the model computes with them what Keras would."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,11 +1,17 @@
 """Folders of photos: links, and files that may be photos."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from indexer.feeds import FeedRow, Rejection, read_feed
+from indexer.feeds import (
+    FeedRow,
+    Rejection,
+    read_feed,
+)
 from tests.conftest import png
+from tests.indexer.feeds.reading import photos, rejections_of, rows_of
 
 
 def ids(folder: Path) -> list[str | None]:
@@ -66,3 +72,53 @@ def test_a_photo_by_any_other_name_is_a_row_of_unknown_id(stock: Path, name: str
     (row,) = read_feed(stock)
     assert isinstance(row, Rejection)
     assert (row.product_id, "rename it" in row.reason) == (None, True)
+
+
+def test_a_folder_gives_a_product_per_photo_in_order(tmp_path: Path) -> None:
+    photos(tmp_path, "z.png", "boots/red/b.JPG", "boots/a.v2.webp", "notes.txt", "a.avif")
+    photos(tmp_path, ".hidden.jpg", ".thumbs/c.jpg", "boots/.d.jpg")
+    assert [(row.product_id, row.attributes) for row in rows_of(tmp_path)] == [
+        ("a", {}),
+        ("z", {}),
+        ("boots/a.v2", {"category": "boots"}),
+        ("boots/red/b", {"category": "boots"}),
+    ]
+
+
+def test_a_photo_of_a_folder_has_its_path_below_it_and_its_place(tmp_path: Path) -> None:
+    (row,) = rows_of(photos(tmp_path, "boots/a.jpg"))
+    (image,) = row.images
+    assert (image.uri, image.location) == ("boots/a.jpg", str(tmp_path / "boots" / "a.jpg"))
+    assert (row.line, row.source) == (None, str(tmp_path))
+
+
+def test_a_folder_given_by_a_relative_path_has_absolute_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(tmp_path, "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert rows_of(Path())[0].images[0].location == str(tmp_path / "a.jpg")
+
+
+def test_two_photos_of_one_name_are_one_product_and_a_rejection(tmp_path: Path) -> None:
+    first, second = read_feed(photos(tmp_path, "a.jpg", "a.png"))
+    assert isinstance(first, FeedRow)
+    assert isinstance(second, Rejection)
+    assert second.product_id == "a"
+    assert "'a.png': same product id as 'a.jpg'" in second.reason
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF", "a.tif", "a.tiff"])
+def test_a_photo_of_a_format_nobody_reads_is_told(tmp_path: Path, name: str) -> None:
+    (row,) = rejections_of(photos(tmp_path, name))
+    assert "save the photo as JPEG" in row.reason
+
+
+def test_a_photo_whose_name_is_no_text_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff.jpg")).touch()
+    assert "not valid Unicode" in rejections_of(tmp_path)[0].reason
+
+
+def test_a_single_photo_is_a_feed(tmp_path: Path) -> None:
+    (row,) = rows_of(photos(tmp_path, "a.b.jpg") / "a.b.jpg")
+    assert (row.product_id, row.images[0].uri, row.attributes) == ("a.b", "a.b.jpg", {})

@@ -22,7 +22,7 @@ def message_of(path: Path, content: bytes) -> str:
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (gzip.compress(TEXT.encode()), "compressed with gzip; unpack it"),
+        (gzip.compress(TEXT.encode(), mtime=0), "compressed with gzip; unpack it"),
         (b"PK\x03\x04\x14\0", "an Excel workbook"),
         (b"PAR1\x15", "a Parquet file; rename it to .parquet"),
     ],

@@ -46,7 +46,7 @@ def test_new_products_are_added_and_embedded_once(store: Store) -> None:
     assert store.embedder.images_seen == len(COLOURS)
 
 
-def test_a_run_without_new_photos_never_loads_the_network(store: Store) -> None:
+def test_a_run_without_new_photos_never_loads_the_model(store: Store) -> None:
     row = store.row("p", "red", price=1.0)
     store.add(row)
     calls = store.embedder.calls
@@ -212,7 +212,7 @@ def test_a_plan_shows_what_the_run_would_be_refused_for(store: Store) -> None:
     assert len(store.product_ids()) == 10
 
 
-def test_another_network_is_refused_before_anything_is_written(store: Store) -> None:
+def test_another_model_is_refused_before_anything_is_written(store: Store) -> None:
     store.add(store.row("p", "red"))
     store.embedder = FakeEmbedder(replace(FAKE_SPEC, input_size=32))
     with pytest.raises(FingerprintMismatchError):
@@ -260,7 +260,7 @@ def test_what_is_told_to_be_done_is_in_the_catalogue(store: Store) -> None:
     assert told == len(rows)
 
 
-def test_a_network_that_fails_ends_the_run_with_the_batches_before_it_kept(store: Store) -> None:
+def test_a_model_that_fails_ends_the_run_with_the_batches_before_it_kept(store: Store) -> None:
     class Failing(FakeEmbedder):
         def embed_batch(self, images: Photos) -> Vectors:
             if self.images_seen >= BATCH:

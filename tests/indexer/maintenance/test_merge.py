@@ -122,7 +122,7 @@ def test_photos_that_lie_elsewhere_on_the_other_machine_are_not_embedded_again(
     other.catalog.close()
 
 
-def test_embeddings_of_another_network_are_refused_before_anything_is_written(
+def test_embeddings_of_another_model_are_refused_before_anything_is_written(
     store: Store, tmp_path: Path
 ) -> None:
     good, bad = Store(tmp_path / "good"), Store(tmp_path / "bad")

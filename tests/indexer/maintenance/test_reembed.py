@@ -1,4 +1,4 @@
-"""Changing the network: every photo is embedded again, and the change is one step."""
+"""Changing the model: every photo is embedded again, and the change is one step."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ def most_similar(store: Store, product_id: str) -> list[str]:
     return [match.product.product_id for match in answer.matches]
 
 
-def test_products_stay_and_their_embeddings_are_of_the_new_network(shop: Store) -> None:
+def test_products_stay_and_their_embeddings_are_of_the_new_model(shop: Store) -> None:
     rebuild(shop.catalog, IndexSettings())
     before = most_similar(shop, "red")
     embedder = FakeEmbedder(OTHER_SPEC)
@@ -71,7 +71,7 @@ def test_an_unreadable_photo_leaves_everything_as_it_was_and_the_work_is_kept(sh
     assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
 
 
-def test_what_was_embedded_for_a_third_network_is_not_used(shop: Store) -> None:
+def test_what_was_embedded_for_a_third_model_is_not_used(shop: Store) -> None:
     (shop.photos / "green-0.png").unlink()
     re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(FakeEmbedder(OTHER_SPEC)))
     shop.photo("green-0.png", GREEN)

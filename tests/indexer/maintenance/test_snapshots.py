@@ -215,7 +215,7 @@ def test_a_copy_elsewhere_is_restored_by_its_path(shop: Shop, tmp_path: Path) ->
     shop.require_whole(expected)
 
 
-def test_embeddings_of_another_network_are_restored_only_if_asked_for(shop: Shop) -> None:
+def test_embeddings_of_another_model_are_restored_only_if_asked_for(shop: Shop) -> None:
     name, expected = take(shop), shop.state()
     other = replace(FAKE_SPEC, weights="other", weights_sha256="f" * 64)
     with shop.catalog.writer() as writer:

@@ -141,7 +141,7 @@ def test_the_next_search_sees_every_change(shop: Store) -> None:
     assert answer.seq > before.seq
 
 
-def test_photos_are_not_compared_with_vectors_of_another_network(store: Store) -> None:
+def test_photos_are_not_compared_with_vectors_of_another_model(store: Store) -> None:
     with store.catalog.writer() as writer:
         writer.bind(fingerprint="another", weights="theirs", dimension=2)
         vector = np.array([1, 0], np.float32)

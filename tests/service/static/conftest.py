@@ -1,0 +1,45 @@
+"""The search page of a real service, open in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.service.static.chromium import find_chromium, launched, png
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on PATH")
+    with launched(executable) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser, live_server: str) -> Iterator[BrowserContext]:
+    """What the tabs of all tests share, which is little: making one takes as long as a test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, base_url=live_server)
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """The search page, open in a tab of its own."""
+    page = context.new_page()
+    # Playwright turns its file chooser on with the first listener, and does not wait for it.
+    page.on("filechooser", lambda _: None)
+    page.goto("/")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(png("firebrick"))
+    return path
