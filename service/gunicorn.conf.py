@@ -41,7 +41,7 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 from prometheus_client import multiprocess  # noqa: E402
 
-from service.engine.admission import costly_share  # noqa: E402
+from service.engine.admission import Limits  # noqa: E402
 from service.server.incoming import max_body_bytes  # noqa: E402
 from service.server.worker import NoAccessLog, SearchWorker  # noqa: E402
 
@@ -51,7 +51,7 @@ _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 bind = f"{_host}:{_service.port}"
 workers = _service.workers
 SearchWorker.drain_s = _service.drain_s
-SearchWorker.max_photos = _service.max_in_flight + costly_share(_service.max_in_flight)
+SearchWorker.max_photos = Limits.of(_service.max_in_flight).upload
 SearchWorker.max_bytes = max_body_bytes(_settings.images.max_bytes)
 SearchWorker.upload_timeout_s = _service.upload_timeout_s
 worker_class = SearchWorker

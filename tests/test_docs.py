@@ -8,7 +8,8 @@ import pytest
 
 from docs.generate import pages
 from indexer import __version__
-from service.api.search import REPEATABLE, BatchQuery, JsonQuery, Parameters
+from service.api.batch import BatchQuery
+from service.api.search import REPEATABLE, JsonQuery, Parameters
 from tests.conftest import ROOT
 
 QUERIES = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/queries.md").read_text(), re.M | re.S)

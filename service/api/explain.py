@@ -18,13 +18,12 @@ from service.api.schemas import (
     CollectionQuery,
     Corners,
 )
-from service.api.search import uploaded
 from service.engine import explanations
 from service.engine.explanations import Explanation, explain_photo, explain_product
 from service.errors import BadRequestError, OverloadedError, UnknownImageError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description, Form
-from service.http.parsing import decoded, json_body, unrepeated, validated
+from service.http.parsing import decoded, json_body, unrepeated, uploaded, validated
 
 blueprint = ScopedBlueprint("explain", __name__)
 
@@ -95,7 +94,7 @@ def explain() -> Response:
     service = search_service()
     in_url = unrepeated(request.args)
     validated(CollectionQuery, in_url)
-    with service.admission.upload():
+    with service.admission.admit("upload"):
         if request.mimetype == "multipart/form-data":
             (photo,) = uploaded(limit=1)
             asked = validated(ExplainParameters, in_url, unrepeated(request.form))

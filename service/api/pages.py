@@ -3,6 +3,8 @@
 from flask import Response, current_app, jsonify
 
 from service.access.scopes import ScopedBlueprint
+from service.api.batch import blueprint as batch
+from service.api.changes import blueprint as changes
 from service.api.events import blueprint as events
 from service.api.explain import blueprint as explain
 from service.api.images import blueprint as images
@@ -14,7 +16,7 @@ from service.http.descriptions import Description, Json, json_answer
 
 blueprint = ScopedBlueprint("pages", __name__)
 
-BLUEPRINTS = (search, explain, products, images, events, status, blueprint)
+BLUEPRINTS = (search, batch, explain, products, changes, images, events, status, blueprint)
 
 
 def document() -> Json:

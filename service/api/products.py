@@ -1,123 +1,21 @@
-"""The products of a collection: shown, and changed one at a time or many in one request."""
+"""The products of a collection, as stored."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from flask import Response, jsonify
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field
 
-from indexer import errors
-from indexer.errors import BadParameterError, ImageSearchError, LockedError
-from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
-from indexer.fetch import is_url
-from indexer.ingest.editing import Change, Delete, Done, Patch, Put, Result
+from indexer.errors import UnknownProductError
 from indexer.search import find_product
 from service.access.scopes import ScopedBlueprint
 from service.api.images import image_url
-from service.api.schemas import (
-    OF_BODY,
-    OF_COLLECTION,
-    OF_PHOTO,
-    CollectionQuery,
-    collection_in_url,
-)
-from service.errors import BadRequestError, OverloadedError, WriterBusyError
+from service.api.schemas import OF_COLLECTION, CollectionQuery, collection_in_url
 from service.http.context import search_service
-from service.http.descriptions import JSON, Description
-from service.http.parsing import LINES, decoded, json_body, validated
-from service.http.problem_texts import detail_of
-from service.http.problems import report
+from service.http.descriptions import Description
 
-MAX_IMAGES = 20
-MAX_OPERATIONS = 1000
-_MAX_VALUES = 200 * MAX_OPERATIONS
-_RULE = "/v1/products/<product_id:product_id>"
+PATH = "/v1/products/<product_id:product_id>"
 
 blueprint = ScopedBlueprint("products", __name__)
-
-Attributes = Annotated[
-    dict[str, Any],
-    Field(
-        max_length=MAX_ATTRIBUTES,
-        description="Columns of a product feed, such as title, price, availability, product_type;"
-        f" any other becomes a label. Lists and objects are stored as JSON text. {LIMITS}",
-        examples=[{"title": "Ankle boot", "price": "89.90 EUR", "availability": "in stock"}],
-    ),
-]
-PatchedAttributes = Annotated[
-    dict[str, Any],
-    Field(
-        max_length=MAX_ATTRIBUTES,
-        description="Columns of a feed to change; null removes one, the others stay. The limits are"
-        " those of a whole product, and hold for what the product has afterwards.",
-        examples=[{"price": "79.90 EUR", "color": None}],
-    ),
-]
-Images = Annotated[
-    list[str],
-    Field(
-        fail_fast=True,
-        min_length=1,
-        max_length=MAX_IMAGES,
-        description="Photos, the main one first: base64 of a file (a data URL, too), which is kept"
-        " here, or an http(s) URL, which stays where it is.",
-        examples=[["https://shop.example/boot.jpg"]],
-    ),
-]
-
-
-Warnings = Annotated[
-    list[str] | None,
-    Field(
-        description="Values that were stored differently than they were sent, such as a sale price"
-        " above the price; absent if there are none."
-    ),
-]
-
-
-class ProductBody(BaseModel):
-    """A product as it shall be: attributes or photos that are not here are removed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    attributes: Attributes = {}
-    images: Images
-
-
-class AttributesBody(BaseModel):
-    """What changes of a product."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    attributes: PatchedAttributes
-
-
-class Operation(BaseModel):
-    """One change of many. `put` takes images, `put` and `patch` take attributes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    op: Annotated[Literal["put", "patch", "delete"], Field(description="As the HTTP method.")]
-    product_id: Annotated[str, Field(description="As it is, not percent-encoded.")]
-    attributes: Annotated[
-        dict[str, Any] | None,
-        Field(
-            max_length=MAX_ATTRIBUTES,
-            description=f"Columns of a feed; null removes one in a patch. {LIMITS}",
-        ),
-    ] = None
-    images: Images | None = None
-
-    @model_validator(mode="after")
-    def _has_what_it_takes(self) -> "Operation":
-        if (self.images is not None) != (self.op == "put"):
-            raise ValueError("`put` needs images, other operations must not have any")
-        if self.attributes is None and self.op == "patch":
-            raise ValueError("`patch` needs attributes")
-        if self.attributes is not None and self.op == "delete":
-            raise ValueError("`delete` must not have attributes")
-        return self
 
 
 class ProductImage(BaseModel):
@@ -138,56 +36,14 @@ class ProductResponse(BaseModel):
     images: list[ProductImage]
 
 
-class ChangeResponse(BaseModel):
-    """A change that is stored, and that the next search shows."""
-
-    product_id: str
-    collection: str
-    seq: int = Field(description="The state of the catalogue that has it.")
-    outcome: Literal["added", "updated", "unchanged", "removed"]
-    warnings: Warnings = None
-
-
-class OperationResult(BaseModel):
-    """What became of one operation. `code` and `detail` are there if it failed."""
-
-    product_id: str | None = Field(description="null if the operation names none.")
-    outcome: Literal["added", "updated", "unchanged", "removed", "failed"]
-    code: str | None = None
-    detail: str | None = None
-    warnings: Warnings = None
-
-
-class BulkResponse(BaseModel):
-    """What became of the operations, in their order; those that did not fail are stored."""
-
-    collection: str
-    seq: int
-    failed: int
-    results: list[OperationResult]
-
-
-def _change(
-    operation: str, body: type[BaseModel] | None, *raises: type[ImageSearchError]
-) -> Description:
-    stored = (OverloadedError, WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
-    return Description(
-        operation,
-        {200: ChangeResponse},
-        query=CollectionQuery,
-        body={JSON: body} if body else {},
-        raises=(*OF_COLLECTION, *stored, *raises),
-    )
-
-
 @blueprint.get(
-    _RULE,
+    PATH,
     scope="search",
     description=Description(
         "getProduct",
         {200: ProductResponse},
         query=CollectionQuery,
-        raises=(*OF_COLLECTION, errors.UnknownProductError),
+        raises=(*OF_COLLECTION, UnknownProductError),
     ),
 )
 def product(product_id: str) -> Response:
@@ -201,130 +57,3 @@ def product(product_id: str) -> Response:
     return jsonify(
         product_id=product_id, collection=collection, attributes=found.attributes, images=images
     )
-
-
-@blueprint.put(
-    _RULE,
-    scope="admin",
-    description=_change("putProduct", ProductBody, *OF_BODY, *OF_PHOTO, errors.FetchError),
-)
-def put(product_id: str) -> Response:
-    """Add a product, or replace it: durable when answered."""
-    body = validated(ProductBody, json_body())
-    return _changed(_put(product_id, body.attributes, body.images))
-
-
-@blueprint.patch(
-    _RULE,
-    scope="admin",
-    description=_change("patchProduct", AttributesBody, *OF_BODY, errors.UnknownProductError),
-)
-def patch(product_id: str) -> Response:
-    """Change attributes of a product."""
-    return _changed(_patch(product_id, validated(AttributesBody, json_body()).attributes))
-
-
-@blueprint.delete(
-    _RULE,
-    scope="admin",
-    description=_change("deleteProduct", None, errors.UnknownProductError),
-)
-def delete(product_id: str) -> Response:
-    """Remove a product."""
-    return _changed(Delete(product_id))
-
-
-@blueprint.post(
-    "/v1/products/bulk",
-    scope="admin",
-    description=Description(
-        "changeProducts",
-        {200: BulkResponse},
-        query=CollectionQuery,
-        body={
-            JSON: {"type": "array", "items": Operation, "minItems": 1, "maxItems": MAX_OPERATIONS},
-            LINES: Operation,
-        },
-        raises=(*OF_COLLECTION, *OF_BODY, OverloadedError),
-    ),
-)
-def bulk() -> Response:
-    """Put, patch and delete many products; a bad one does not stop the others."""
-    operations = json_body(lines=True, most_values=_MAX_VALUES)
-    if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
-        raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
-    collection = collection_in_url()
-    search_service().searcher(collection)  # before anything is read
-    parsed = [_parsed(operation) for operation in operations]
-    changes = [item for item in parsed if not isinstance(item, Exception)]
-    done = iter(_done(collection, changes))
-    results = [item if isinstance(item, Exception) else next(done) for item in parsed]
-    rows = [_row(operation, result) for operation, result in zip(operations, results, strict=True)]
-    failures = [result for result in results if isinstance(result, ImageSearchError)]
-    for error, operations in Counter(failures).items():  # one may be that of many
-        report(error, operations)
-    seq = _seq(collection)
-    return jsonify(collection=collection, seq=seq, failed=len(failures), results=rows)
-
-
-def _changed(change: Change) -> Response:
-    collection = collection_in_url()
-    (result,) = _done(collection, [change])
-    if isinstance(result, ImageSearchError):
-        raise result
-    named = {"product_id": change.product_id, "collection": collection, "seq": _seq(collection)}
-    return jsonify(named | _shown(result))
-
-
-def _done(collection: str, changes: Sequence[Change]) -> list[Result]:
-    """What became of each change; that another process is writing is no fault of ours."""
-    return [
-        WriterBusyError(detail_of(result)) if isinstance(result, LockedError) else result
-        for result in search_service().change(collection, changes)
-    ]
-
-
-def _seq(collection: str) -> int:
-    with search_service().searcher(collection).store.reader() as reader:
-        return reader.seq
-
-
-def _put(product_id: str, attributes: dict[str, Any] | None, images: Iterable[str]) -> Put:
-    require_product_id(product_id)
-    photos = tuple(
-        image if is_url(image) else decoded(image, f"images[{number}]")
-        for number, image in enumerate(images)
-    )
-    parsed = read_attributes(attributes or {})
-    return Put(product_id, parsed.attributes, photos, parsed.warnings)
-
-
-def _patch(product_id: str, attributes: dict[str, Any] | None) -> Patch:
-    return Patch(product_id, read_changes(attributes or {}))
-
-
-def _parsed(document: object) -> Change | ImageSearchError:
-    if isinstance(document, ImageSearchError):  # a line that is not JSON
-        return document
-    try:
-        operation = validated(Operation, document)
-        if operation.op == "put":
-            return _put(operation.product_id, operation.attributes, operation.images or ())
-        if operation.op == "patch":
-            return _patch(operation.product_id, operation.attributes)
-        return Delete(operation.product_id)
-    except BadParameterError as error:
-        return error
-
-
-def _row(operation: object, result: Result) -> dict[str, object]:
-    named = operation.get("product_id") if isinstance(operation, dict) else None
-    row: dict[str, object] = {"product_id": named if isinstance(named, str) else None}
-    if isinstance(result, ImageSearchError):
-        return {**row, "outcome": "failed", "code": result.code, "detail": detail_of(result)}
-    return row | _shown(result)
-
-
-def _shown(done: Done) -> dict[str, object]:
-    warnings = {"warnings": done.warnings} if done.warnings else {}
-    return {"outcome": done.outcome, **warnings}

@@ -17,7 +17,7 @@ from indexer.store.embedded.catalog import Catalog, DamagedError
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
-from service.engine.admission import Admission
+from service.engine.admission import Admission, Limits
 from service.engine.batching import Batcher
 from service.engine.editing import ProductEditing
 from service.engine.opened import MISSING, OpenedCollections, failure_of
@@ -57,7 +57,7 @@ class SearchService:
             once for collections of equal settings.
 
     Attributes:
-        admission: limits the searches in progress.
+        admission: limits the requests in progress.
         originals: the photos of the catalogues.
     """
 
@@ -70,7 +70,9 @@ class SearchService:
         self._load = load or partial(load_embedder, threads=threads)
         self._embedders: dict[EmbeddingSettings, QueryEmbedder] = {}
         limits = settings.service
-        self.admission = Admission(limits.max_in_flight, limits.max_wait_s, self._seconds_per_photo)
+        self.admission = Admission(
+            Limits.of(limits.max_in_flight), limits.max_wait_s, self._seconds_per_photo
+        )
         self._stores: dict[str, EmbeddedStore] = {}
         self._opened = OpenedCollections(settings.collection_names(), self._open, self._refresh)
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
@@ -142,7 +144,7 @@ class SearchService:
             OverloadedError: too many requests change products already.
         """
         searcher, store = self.searcher(collection), self.store(collection)
-        with self.admission.change():
+        with self.admission.admit("change"):
             return self._editing.apply(store, searcher, self.embedder(collection), changes)
 
     def embedder(self, collection: str) -> QueryEmbedder:

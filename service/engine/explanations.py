@@ -61,7 +61,7 @@ def explain_photo(
         OverloadedError: too many requests are in progress.
     """
     searcher, embedder = service.searcher(collection), service.embedder(collection)
-    with service.admission.costly():
+    with service.admission.admit("costly"):
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, result)
@@ -91,7 +91,7 @@ def explain_product(
             f"box: received {box!r} with product_id; it is a part of a photo: leave it out"
         )
     searcher = service.searcher(collection)
-    with service.admission.costly():
+    with service.admission.admit("costly"):
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
             images, vectors = _photos_of(reader, result)

@@ -14,9 +14,11 @@ def by_photos(
         ImageSearchError: the query cannot be answered.
     """
     searcher = service.searcher(collection)
-    admission = service.admission
-    costly = bool(photos) and parameters.box == AUTO
-    with admission.costly() if costly else admission.admitted(len(photos)):
+    if photos and parameters.box == AUTO:
+        admitted = service.admission.admit("costly")
+    else:
+        admitted = service.admission.admit("photo" if photos else "product", len(photos))
+    with admitted:
         return search_by_photos(searcher, service.embedder(collection), photos, parameters)
 
 
@@ -34,7 +36,7 @@ def by_product(
         ImageSearchError: the query cannot be answered.
     """
     searcher = service.searcher(collection)
-    with service.admission.admitted():
+    with service.admission.admit("product"):
         return searcher.by_product(product_id, parameters, include_itself=include_itself)
 
 

@@ -108,6 +108,22 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
     return values
 
 
+def uploaded(limit: int) -> list[bytes]:
+    """The photos that were sent as files.
+
+    Raises:
+        BadParameterError: there are other files.
+        BadRequestError: there are none, or too many.
+    """
+    if others := set(request.files) - {"image"}:
+        raise BadParameterError(f"unknown file {min(others)!r}; send photos as `image`")
+    photos = [file.read() for file in request.files.getlist("image")]
+    if not 1 <= len(photos) <= limit:
+        wanted = "one photo" if limit == 1 else f"1 to {limit} photos"
+        raise BadRequestError(f"received {len(photos)} files named `image`; send {wanted}")
+    return photos
+
+
 def require_no_query() -> None:
     """Checks that the URL has no parameters.
 
