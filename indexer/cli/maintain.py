@@ -59,8 +59,8 @@ def rebuild(app: App, re_embed: bool) -> Output:
     """Write a new index file from the vectors in the catalogue.
 
     After a change of the embedding settings, --re-embed reads every photo again from its original
-    location and replaces all vectors in one step. An interrupted run can be continued. If a photo
-    cannot be read, nothing is replaced.
+    location and replaces all vectors in one step. Services and other commands continue meanwhile.
+    An interrupted run can be continued. If a photo cannot be read, nothing is replaced.
     """
     catalog = app.catalog()
     unread = _re_embed(app, catalog).rejected if re_embed else []

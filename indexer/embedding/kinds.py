@@ -92,13 +92,24 @@ def require(reader: Recorded, spec: EmbeddingSpec) -> None:
         FingerprintMismatchError: the collection has vectors that were made with other settings.
     """
     found = kind_of(reader)
-    if found and found.fingerprint != spec.fingerprint and reader.counts() != (0, 0):
+    if found and not fits(reader, spec):
         remedy = way_out(found) or (
             "import them with --same-model if the configured model made them"
         )
         raise FingerprintMismatchError(
             difference(found, spec), f"{remedy}, or use another collection or storage.data_dir"
         )
+
+
+def fits(reader: Recorded, spec: EmbeddingSpec) -> bool:
+    """Returns whether vectors made with `spec` can be added to the collection."""
+    return fingerprint_of(reader, spec) == spec.fingerprint
+
+
+def fingerprint_of(reader: Recorded, spec: EmbeddingSpec) -> str:
+    """Returns the fingerprint of the collection's vectors; that of `spec` if there are none."""
+    found = kind_of(reader)
+    return found.fingerprint if found and reader.counts() != (0, 0) else spec.fingerprint
 
 
 def way_out(found: Kind) -> str:

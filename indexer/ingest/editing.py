@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.arrays import Vector
-from indexer.embedding.kinds import bind
+from indexer.embedding.kinds import bind, fingerprint_of, fits
 from indexer.embedding.photos import QueryEmbedder
 from indexer.errors import (
+    FingerprintMismatchError,
     ImageError,
     ImageSearchError,
     LockedError,
@@ -80,9 +81,13 @@ Result = Done | ImageSearchError  # why the change was not made
 
 @dataclass(frozen=True)
 class _Ready:
-    """A product of which only the transaction is left, and the photos to keep with it."""
+    """A product of which only the transaction is left, and the photos to keep with it.
+
+    `fingerprint` is that of its vectors; None if it brings none.
+    """
 
     product: PutProduct
+    fingerprint: str | None
     uploads: dict[Path, bytes]
     warnings: tuple[str, ...]
 
@@ -129,6 +134,8 @@ class Editor:
             return change
         images, uploads = [], {}
         try:
+            with self._catalog.reader() as reader:
+                fingerprint = fingerprint_of(reader, self._searcher.spec)
             for number, photo in enumerate(change.photos):
                 image, data = self._image(number, photo)
                 images.append(image)
@@ -137,7 +144,7 @@ class Editor:
         except ImageSearchError as error:
             return error
         product = PutProduct(change.product_id, change.attributes, tuple(images))
-        return _Ready(product, uploads, change.warnings)
+        return _Ready(product, fingerprint, uploads, change.warnings)
 
     def _image(self, number: int, photo: bytes | str) -> tuple[NewImage, bytes]:
         try:
@@ -154,10 +161,10 @@ class Editor:
 
     def _vector(self, digest: str, data: bytes) -> Vector:
         with self._catalog.reader() as reader:
-            self._searcher.require_photo_search(reader)
             if known := reader.known_photos([digest]):
                 stored: Vector = reader.vectors(list(known.values()))[1][0]
                 return stored
+            self._searcher.require_photo_search(reader)
         embedded: Vector = self._embedder.embed([data]).vectors[0]
         return embedded
 
@@ -188,8 +195,13 @@ class Editor:
         self, writer: CatalogWriter, group: Sequence[_Ready | Patch | Delete | ImageSearchError]
     ) -> None:
         ready = [item for item in group if isinstance(item, _Ready)]
-        if ready:
-            with self._catalog.reader() as reader:
+        with self._catalog.reader() as reader:
+            current = fingerprint_of(reader, self._searcher.spec)
+            if any(item.fingerprint != current for item in ready):
+                raise FingerprintMismatchError(
+                    "the vectors of the collection were replaced meanwhile; send the request again"
+                )
+            if ready and fits(reader, self._searcher.spec):
                 bind(reader, writer, self._searcher.spec)
         for item in ready:
             for path, data in item.uploads.items():
@@ -248,7 +260,7 @@ def _resolved(
         return error
     images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
     product = PutProduct(item.product_id, parsed.attributes, images)
-    return _Ready(product, {}, parsed.warnings)
+    return _Ready(product, None, {}, parsed.warnings)
 
 
 def _done(item: _Ready | Delete, outcomes: Mapping[str, str]) -> Done:

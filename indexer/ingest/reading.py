@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Vector
 from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import require
 from indexer.embedding.photos import prepare
-from indexer.errors import HostError, ImageError
+from indexer.errors import FingerprintMismatchError, HostError, ImageError
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.report import Missed
@@ -55,9 +56,12 @@ class Prepared:
 class RowReader:
     """Reads the photos of rows. Thread-safe.
 
+    If the vectors of the collection were made with other settings, photos that a product has
+    already are kept without reading them, and others are rejected.
+
     Args:
         records: where photos may be stored already.
-        spec: of its embeddings.
+        spec: of the configured model.
         photos: reads them, from disk and from the web.
     """
 
@@ -71,14 +75,14 @@ class RowReader:
         prepared = Prepared(row, [], [], [])
         for ref in row.images:
             try:
-                prepared.photos.append(self._read(ref))
+                prepared.photos.append(self._photo(row.product_id, ref))
             except HostError as error:
                 kept = self._kept(row.product_id, ref)
                 prepared.photos.extend(kept)
                 reason = f"{host_of(ref.location)}: {error}"
                 rejection = row.rejected(reason)
                 prepared.missed.append(Missed(ref, str(error), None if kept else rejection))
-            except ImageError as error:
+            except (ImageError, FingerprintMismatchError) as error:
                 reason = f"{ref.uri}: {error}"
                 prepared.rejections.append(row.rejected(reason, str(error)))
         return prepared
@@ -90,6 +94,16 @@ class RowReader:
             ImageError: it cannot be used now.
         """
         return self._pixels(self._photos.read(photo.ref.location))
+
+    def _photo(self, product_id: str, ref: ImageRef) -> Photo:
+        try:
+            with self._records.reader() as reader:
+                require(reader, self._spec)
+        except FingerprintMismatchError:
+            if kept := self._kept(product_id, ref):
+                return kept[0]
+            raise
+        return self._read(ref)
 
     def _read(self, ref: ImageRef) -> Photo:
         data = self._photos.read(ref.location)

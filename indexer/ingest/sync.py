@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
-from indexer.embedding.kinds import bind, require
+from indexer.embedding.kinds import bind, fits
 from indexer.errors import FeedError, MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 from indexer.fetch import PhotoSource
@@ -64,7 +64,6 @@ class Indexer:
 
         Raises:
             LockedError: another process is writing.
-            FingerprintMismatchError: the catalogue holds embeddings of another kind.
         """
         report = Report()
         with self._writer() as writer:
@@ -89,7 +88,6 @@ class Indexer:
             FeedError: the feed cannot be read or has changed between the two readings; nothing is
                 removed.
             LockedError: another process is writing.
-            FingerprintMismatchError: the catalogue holds embeddings of another kind.
         """
         report = Report()
         with self._writer() as writer:
@@ -115,13 +113,7 @@ class Indexer:
         allow_mass_removal: bool,
         remove_despite_rejects: bool = False,
     ) -> Report:
-        """What `sync` would do, or refuse to do; writes nothing and embeds nothing.
-
-        Raises:
-            FingerprintMismatchError: as `sync`.
-        """
-        with self._records.reader() as reader:
-            require(reader, self._spec)
+        """What `sync` would do, or refuse to do; writes nothing and embeds nothing."""
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
         report.removed = found.product_ids
@@ -147,7 +139,8 @@ class Indexer:
     def _writer(self) -> Iterator[Writer]:
         with self._records.writer() as writer:
             with self._records.reader() as reader:
-                bind(reader, writer, self._spec)
+                if fits(reader, self._spec):  # if not, rows with new photos are rejected
+                    bind(reader, writer, self._spec)
             yield writer
 
     @contextmanager

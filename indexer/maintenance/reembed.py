@@ -1,17 +1,23 @@
-"""Replaces all embeddings by those of another model; searches use the old ones meanwhile."""
+"""Replaces all embeddings by those of another model.
+
+Searches use the old embeddings meanwhile, and other writers go on: the photos are embedded into a
+catalogue of their own. As the last step, that catalogue is brought up to date with what was changed
+meanwhile, and its embeddings replace the old ones in one transaction.
+"""
 
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 from indexer.arrays import batched
 from indexer.feeds import FeedRow, ImageRef
 from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
-from indexer.store.embedded.catalog import Catalog, CatalogReader
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.attributes import products_changed_since
 from indexer.store.embedded.catalog.places import location_of
 
-# Next to the catalogue, so that a run continues what an interrupted one has embedded.
+# Folder next to the catalogue, so that a run continues what an interrupted one has embedded.
 STAGING = "re-embedding"
 
 
@@ -19,7 +25,7 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
     """Embeds every photo again, and replaces the embeddings in one transaction.
 
     If a photo cannot be read, the report names it and the old embeddings remain; the new ones
-    are kept for the next run. The writer's lock is held meanwhile.
+    are kept for the next run. The writer's lock is held only for the last step.
 
     Args:
         catalog: whose embeddings to replace.
@@ -27,41 +33,51 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
         indexer: returns an `Indexer` that embeds into the given catalogue.
 
     Raises:
-        LockedError: another process is writing.
+        LockedError: another process is doing the same, or is writing at the last step.
         CatalogError: the catalogue is damaged.
     """
     report, folder = Report(), catalog.folder / STAGING
-    with catalog.writer() as writer, catalog.reader() as reader:
-        if reader.fingerprint != fingerprint:
-            staging = _staging(folder, fingerprint)
-            report = indexer(staging).sync(
-                lambda: _rows(reader, catalog.folder), allow_mass_removal=True
-            )
+    with catalog.reader() as reader:
+        seq, product_ids = reader.seq, list(reader.product_ids())
+        needed = reader.fingerprint != fingerprint
+    if needed:
+        with closing(Catalog(folder / fingerprint[:12], create=True)) as staging:
+            run = indexer(staging)
+            report = run.add(_rows(catalog, product_ids))
             if not report.rejected:
-                with staging.reader() as embedded:
-                    writer.copy_from(embedded)
-            staging.close()
-        if not report.rejected:
-            shutil.rmtree(folder, ignore_errors=True)
+                report = _replace(catalog, staging, run, seq, report)
+    if not report.rejected:
+        shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
-def _staging(folder: Path, fingerprint: str) -> Catalog:
-    """Opens the catalogue of an interrupted run for the same model, or creates a new one."""
-    catalog = Catalog(folder, create=True)
-    with catalog.reader() as reader:
-        usable = reader.fingerprint in (None, fingerprint)
-    if usable:
-        return catalog
-    catalog.close()
-    shutil.rmtree(folder)
-    return Catalog(folder, create=True)
+def _replace(catalog: Catalog, staging: Catalog, run: Indexer, seq: int, before: Report) -> Report:
+    """Embeds what was changed after `seq`, and replaces the embeddings if all photos were read."""
+    with catalog.writer() as writer:
+        with catalog.reader() as reader:
+            product_ids = set(reader.product_ids())
+            changed = products_changed_since(reader, seq)
+        # None if the journal has a gap: then all may have changed.
+        late = product_ids if changed is None else changed & product_ids
+        report = run.add(_rows(catalog, sorted(late)))
+        report.embedded += before.embedded
+        if report.rejected:
+            return report
+        with staging.reader() as embedded:
+            gone = sorted(set(embedded.product_ids()) - product_ids)
+        with staging.writer() as cleaner:
+            cleaner.remove(gone)
+        with staging.reader() as embedded:
+            writer.copy_from(embedded)
+    return report
 
 
-def _rows(reader: CatalogReader, folder: Path) -> Iterator[FeedRow]:
-    for batch in batched(list(reader.product_ids()), BATCH):
-        for product in reader.products(batch).values():
+def _rows(catalog: Catalog, product_ids: Iterable[str]) -> Iterator[FeedRow]:
+    for batch in batched(product_ids, BATCH):
+        with catalog.reader() as reader:
+            products = reader.products(batch).values()
+        for product in products:
             images = tuple(
-                ImageRef(image.uri, location_of(folder, image)) for image in product.images
+                ImageRef(image.uri, location_of(catalog.folder, image)) for image in product.images
             )
             yield FeedRow(product.product_id, product.attributes, images, None, "catalogue")

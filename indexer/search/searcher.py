@@ -129,12 +129,9 @@ class Searcher:
         """
         found = kind_of(reader)
         if found and found.fingerprint != self.spec.fingerprint:
-            remedy = way_out(found)
-            raise FingerprintMismatchError(
-                f"collection {self.name!r} can be searched by product only:"
-                f" {difference(found, self.spec)}",
-                remedy and f"to search by photo, {remedy}",
-            )
+            reason = f"collection {self.name!r} cannot use photos: {difference(found, self.spec)}"
+            told = filter(None, (reason, way_out(found), "searches by product are answered"))
+            raise FingerprintMismatchError("; ".join(told))
 
     def _answer(
         self,

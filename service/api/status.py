@@ -24,7 +24,9 @@ class Health(BaseModel):
 class CollectionReadiness(BaseModel):
     """`status` is one of `ready`, `starting`, `missing`, `failed`, `mismatch` and `stopping`.
 
-    `detail` explains every status but `ready`; if that comes with a detail, the catalogue is empty.
+    In a `mismatch` the vectors were made with other embedding settings: searches by product are
+    answered, searches by photo are refused. `detail` explains every status but `ready`; if that
+    comes with a detail, the catalogue is empty.
     """
 
     name: str
@@ -38,7 +40,10 @@ class CollectionReadiness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ready` once every collection is; otherwise the worst status of one."""
+    """`ready` once every collection is; otherwise the worst status of one.
+
+    The status code is 200 if every collection can be searched, in a `mismatch` by product only.
+    """
 
     status: str
     collections: list[CollectionReadiness]
@@ -55,7 +60,10 @@ def healthz() -> Response:
     scope=None,
     description=Description(
         "getReadiness",
-        {200: Readiness, 503: json_answer("At least one collection is not ready.", Readiness)},
+        {
+            200: Readiness,
+            503: json_answer("At least one collection cannot be searched.", Readiness),
+        },
     ),
 )
 def readyz() -> tuple[Response, HTTPStatus]:
@@ -63,9 +71,9 @@ def readyz() -> tuple[Response, HTTPStatus]:
     states = search_service().states()
     if stopping.is_set():
         states = [replace(state, status="stopping", detail="told to stop") for state in states]
-    status = next((state.status for state in states if state.status != "ready"), "ready")
-    code = HTTPStatus.OK if status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
-    return jsonify(status=status, collections=[asdict(state) for state in states]), code
+    worst = min(states, key=lambda state: (state.searchable, state.status == "ready"))
+    code = HTTPStatus.OK if worst.searchable else HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify(status=worst.status, collections=[asdict(state) for state in states]), code
 
 
 @blueprint.get(

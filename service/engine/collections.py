@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 # A shopper waits for a photo that a query names, and a thread of the service with them.
 _PHOTO_TIMEOUT_S = 10.0
+MISMATCH = "mismatch"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class CollectionState:
     weights: str = ""
     trained: bool = True
     photo_search: bool = False
+
+    @property
+    def searchable(self) -> bool:
+        """Whether searches are answered, in a mismatch those by product only."""
+        return self.status in ("ready", MISMATCH)
 
 
 class SearchService:
@@ -192,10 +198,13 @@ class SearchService:
         fits = fingerprint in (spec.fingerprint, IMPORTED)
         detail = "" if products else self._empty(searcher.name)
         if found and not fits:
-            detail = f"{difference(found, spec)}; {way_out(found)}, then restart the service"
+            detail = (
+                f"searches by photo get 409: {difference(found, spec)}; {way_out(found)}; if the"
+                " settings were changed after this service was started, restart it"
+            )
         return CollectionState(
             searcher.name,
-            "ready" if fits else "mismatch",
+            "ready" if fits else MISMATCH,
             detail,
             products=products,
             seq=searcher.store.seq,
@@ -220,8 +229,8 @@ class SearchService:
             store.close()
             raise
         self._stores[name] = store
-        if not state.products:
-            log.warning("collection %s: %s", name, self._empty(name))
+        if state.detail:
+            log.warning("collection %s: %s", name, state.detail)
         spec = embedder.spec
         metrics.MODEL.labels(name, spec.fingerprint, spec.weights, embedder.runs_on).set(1)
         return searcher
@@ -272,7 +281,8 @@ class SearchService:
         metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
         for part, images in searcher.store.index_sizes().items():
             metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
-        metrics.READY.labels(searcher.name).set(state.status == "ready")
+        metrics.READY.labels(searcher.name).set(state.searchable)
+        metrics.MISMATCH.labels(searcher.name).set(state.status == MISMATCH)
         metrics.PRODUCTS.labels(searcher.name).set(state.products)
         return state
 

@@ -75,6 +75,13 @@ READY = Gauge(
     ["collection"],
     multiprocess_mode="livemin",
 )
+MISMATCH = Gauge(
+    "image_search_mismatch",
+    "1 if a process cannot search a collection by photo because its vectors were made with other"
+    " embedding settings; otherwise 0.",
+    ["collection"],
+    multiprocess_mode="livemax",
+)
 PRODUCTS = Gauge(
     "image_search_products",
     "Products of a collection, as the slowest process last read it.",

@@ -27,8 +27,10 @@ export function collectionOf(name) {
 
 /** A notice about limits of a collection. */
 export function noticeOf(collection) {
-  // In a mismatch (vectors of another model), searches from a product still work.
-  if (collection && !["ready", "mismatch"].includes(collection.status)) {
+  if (collection?.status === "mismatch") {
+    return "Searching with a photo is not possible at the moment, because this collection was indexed with another model. Start from a product.";
+  }
+  if (collection && collection.status !== "ready") {
     return "This collection is not ready.";
   }
   if (collection?.photo_search === false) {

@@ -66,11 +66,18 @@ def test_a_command_names_the_changed_setting_both_values_and_the_way_out(
     stocked: Shop, change: str, command: str
 ) -> None:
     stocked.embedder.spec, expected = CHANGES[change]
-    feed, photo = stocked.folder / "feed.csv", stocked.photo("query.png", "red")
+    feed, photo = (
+        stocked.feed({"a": "red", "b": "navy", "c": "gold"}),
+        stocked.photo("q.png", "red"),
+    )
     ran = stocked.run(*command.format(feed=feed, photo=photo).split(), "--json")
     if command == "status":
         assert (ran.code, ran.json["photo_search"]) == (0, False)
         told = ran.json["detail"]
+    elif command != "search {photo}":
+        (rejection,) = ran.json["rejections"]
+        assert (ran.code, ran.json["unchanged"], rejection["product_id"]) == (3, 2, "c")
+        told = rejection["reason"]
     else:
         assert (ran.code, ran.json["error"]["code"]) == (1, "fingerprint_mismatch")
         told = ran.json["error"]["detail"]
@@ -80,8 +87,8 @@ def test_a_command_names_the_changed_setting_both_values_and_the_way_out(
 
 def test_the_way_out_leads_out(stocked: Shop) -> None:
     stocked.embedder.spec = CHANGES["input_size"][0]
-    feed = stocked.folder / "feed.csv"
-    assert stocked.run("sync", feed).code == 1
+    feed = stocked.feed({"a": "gold", "b": "navy"})
+    assert stocked.run("sync", feed).code == 3
     assert stocked.run("rebuild", "--re-embed").code == 0
     assert stocked.run("sync", feed).code == 0
     status = stocked.run("status", "--json").json

@@ -11,7 +11,6 @@ from indexer.config import FetchSettings
 from indexer.embedding.base import Photos
 from indexer.errors import (
     FeedError,
-    FingerprintMismatchError,
     MassRemovalError,
     WeightsError,
 )
@@ -212,12 +211,22 @@ def test_a_plan_shows_what_the_run_would_be_refused_for(store: Store) -> None:
     assert len(store.product_ids()) == 10
 
 
-def test_another_model_is_refused_before_anything_is_written(store: Store) -> None:
-    store.add(store.row("p", "red"))
+def test_for_another_model_new_photos_are_rejected_and_the_rest_goes_in(store: Store) -> None:
+    row = store.row("p", "red", price=1.0)
+    store.add(row, store.row("sold out", "navy"))
     store.embedder = FakeEmbedder(replace(FAKE_SPEC, input_size=32))
-    with pytest.raises(FingerprintMismatchError):
-        store.add(store.row("q", "blue"))
-    assert store.product_ids() == ["p"]
+    changed = FeedRow("p", {"price": 2.0}, row.images, None, "feed")
+    wider = FeedRow("p", {"price": 3.0}, (*row.images, store.photo("q.png", "blue")), None, "feed")
+    assert plan(store, [changed]).updated == ["p"]
+    report = sync(store, [changed, wider, store.row("q", "blue")], force=True)
+    assert (report.updated, report.removed) == (["p", "p"], ["sold out"])
+    assert [rejection.product_id for rejection in report.rejected] == ["p", "q"]
+    assert all("rebuild --re-embed" in rejection.reason for rejection in report.rejected)
+    with store.catalog.reader() as reader:
+        (product,) = reader.products(reader.product_ids()).values()
+        assert reader.fingerprint == FAKE_SPEC.fingerprint
+    assert (product.attributes, len(product.images)) == ({"price": 3.0}, 1)
+    assert store.embedder.calls == 0
 
 
 def test_an_interrupted_run_keeps_its_batches_and_goes_on_from_there(store: Store) -> None:

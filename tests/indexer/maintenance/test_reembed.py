@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from indexer.arrays import Vectors
 from indexer.config import FetchSettings, IndexSettings
+from indexer.embedding.base import Photos
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.ingest.sync import Indexer
 from indexer.maintenance.compaction import rebuild
 from indexer.maintenance.reembed import STAGING, re_embed
+from indexer.maintenance.restore import restore
+from indexer.maintenance.snapshots import Snapshots
 from indexer.search import SearchParameters
 from indexer.store.embedded.catalog import Catalog
 from tests.conftest import Store
@@ -86,3 +91,40 @@ def test_embeddings_that_are_there_already_are_not_made_again(shop: Store) -> No
     embedder = FakeEmbedder()
     re_embed(shop.catalog, FAKE_SPEC.fingerprint, indexing(embedder))
     assert embedder.calls == 0
+
+
+def test_other_writers_go_on_meanwhile_and_what_they_change_is_kept(shop: Store) -> None:
+    class Interrupted(FakeEmbedder):
+        """Another process changes the catalogue while the first photos are embedded."""
+
+        def embed_batch(self, images: Photos) -> Vectors:
+            if not self.calls:
+                shop.add(shop.row("red", RED, price=4.0), shop.row("new", "gold"))
+                with shop.catalog.writer() as writer:
+                    writer.remove(["blue"])
+            return super().embed_batch(images)
+
+    report = re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(Interrupted(OTHER_SPEC)))
+    assert (report.embedded, report.rejected) == (4, [])
+    assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
+    assert shop.product_ids() == ["green", "new", "red"]
+    with shop.catalog.reader() as reader:
+        assert reader.products(["red"])["red"].attributes == {"price": 4.0}
+
+
+def test_a_snapshot_that_is_restored_meanwhile_is_what_is_embedded(
+    shop: Store, tmp_path: Path
+) -> None:
+    snapshots = Snapshots(tmp_path / "snapshots")
+    name = snapshots.create(shop.catalog).name
+
+    class Interrupted(FakeEmbedder):
+        def embed_batch(self, images: Photos) -> Vectors:
+            if not self.calls:
+                restore(snapshots, name, shop.catalog.folder, FAKE_SPEC)
+            return super().embed_batch(images)
+
+    shop.add(shop.row("new", "gold"))
+    re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(Interrupted(OTHER_SPEC)))
+    assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
+    assert shop.product_ids() == ["blue", "green", "red"]

@@ -103,26 +103,16 @@ def test_an_unexpected_fault_at_the_start_is_told_without_its_secrets(
     assert "secret" in caplog.text
 
 
-def test_a_catalogue_of_another_model_is_a_mismatch_searched_by_product_only(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
+def test_a_collection_that_failed_is_not_hidden_by_one_of_another_model(store: Store) -> None:
+    store.add(store.row("shoe", "red"))
+    bags = store.catalog.folder.parent / "bags"
+    bags.mkdir()
     other = FakeEmbedder(replace(FAKE_SPEC, weights="other", weights_sha256="1" * 64))
-    with serving(store.catalog.folder.parent, load=lambda _: other) as client:
-        status, document = readiness(client)
-        assert (status, document["status"]) == (503, "mismatch")
-        (state,) = document["collections"]
-        assert (state["products"], state["photo_search"], state["weights"]) == (2, False, "fake")
-        refused = search(client, png("red"))
-        assert (refused.status_code, refused.json["code"]) == (409, "fingerprint_mismatch")
-        for told in (state["detail"], refused.json["detail"]):
-            assert "made with embedding.weights fake, but the settings say" in told
-            assert "embedding.weights other" in told
-        for told in (state["detail"], caplog.text):  # clients can run no command
-            assert "`rebuild --re-embed`" in told
-        assert "rebuild" not in refused.text
-        assert products_of(client.get("/v1/products/shoe/similar")) == ["boot"]
+    with serving(bags.parent, "bags", load=lambda _: other) as client:
+        assert (readiness(client)[0], readiness(client)[1]["status"]) == (200, "mismatch")
+    (bags / "catalog.db").write_bytes(b"no database" * 100)
+    with serving(bags.parent, "bags", load=lambda _: other) as client:
+        assert (readiness(client)[0], readiness(client)[1]["status"]) == (503, "failed")
 
 
 def test_imported_vectors_are_ready_and_searched_by_product_only(

@@ -209,6 +209,23 @@ def test_a_collection_without_photo_search_starts_from_a_product(page: Page) -> 
     expect(page.locator("#product")).to_be_visible()
 
 
+def test_a_collection_of_another_model_says_so_in_plain_words(page: Page) -> None:
+    state = {
+        "name": "default",
+        "status": "mismatch",
+        "photo_search": False,
+        "detail": "made with x",
+    }
+    page.route("**/readyz", answering(200, {**readiness(state), "status": "mismatch"}))
+    page.goto("/?product=hue%2F07")
+    expect(page.get_by_role("note")).to_contain_text("indexed with another model")
+    expect(page.locator("#choose")).to_be_hidden()
+    expect(results(page)).to_have_count(PAGE_SIZE)
+    expect(page.get_by_text("made with x")).to_be_hidden()
+    page.get_by_text("For developers").click()
+    expect(page.get_by_text("made with x")).to_be_visible()
+
+
 def test_untrained_weights_are_told(page: Page) -> None:
     page.route("**/readyz", answering(200, readiness({"name": "default", "trained": False})))
     page.goto("/")
