@@ -105,6 +105,12 @@ class WeightsError(ImageSearchError):
     code = "bad_weights"
 
 
+class UnsupportedByModelError(ImageSearchError):
+    """The configured model cannot do what the request needs."""
+
+    code = "unsupported_by_model"
+
+
 class UnsupportedPrecisionError(ImageSearchError):
     """The processor does not support the requested precision."""
 

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import CELL, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import VGG16_CELLS, Cells, Embedder, Maps, Photos, unit_rows
 from indexer.embedding.spec import EmbeddingSpec
 
 FAKE_SPEC = EmbeddingSpec(
@@ -29,6 +29,7 @@ class FakeEmbedder(Embedder):
     """
 
     runs_on = "nothing"
+    cells: Cells | None = VGG16_CELLS
 
     def __init__(self, spec: EmbeddingSpec = FAKE_SPEC) -> None:
         """`spec.input_size` is a multiple of 4; `dataclasses.replace` makes other fingerprints."""
@@ -51,8 +52,9 @@ class FakeEmbedder(Embedder):
         """The mean colours of cells of 16 x 16 pixels."""
         self._check_sides(images)
         count, height, width, _ = images.shape
-        cells = images.reshape(count, height // CELL, CELL, width // CELL, CELL, 3)
-        maps: Maps = cells.mean(axis=(2, 4), dtype=np.float32)
+        side = VGG16_CELLS.side
+        tiles = images.reshape(count, height // side, side, width // side, side, 3)
+        maps: Maps = tiles.mean(axis=(2, 4), dtype=np.float32)
         return maps
 
 

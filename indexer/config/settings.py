@@ -101,6 +101,12 @@ class EmbeddingSettings(Section):
         description="`bilinear` (antialiased) gives the best results, `nearest` matches vectors"
         " made with Keras's load_img, `letterbox` keeps the aspect ratio.",
     )
+    pooling: Literal["average", "max", "gem"] = Field(
+        "average",
+        description="How the feature maps at the end of the model become a vector: their mean,"
+        " their maximum, or the generalised mean with exponent 3. box=auto and explanations need"
+        " `average`.",
+    )
     engine: Literal["auto", "tensorflow", "openvino"] = Field(
         "auto",
         description="Runtime of the model. `auto`: `openvino`, which is faster, if installed,"

@@ -2,8 +2,8 @@
 
 An embedding is a mean over positions, scaled to length 1, so its inner product with another
 embedding is a sum over positions: Zhou et al., arXiv 1512.04150; for two photos, Stylianou et
-al., "Visualizing Deep Similarity Networks", arXiv 1901.00536. The model max-pools 2 x 2
-positions before the mean; each pooled value is attributed to the position it came from.
+al., "Visualizing Deep Similarity Networks", arXiv 1901.00536. VGG16 max-pools 2 x 2 positions
+before the mean; each pooled value is attributed to the position it came from.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 
 from indexer.arrays import Vector
 from indexer.embedding import Embedder
-from indexer.embedding.base import CELL, Maps
+from indexer.embedding.base import Cells, Maps
 from indexer.embedding.resize import resize
 
 # At the input size of the fashion weights a grid has only 4 x 4 positions. Enlarging the photo
@@ -30,19 +30,24 @@ def explain(photo: Image.Image, other: Vector, embedder: Embedder) -> Grid:
 
     The grid, float64 (height, width), covers the whole photo. It sums to the cosine between the
     enlarged photo and `other`.
+
+    Raises:
+        UnsupportedByModelError: the vectors of `embedder` are not the mean of feature maps.
     """
-    # An even number, because pooling ignores an odd last position.
-    cells = 2 * max(1, round(_SCALE * embedder.spec.input_size / CELL / 2))
-    pixels = resize(photo, cells * CELL, "bilinear")
-    return contributions(embedder.activations(pixels[None])[0], other)
+    cells = embedder.required_cells()
+    # An even number, because max-pooling ignores an odd last position.
+    half = round(_SCALE * embedder.spec.input_size / cells.side / 2)
+    positions = 2 * max(1, half, -(-cells.fewest // 2))
+    pixels = resize(photo, positions * cells.side, "bilinear")
+    return contributions(embedder.activations(pixels[None])[0], other, cells)
 
 
-def contributions(maps: Maps, other: Vector) -> Grid:
+def contributions(maps: Maps, other: Vector, cells: Cells) -> Grid:
     """Returns the contribution of each position of the last feature maps to the cosine.
 
     All are 0 if the photo activates no channel of the model.
     """
-    placed = _unpooled(maps)
+    placed = _unpooled(maps) if cells.max_pooled else maps.astype(np.float64)
     length = np.linalg.norm(placed.sum(axis=(0, 1)))
     grid: Grid = placed @ other.astype(np.float64)
     return grid / (length or 1)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,32 @@ from PIL import Image
 from indexer.arrays import Vectors, normalised
 from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.errors import WeightsError
+from indexer.errors import UnsupportedByModelError, WeightsError
 
 Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
 Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
-Maps = NDArray[np.float32]  # (n, height / 16, width / 16, 512)
+Maps = NDArray[np.float32]  # (n, height / cell, width / cell, channels)
 
 # Means of blue, green and red that VGG16 was trained with.
 MEAN_BGR = (103.939, 116.779, 123.68)
-CELL = 16  # input pixels per position of the last feature maps, in either direction
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How the last feature maps cover a photo; their mean over the positions is its vector.
+
+    Attributes:
+        side: input pixels per position, in either direction.
+        fewest: smallest number of positions in either direction.
+        max_pooled: blocks of 2 x 2 positions are max-pooled before the mean.
+    """
+
+    side: int
+    fewest: int = 1
+    max_pooled: bool = False
+
+
+VGG16_CELLS = Cells(16, fewest=2, max_pooled=True)
 
 
 class Embedder(ABC):
@@ -27,10 +45,12 @@ class Embedder(ABC):
     Attributes:
         spec: everything that determines the vectors; vectors of equal fingerprints are comparable.
         runs_on: the engine and its number format, as shown to users.
+        cells: how the last feature maps cover a photo; None if the vector is not their mean.
     """
 
     spec: EmbeddingSpec
     runs_on: str
+    cells: Cells | None = None
 
     @property
     def dimension(self) -> int:
@@ -54,18 +74,33 @@ class Embedder(ABC):
 
     @abstractmethod
     def activations(self, images: Photos) -> Maps:
-        """Computes the feature maps of the last convolution, before pooling.
+        """Computes the last feature maps, of which `cells` says how they cover the photo.
 
         Args:
             images: uint8 (n, height, width, 3), RGB, n at least 1; height and width are
-                multiples of 16 and independent of `spec.input_size`.
+                multiples of `cells.side`, independent of `spec.input_size`.
 
         Returns:
-            float32 (n, height / 16, width / 16, channels); a real model gives no negative values.
+            float32 (n, height / cells.side, width / cells.side, channels).
 
         Raises:
+            UnsupportedByModelError: `cells` is None.
             ValueError: `images` has another dtype or shape.
         """
+
+    def required_cells(self) -> Cells:
+        """Returns `cells`.
+
+        Raises:
+            UnsupportedByModelError: it is None.
+        """
+        if self.cells is None:
+            raise UnsupportedByModelError(
+                f"box=auto and explanations need a model whose vector is the mean of its feature"
+                f" maps, which {self.spec.model} with {self.spec.pooling} pooling is not; use a box"
+                " of your own, or the whole photo"
+            )
+        return self.cells
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resizes an RGB photo of any size to uint8 (side, side, 3), as `spec` says."""
@@ -88,17 +123,17 @@ class Embedder(ABC):
             )
 
     def _check_sides(self, images: Photos) -> None:
-        shape = images.shape
+        shape, side = images.shape, self.required_cells().side
         if (
             images.dtype != np.uint8
             or images.ndim != 4
             or shape[3] != 3
             or 0 in shape
-            or shape[1] % CELL
-            or shape[2] % CELL
+            or shape[1] % side
+            or shape[2] % side
         ):
             raise ValueError(
-                f"expected uint8 of shape (n, height, width, 3), sides multiples of {CELL},"
+                f"expected uint8 of shape (n, height, width, 3), sides multiples of {side},"
                 f" received {images.dtype} of shape {shape}"
             )
 

@@ -11,9 +11,9 @@ from indexer.embedding.engine import resolve_engine
 from indexer.embedding.int8 import Manifest
 from indexer.embedding.precision import check_int8, resolve_precision
 from indexer.embedding.quantised import quantise, unpack
-from indexer.embedding.spec import resolve_spec
+from indexer.embedding.spec import EmbeddingSpec, resolve_spec
 from indexer.embedding.weights import load_weights
-from indexer.errors import WeightsError
+from indexer.errors import ConfigError, WeightsError
 
 NEAREST = 10
 
@@ -64,14 +64,11 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
     Raises:
         EngineUnavailableError: OpenVINO is not installed.
         UnsupportedPrecisionError: the processor has no 8-bit arithmetic.
+        ConfigError: pooling is not `average`.
         WeightsError: the weights are an int8 model already, or cannot be loaded.
     """
     spec = resolve_spec(settings)
-    if spec.numeric_class == "int8":
-        raise WeightsError(
-            f"embedding.weights: received {spec.weights}, which is an int8 model already; set it"
-            " to float weights"
-        )
+    _require_convertible(spec)
     resolve_engine("openvino", spec)
     check_int8()
     weights = load_weights(spec)
@@ -103,3 +100,15 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
         photos=len(photos),
     )
     return manifest, record
+
+
+def _require_convertible(spec: EmbeddingSpec) -> None:
+    if spec.numeric_class == "int8":
+        raise WeightsError(
+            f"embedding.weights: received {spec.weights}, which is an int8 model already; set it"
+            " to float weights"
+        )
+    if spec.pooling != "average":
+        raise ConfigError(
+            f"embedding.pooling: received {spec.pooling}; an int8 model needs average"
+        )

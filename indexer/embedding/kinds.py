@@ -157,9 +157,15 @@ def _differing(weights: str, before: Fields, spec: EmbeddingSpec) -> Iterator[tu
             then += f" (SHA-256 {str(before['weights_sha256'])[:12]})"
             configured += f" (SHA-256 {spec.weights_sha256[:12]})"
         yield "embedding.weights", then, configured
-    for key in ("model", "input_size", "resize"):
-        if before[key] != now[key]:
-            yield f"embedding.{key}", str(before[key]), str(now[key])
+    for key, default in (
+        ("model", ""),
+        ("input_size", ""),
+        ("resize", ""),
+        ("pooling", "average"),
+    ):
+        old, new = before.get(key, default), now.get(key, default)
+        if old != new:
+            yield f"embedding.{key}", str(old), str(new)
 
 
 @lru_cache(maxsize=64)
@@ -175,6 +181,7 @@ def _recovered(fingerprint: str, spec: EmbeddingSpec) -> Fields | None:
     ):
         tried = replace(
             spec,
+            pooling="average",
             weights_sha256=sha256,
             numeric_class=numeric_class,
             input_size=side,

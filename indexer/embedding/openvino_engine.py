@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import MEAN_BGR, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import (
+    MEAN_BGR,
+    VGG16_CELLS,
+    Embedder,
+    Maps,
+    Photos,
+    unit_rows,
+)
 from indexer.embedding.engine import available_cores
+from indexer.embedding.pooling import pooled
 from indexer.embedding.precision import Precision
 from indexer.embedding.quantised import FIRST, QUANTISED, STEPS, InputMax
 from indexer.embedding.spec import EmbeddingSpec
@@ -22,7 +30,7 @@ Use = Literal["one", "many", "maps", "input_max"]
 
 
 class OpenVinoEmbedder(Embedder):
-    """VGG16 convolutions, global average pooling, normalised to length 1: 512 values.
+    """VGG16 convolutions, pooled over the positions, normalised to length 1: 512 values.
 
     The constructor compiles the model for one photo and runs it once; other variants are
     compiled on first use.
@@ -49,6 +57,7 @@ class OpenVinoEmbedder(Embedder):
         self.spec = spec
         self.precision = precision
         self.runs_on = f"openvino {'int8' if input_max else precision}"
+        self.cells = VGG16_CELLS if spec.pooling == "average" else None
         self._graph = _Graph(weights, input_max or {}, precision)
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -66,7 +75,8 @@ class OpenVinoEmbedder(Embedder):
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        return unit_rows(self._run("one" if len(images) == 1 else "many", images)[0])
+        (maps,) = self._run("one" if len(images) == 1 else "many", images)
+        return unit_rows(pooled(maps, self.spec.pooling))
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
@@ -114,11 +124,11 @@ class _Graph:
         images = op.parameter(shape, ov.Type.u8)
         maps, inputs = self._maps(images)
         if use == "maps":
-            results = [op.transpose(maps, [0, 2, 3, 1])]
+            results = [_channels_last(maps)]
         elif use == "input_max":
             results = [op.reduce_max(each, [0, 1, 2, 3]) for each in inputs[1:]]
         else:
-            results = [op.reduce_mean(_pooled(maps), [2, 3])]
+            results = [_channels_last(_max_pooled(maps))]
         return ov.Model(results, [images])
 
     def _maps(self, images: Any) -> tuple[Any, list[Any]]:
@@ -127,7 +137,7 @@ class _Graph:
         maps = op.transpose(centred, [0, 3, 1, 2])
         inputs: list[Any] = []
         for block in BLOCKS:
-            maps = _pooled(maps) if inputs else maps
+            maps = _max_pooled(maps) if inputs else maps
             for layer in block:
                 inputs.append(maps)
                 maps = op.relu(self._convolved(layer, maps))
@@ -151,8 +161,12 @@ class _Graph:
 _NEXT = dict(zip([FIRST, *QUANTISED], QUANTISED, strict=False))
 
 
-def _pooled(maps: Any) -> Any:
+def _max_pooled(maps: Any) -> Any:
     return op.max_pool(maps, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+
+
+def _channels_last(maps: Any) -> Any:
+    return op.transpose(maps, [0, 2, 3, 1])
 
 
 def _steps(values: Any, low: Any, high: Any, levels: int) -> Any:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from indexer.arrays import Scores, Vectors, normalised
 from indexer.embedding import Embedder
-from indexer.embedding.base import CELL, Maps
+from indexer.embedding.base import Cells, Maps
 from indexer.images import Box, crop
 
 AUTO = "auto"
@@ -49,12 +49,16 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
         image: an RGB photo of any size.
         embedder: the model that made `products`.
         products: float32 (n, dimension), a sample of the catalogue's vectors.
+
+    Raises:
+        UnsupportedByModelError: the vectors of `embedder` are not the mean of feature maps.
     """
+    cells = embedder.required_cells()
     if not len(products):
         return None
     usual = embedder.spec.input_size
     found = [
-        _windows(_maps(image, embedder, min(scale * usual, _MAX_SIDE)), usual, products)
+        _windows(_maps(image, embedder, min(scale * usual, _MAX_SIDE)), usual, products, cells)
         for scale in _SCALES
     ]
     boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -68,35 +72,37 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
 
 def _maps(image: Image.Image, embedder: Embedder, longest: int) -> Maps:
     """Computes the last feature maps (height, width, channels), keeping the aspect ratio."""
-    scale = longest / max(image.size)
-    # At least two cells, because pooling takes 2 x 2.
-    width, height = (max(2, round(side * scale / CELL)) * CELL for side in image.size)
+    scale, cells = longest / max(image.size), embedder.required_cells()
+    width, height = (
+        max(cells.fewest, round(side * scale / cells.side)) * cells.side for side in image.size
+    )
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     maps: Maps = embedder.activations(pixels[None])[0]
     return maps
 
 
-def _windows(maps: Maps, usual: int, products: Vectors) -> tuple[Boxes, Scores]:
+def _windows(maps: Maps, usual: int, products: Vectors, cells: Cells) -> tuple[Boxes, Scores]:
     """Returns windows about the size of the model's input, and their best score to a product."""
-    pooled = np.maximum(maps[:-1], maps[1:])
-    pooled = np.maximum(pooled[:, :-1], pooled[:, 1:])
-    height, width, channels = pooled.shape
+    extra = 1 if cells.max_pooled else 0  # a pooled value covers two cells in either direction
+    if cells.max_pooled:
+        maps = np.maximum(maps[:-1], maps[1:])
+        maps = np.maximum(maps[:, :-1], maps[:, 1:])
+    height, width, channels = maps.shape
     total = np.zeros((height + 1, width + 1, channels))
-    total[1:, 1:] = pooled.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    rows = np.array(list(_places(height, width, usual // CELL)))
+    total[1:, 1:] = maps.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
+    rows = np.array(list(_places(height, width, usual // cells.side, extra)))
     y1, x1, y2, x2 = rows.T
     sums = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
     sums[~sums.any(axis=1)] = 1  # a window that activates no channel
     scores = (normalised(sums) @ products.T).max(axis=1).astype(np.float64)
-    # A pooled value covers two cells.
-    sides = np.array([width + 1, height + 1] * 2)
-    return np.stack([x1, y1, x2 + 1, y2 + 1], axis=1) / sides, scores
+    sides = np.array([width + extra, height + extra] * 2)
+    return np.stack([x1, y1, x2 + extra, y2 + extra], axis=1) / sides, scores
 
 
-def _places(height: int, width: int, cells: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yields windows of several sizes over pooled maps: y1, x1, y2, x2."""
+def _places(height: int, width: int, cells: int, extra: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yields windows of several sizes over the positions of maps: y1, x1, y2, x2."""
     step = max(1, cells // _STEPS)
-    sides = sorted({max(1, round(cells * side) - 1) for side in _SIDES})
+    sides = sorted({max(1, round(cells * side) - extra) for side in _SIDES})
     for down, across in product(sides, repeat=2):
         down, across = min(down, height), min(across, width)
         for y, x in product(range(0, height - down + 1, step), range(0, width - across + 1, step)):

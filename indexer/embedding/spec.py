@@ -10,6 +10,7 @@ from indexer.config import EmbeddingSettings
 from indexer.config.settings import WEIGHTS_PRESETS
 from indexer.embedding.int8 import SUFFIX as INT8_SUFFIX
 from indexer.embedding.int8 import read_manifest
+from indexer.embedding.pooling import Pooling
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
 
@@ -53,6 +54,7 @@ class EmbeddingSpec:
         numeric_class: `float` covers float32 and bfloat16, whose vectors have a cosine of about
             0.99999; each `int8` model is its own class.
         dimension: length of a vector.
+        pooling: how the last feature maps become a vector.
     """
 
     model: str
@@ -62,6 +64,7 @@ class EmbeddingSpec:
     resize: ResizeMethod
     numeric_class: Literal["float", "int8"] = "float"
     dimension: int = 512
+    pooling: Pooling = "average"
 
     @property
     def fingerprint(self) -> str:
@@ -71,14 +74,20 @@ class EmbeddingSpec:
 
     @property
     def fields(self) -> dict[str, str | int]:
-        """The fields that the fingerprint covers."""
-        return {
+        """The fields that the fingerprint covers.
+
+        Those added later are left out at their defaults, so that older fingerprints remain.
+        """
+        fields: dict[str, str | int] = {
             "model": self.model,
             "weights_sha256": self.weights_sha256,
             "input_size": self.input_size,
             "resize": self.resize,
             "numeric_class": self.numeric_class,
         }
+        if self.pooling != "average":
+            fields["pooling"] = self.pooling
+        return fields
 
     @property
     def trained(self) -> bool:
@@ -104,18 +113,19 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
         weights_sha256=sha256,
         input_size=TRAINED_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
         resize=settings.resize,
+        pooling=settings.pooling,
     )
 
 
 def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
     sha256 = file_sha256(path)
     manifest = read_manifest(path)
-    for key, received in (
-        ("model", settings.model),
-        ("input_size", settings.input_size),
-        ("resize", settings.resize),
+    for key, received, made_for in (
+        ("model", settings.model, manifest.model),
+        ("input_size", settings.input_size, manifest.input_size),
+        ("resize", settings.resize, manifest.resize),
+        ("pooling", settings.pooling, "average"),
     ):
-        made_for = getattr(manifest, key)
         if received not in (made_for, "auto"):
             raise WeightsError(
                 f"embedding.{key}: received {received}, but {path} was calibrated for {made_for};"

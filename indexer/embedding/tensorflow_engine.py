@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import MEAN_BGR, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import (
+    MEAN_BGR,
+    VGG16_CELLS,
+    Embedder,
+    Maps,
+    Photos,
+    unit_rows,
+)
+from indexer.embedding.pooling import pooled
 from indexer.embedding.precision import Precision
 from indexer.embedding.quiet import import_tensorflow
 from indexer.embedding.spec import EmbeddingSpec
@@ -17,7 +25,7 @@ tf = import_tensorflow()
 
 
 class TensorFlowEmbedder(Embedder):
-    """VGG16 convolutions, global average pooling, normalised to length 1: 512 values.
+    """VGG16 convolutions, pooled over the positions, normalised to length 1: 512 values.
 
     The constructor compiles the model and runs it once.
 
@@ -42,10 +50,11 @@ class TensorFlowEmbedder(Embedder):
         self.spec = spec
         self.precision = precision
         self.runs_on = f"tensorflow {precision}"
+        self.cells = VGG16_CELLS if spec.pooling == "average" else None
         _limit_threads(threads)
         # One inference uses every core: two at once are no faster and take twice the memory.
         self._lock = Lock()
-        self._features, self._maps = _functions(weights, spec.input_size, precision)
+        self._ends, self._maps = _functions(weights, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
     def embed_batch(self, images: Photos) -> Vectors:
@@ -53,8 +62,8 @@ class TensorFlowEmbedder(Embedder):
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
         with self._lock:
-            features = self._features(tf.constant(images)).numpy()
-        return unit_rows(features)
+            ends = self._ends(tf.constant(images)).numpy()
+        return unit_rows(pooled(ends, self.spec.pooling))
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
@@ -73,7 +82,7 @@ def _limit_threads(threads: int | None) -> None:
 def _functions(
     weights: ConvWeights, side: int, precision: Precision
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Returns graphs from uint8 photos to float32 features (n, 512) and to the last feature maps.
+    """Returns two graphs from uint8 photos to float32 maps: max-pooled for the vector, and before.
 
     Both take any n, the second also any size; each is compiled on its first call. The weights
     are constants in the precision of the convolutions: variables, or a cast in the graph, would
@@ -94,12 +103,11 @@ def _functions(
         return maps
 
     @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-    def features(images: Any) -> Any:
-        pooled = tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID")
-        return tf.reduce_mean(tf.cast(pooled, tf.float32), axis=(1, 2))
+    def ends(images: Any) -> Any:
+        return tf.cast(tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID"), tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def maps(images: Any) -> Any:
         return tf.cast(last_maps(images), tf.float32)
 
-    return features, maps
+    return ends, maps

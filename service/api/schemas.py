@@ -37,6 +37,7 @@ OF_PHOTO = (
     errors.CorruptImageError,
     errors.ImageTooLargeError,
     errors.FingerprintMismatchError,
+    errors.UnsupportedByModelError,
 )
 OF_SEARCH = (
     *OF_COLLECTION,

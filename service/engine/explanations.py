@@ -55,12 +55,14 @@ def explain_photo(
     Raises:
         ImageError: the photo cannot be used.
         BadParameterError: invalid box.
+        UnsupportedByModelError: the vector is not the mean of feature maps.
         FingerprintMismatchError: the catalogue holds vectors of another model.
         UnknownProductError: there is no such product.
         UnknownImageError: the photo of the result cannot be read any more.
         OverloadedError: too many requests are in progress.
     """
     searcher, embedder = service.searcher(collection), service.embedder(collection)
+    embedder.batcher.embedder.required_cells()
     with service.admission.admit("costly"):
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)
@@ -81,6 +83,7 @@ def explain_product(
 
     Raises:
         BadParameterError: there is a box, which only a photo has.
+        UnsupportedByModelError: the vector is not the mean of feature maps.
         FingerprintMismatchError: the catalogue holds vectors of another model.
         UnknownProductError: there is no such product.
         UnknownImageError: a photo cannot be read any more.
@@ -91,6 +94,7 @@ def explain_product(
             f"box: received {box!r} with product_id; it is a part of a photo: leave it out"
         )
     searcher = service.searcher(collection)
+    service.embedder(collection).batcher.embedder.required_cells()
     with service.admission.admit("costly"):
         with searcher.store.reader() as reader:
             searcher.require_photo_search(reader)

@@ -230,6 +230,7 @@ class IdleEmbedder(Embedder):
     def __init__(self, batcher: Batcher, deadline: float) -> None:
         self.spec = batcher.embedder.spec
         self.runs_on = batcher.embedder.runs_on
+        self.cells = batcher.embedder.cells
         self.deadline = deadline
         self.timings = Timings()
         self._batcher = batcher

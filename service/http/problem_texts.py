@@ -36,6 +36,7 @@ _TITLES = {
     "read_only": "Catalogue is read-only",
     "storage_unavailable": "Catalogue unavailable",
     "unauthorized": "API key required",
+    "unsupported_by_model": "Not supported by the model",
     "unsupported_format": "Unsupported image format",
     "unsupported_media_type": "Unsupported content type",
 }

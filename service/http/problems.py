@@ -55,6 +55,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.UnknownProductError: HTTPStatus.NOT_FOUND,
     domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
+    domain.UnsupportedByModelError: HTTPStatus.CONFLICT,
     domain.StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     domain.DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -10,7 +10,7 @@ from PIL import Image
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.attribution import contributions, explain
-from indexer.embedding.base import Photos
+from indexer.embedding.base import VGG16_CELLS, Cells, Photos
 from tests.fakes import PoolingEmbedder
 
 
@@ -30,8 +30,8 @@ def check(model: Embedder, pair: Photos) -> None:
     first, second = model.embed_batch(pair)
     maps, other_maps = model.activations(pair)
     cosine = float(first.astype(np.float64) @ second)
-    assert contributions(maps, second).sum() == pytest.approx(cosine, abs=1e-5)
-    assert contributions(other_maps, first).sum() == pytest.approx(cosine, abs=1e-5)
+    assert contributions(maps, second, VGG16_CELLS).sum() == pytest.approx(cosine, abs=1e-5)
+    assert contributions(other_maps, first, VGG16_CELLS).sum() == pytest.approx(cosine, abs=1e-5)
 
 
 @given(st.integers(0, 10_000))
@@ -56,7 +56,7 @@ def test_equal_largest_values_are_counted_once(
 ) -> None:
     pooled = maps[:4].reshape(2, 2, 2, 2, 3).max(axis=(1, 3)).sum(axis=(0, 1))
     expected = pooled @ other / (np.linalg.norm(pooled) or 1)
-    grid = contributions(maps, other)
+    grid = contributions(maps, other, VGG16_CELLS)
     assert grid.shape == (5, 4)
     assert grid.sum() == pytest.approx(expected, rel=1e-5)
     assert not grid[4].any()
@@ -83,4 +83,14 @@ def test_any_size_of_the_model_gives_a_grid(untrained: Embedder) -> None:
 
 def test_a_photo_that_excites_nothing_agrees_nowhere() -> None:
     maps = np.zeros((4, 4, 6), np.float32)
-    assert not contributions(maps, np.ones(6, np.float32)).any()
+    assert not contributions(maps, np.ones(6, np.float32), VGG16_CELLS).any()
+
+
+@given(st.integers(0, 10_000))
+def test_without_max_pooling_the_parts_sum_up_to_the_score_too(seed: int) -> None:
+    maps, other = np.random.default_rng(seed).normal(size=(2, 3, 5, 4)).astype(np.float32)
+    vectors = [
+        each.mean(axis=(0, 1)) / np.linalg.norm(each.mean(axis=(0, 1))) for each in (maps, other)
+    ]
+    grid = contributions(maps, vectors[1], Cells(32))
+    assert grid.sum() == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)

@@ -102,6 +102,7 @@ class TestSpec:
             {"weights_sha256": "1" * 64},
             {"input_size": 96},
             {"resize": "nearest"},
+            {"pooling": "max"},
             {"numeric_class": "int8"},
         ],
         ids=lambda change: next(iter(change)),

@@ -27,7 +27,7 @@ from service.engine.batching import Batcher
 from service.engine.query_embedder import QueryEmbedder
 from service.errors import DeadlineError
 from tests.conftest import Store, png
-from tests.fakes import PoolingEmbedder
+from tests.fakes import FakeEmbedder, PoolingEmbedder
 from tests.photo_server import PhotoServer, dripping, reply, running
 from tests.service.conftest import serving
 
@@ -310,3 +310,18 @@ def test_a_photo_that_waits_too_long_for_the_model_is_given_up() -> None:
         gate.set()
         busy.result()
     asked.batcher.stop()
+
+
+def test_what_the_model_cannot_do_is_refused_with_a_code(store: Store) -> None:
+    store.add(store.row("red", "red"), store.row("navy", "navy"))
+    embedder = FakeEmbedder()
+    embedder.cells = None
+    with serving(store.catalog.folder.parent, load=lambda _: embedder) as client:
+        refused = [
+            send(client, "/v1/search", scene(), box="auto"),
+            send(client, "/v1/explain", scene(), result="red"),
+            client.post("/v1/explain", json={"product_id": "navy", "result": "red"}),
+        ]
+        for answer in refused:
+            assert (answer.status_code, answer.json["code"]) == (409, "unsupported_by_model")
+        assert send(client, "/v1/search", scene()).status_code == 200
