@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "store/embedded": {"store"},
     "search": {"embedding", "images", "store", "validation"},
-    "evaluation": {"embedding", "feeds", "images", "search", "store"},
+    "evaluation": {"embedding", "feeds", "fetch", "images", "store"},
     "events": {"search", "store/embedded"},
     "access": {"store/embedded"},
     "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},

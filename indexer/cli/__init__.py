@@ -3,6 +3,7 @@
 from indexer.cli.app import main
 from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
+from indexer.cli.evaluate import evaluate
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.read import search, status
@@ -27,6 +28,7 @@ for command in (
     snapshot,
     keys,
     report,
+    evaluate,
     calibrate,
 ):
     main.add_command(command)

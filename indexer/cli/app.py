@@ -81,12 +81,17 @@ class App:
         """The spec of the configured model."""
         return resolve_spec(self.embedding)
 
+    def load(self, settings: EmbeddingSettings) -> Embedder:
+        """Loads a model; takes seconds."""
+        spec = resolve_spec(settings)
+        if not spec.trained:
+            log.print("weights: untrained; for tests only, results are meaningless")
+        with log.status(f"loading {spec.model}, {spec.weights} weights"):
+            return load_embedder(settings)
+
     @cached_property
     def _loaded(self) -> Embedder:
-        if not self.spec.trained:
-            log.print("weights: untrained; for tests only, results are meaningless")
-        with log.status(f"loading {self.spec.model}, {self.spec.weights} weights"):
-            return load_embedder(self.embedding)
+        return self.load(self.embedding)
 
     def embedder(self) -> Embedder:
         """Returns the embedder; the first call takes seconds."""

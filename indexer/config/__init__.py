@@ -5,7 +5,7 @@ the default in `settings`. Paths in the file are relative to the file, paths in 
 to the working directory.
 """
 
-from indexer.config.loading import Setting, load_settings, table
+from indexer.config.loading import Setting, load_settings, replaced, table
 from indexer.config.settings import (
     DEFAULT_COLLECTION,
     AccessSettings,
@@ -32,5 +32,6 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "load_settings",
+    "replaced",
     "table",
 ]

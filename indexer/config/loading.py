@@ -76,6 +76,15 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     return settings
 
 
+def replaced(settings: EmbeddingSettings, changes: Mapping[str, str]) -> EmbeddingSettings:
+    """Returns embedding settings with other values for some keys.
+
+    Raises:
+        ConfigError: a key is unknown or a value invalid.
+    """
+    return _validated(EmbeddingSettings, {**settings.model_dump(), **changes}, ("embedding",))
+
+
 def _sections() -> dict[str, type[Section]]:
     annotations = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {

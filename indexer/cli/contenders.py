@@ -1,0 +1,161 @@
+"""What `evaluate` measures: settings, collections and snapshots, as named on the command line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from indexer.arrays import Vectors
+from indexer.cli.app import App
+from indexer.config import EmbeddingSettings, replaced
+from indexer.embedding import Embedder, resolve_spec
+from indexer.embedding.kinds import Kind, difference, kind_of, way_out
+from indexer.errors import BadParameterError, FingerprintMismatchError
+from indexer.evaluation.labels import (
+    Labelled,
+    LabelsError,
+    common,
+    labelled_collection,
+    labelled_feed,
+    vectors_of,
+)
+from indexer.evaluation.preparing import Model
+from indexer.feeds import Rejection, read_feed
+from indexer.maintenance.inspection import opened
+from indexer.maintenance.snapshots import Snapshots
+from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.catalog.places import location_of
+
+CURRENT = "current"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What to measure, and on which photos.
+
+    Attributes:
+        gallery: the photos that every model has.
+        models: to measure, in the order named.
+        source: of the photos, as shown.
+        rejected: rows of a feed that cannot be used.
+        not_common: photos left out, because not all models have them.
+    """
+
+    gallery: Labelled
+    models: list[Model]
+    source: str
+    rejected: Sequence[Rejection] = ()
+    not_common: int = 0
+
+
+def from_feed(app: App, feed: Path, label: str | None, names: Sequence[str]) -> Material:
+    """Returns the photos of a feed, to be embedded by each of the settings.
+
+    Raises:
+        BadParameterError: a name is not one of settings.
+        LabelsError: no row has the label.
+    """
+    for name in names:
+        if not _is_settings(name):
+            raise BadParameterError(
+                f"received {name!r}; photos from {feed} can be embedded with {CURRENT} settings, or"
+                " others such as weights=imagenet,input_size=224"
+            )
+    gallery, rejected = labelled_feed(read_feed(feed), label)
+    return Material(gallery, [_embedding(app, name) for name in names], str(feed), rejected)
+
+
+def from_collections(app: App, label: str | None, names: Sequence[str]) -> Material:
+    """Returns stored photos: those that all collections and snapshots of the names have.
+
+    Settings embed the photos again.
+
+    Raises:
+        LabelsError: no product has the label, or there is no common photo.
+        UnknownCollectionError: the collection is not configured.
+        SnapshotError: a name is neither a collection nor a snapshot.
+    """
+    stored = [name for name in names if name == CURRENT or not _is_settings(name)] or [CURRENT]
+    galleries = {name: _stored(app, name, label) for name in stored}
+    photos = galleries[stored[0]].gallery
+    for each in galleries.values():
+        photos = photos.keep(common(photos, each.gallery)[0])
+    models = []
+    for name in names:
+        if name in galleries:
+            own = galleries[name]
+            places = common(photos, own.gallery)[1]
+            models.append(own.model(app, name, own.vectors[places]))
+        else:
+            models.append(_embedding(app, name))
+    whole = galleries[stored[0]].gallery
+    if not len(photos.photos):
+        raise LabelsError(f"{' and '.join(stored)} have no photo of the same product in common")
+    source = " and ".join(f"collection {app.collection}" if n == CURRENT else n for n in stored)
+    return Material(photos, models, source, (), len(whole.photos) - len(photos.photos))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A collection or snapshot: photos, vectors, and the settings to embed queries with."""
+
+    gallery: Labelled
+    vectors: Vectors
+    kind: Kind
+    settings: EmbeddingSettings
+
+    def model(self, app: App, name: str, vectors: Vectors) -> Model:
+        """Returns the model of these vectors.
+
+        Its `load` raises a FingerprintMismatchError if the settings are not those of the vectors.
+        """
+
+        @cache
+        def load() -> Embedder:
+            spec = resolve_spec(self.settings)
+            if spec.fingerprint != self.kind.fingerprint:
+                raise FingerprintMismatchError(
+                    f"{name}: {difference(self.kind, spec)}", way_out(self.kind)
+                )
+            return app.load(self.settings)
+
+        fields = {"weights": self.kind.weights, **(self.kind.fields or {})}
+        return Model(name, fields, load, vectors)
+
+
+def _is_settings(name: str) -> bool:
+    return name == CURRENT or "=" in name
+
+
+def _embedding(app: App, name: str) -> Model:
+    settings = app.embedding
+    if name != CURRENT:
+        pairs = [part.partition("=")[::2] for part in name.split(",")]
+        settings = replaced(settings, {key.strip(): value.strip() for key, value in pairs})
+    spec = resolve_spec(settings)
+    fields = {"weights": spec.weights, **spec.fields}
+    return Model(name, fields, cache(partial(app.load, settings)))
+
+
+def _stored(app: App, name: str, label: str | None) -> _Stored:
+    with _opened(app, name) as (catalog, folder, settings), catalog.reader() as reader:
+        kind = kind_of(reader)
+        if kind is None:
+            raise LabelsError(f"{name}: has no products; add some first")
+        gallery = labelled_collection(reader, label, partial(location_of, folder))
+        return _Stored(gallery, vectors_of(reader, gallery.image_ids), kind, settings)
+
+
+@contextmanager
+def _opened(app: App, name: str) -> Iterator[tuple[Catalog, Path, EmbeddingSettings]]:
+    """Opens a collection or a snapshot: the catalogue, the folder of uploads, the settings."""
+    if name == CURRENT:
+        yield app.catalog(), app.folder(), app.embedding
+    elif name in app.settings.collection_names():
+        folder = app.settings.folder_of(name)
+        yield Catalog(folder), folder, app.settings.embedding_of(name)
+    else:
+        snapshots = Snapshots(app.settings.snapshots_of(app.collection))
+        with opened(snapshots, name) as catalog:
+            yield catalog, app.folder(), app.embedding

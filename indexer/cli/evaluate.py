@@ -1,0 +1,158 @@
+"""The command `evaluate`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.contenders import CURRENT, Material, from_collections, from_feed
+from indexer.cli.errors import DONE, FAILED
+from indexer.cli.evaluation_tables import tables
+from indexer.embedding import Embedder
+from indexer.errors import BadParameterError
+from indexer.evaluation.comparison import compare
+from indexer.evaluation.distances import Metric
+from indexer.evaluation.document import Scope, document
+from indexer.evaluation.embedding import Embedded, embed
+from indexer.evaluation.evaluation import evaluate as run
+from indexer.evaluation.preparing import Prepared, prepare_labels, prepare_queries
+from indexer.evaluation.queries import read_queries
+from indexer.evaluation.tasks import Photos
+
+_LABEL = "category"
+
+
+@click.command()
+@click.argument("feed", type=click.Path(path_type=Path), required=False)
+@click.option("--label", help=f"Attribute that makes products alike.  [default: {_LABEL}]")
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV file of query photos and the products that are right for each: columns photo,"
+    " product_id, optionally grade and box.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help=f"What to measure: {CURRENT}, or settings of `embedding` such as"
+    " weights=imagenet,input_size=224. Repeat to compare several with the first."
+    f"  [default: {CURRENT}]",
+)
+@click.option(
+    "--compare",
+    "pair",
+    nargs=2,
+    metavar="A B",
+    help="Compare two: each is a collection, a snapshot, or a MODEL. The exit code is 1 if B is"
+    " worse.",
+)
+@click.option(
+    "--distance",
+    "distances",
+    multiple=True,
+    type=click.Choice(["cosine", "l2", "l1", "hamming"]),
+    default=["cosine"],
+    show_default=True,
+    help="Distance between vectors; repeat for several. Searches use the cosine.",
+)
+@click.option(
+    "-k",
+    "--limit",
+    type=click.IntRange(1, 200),
+    default=10,
+    show_default=True,
+    help="Results of the first page.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=5000,
+    show_default=True,
+    help="Maximum number of queries; of more, a random sample is measured.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of samples and intervals.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=0.001,
+    show_default=True,
+    help="Loss of nDCG that --compare accepts.",
+)
+@reporting
+def evaluate(
+    app: App,
+    feed: Path | None,
+    label: str | None,
+    queries: Path | None,
+    models: tuple[str, ...],
+    pair: tuple[str, str] | None,
+    distances: tuple[Metric, ...],
+    limit: int,
+    sample: int,
+    seed: int,
+    tolerance: float,
+) -> Output:
+    """Measure the quality of the search results with labels or judgements.
+
+    Without FEED, the products of the collection are measured by their stored vectors: each photo
+    searches for the others (leave-one-out), and products with the same LABEL are right. FEED is a
+    folder with a subfolder for each label, or any feed that `add` reads: its photos are embedded,
+    the collection is not used. With --queries, other photos search. docs/quality.md explains the
+    numbers.
+    """
+    names = _names(models, pair, distances)
+    if queries and label:
+        raise BadParameterError("pass either --label or --queries, which name the right products")
+    by = None if queries else label or _LABEL
+    material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
+    prepared = _prepared(app, material, queries, sample, seed)
+    evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
+    scope = Scope.of(
+        prepared,
+        evaluation,
+        source=material.source,
+        judged_by=f"attribute {by}" if by else f"{queries}",
+        not_common=material.not_common,
+    )
+    verdict = compare(evaluation, tolerance) if pair else None
+    return Output(
+        document(scope, evaluation, material.models, verdict),
+        tables(scope, evaluation, verdict),
+        FAILED if verdict and verdict.outcome == "regression" else DONE,
+        [f"rejected: {each.source}: {each.reason}" for each in material.rejected],
+    )
+
+
+def _names(
+    models: Sequence[str], pair: tuple[str, str] | None, distances: Sequence[Metric]
+) -> Sequence[str]:
+    if pair and (models or len(distances) > 1):
+        raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
+    names = pair or models or (CURRENT,)
+    if len(set(names)) < len(names):
+        raise BadParameterError(f"received {', '.join(names)}; each must be different")
+    return names
+
+
+def _prepared(
+    app: App, material: Material, queries: Path | None, sample: int, seed: int
+) -> Prepared:
+    limits = app.settings.images.limits()
+
+    def embedded(photos: Photos, embedder: Embedder) -> Embedded:
+        with Progress(console=log) as progress:
+            task = progress.add_task("embedding", total=len(photos))
+            return embed(
+                photos, app.photos.read, embedder, limits, lambda n: progress.advance(task, n)
+            )
+
+    if queries is None:
+        return prepare_labels(material.gallery, material.models, embedded, sample=sample, seed=seed)
+    judged = read_queries(queries)
+    return prepare_queries(
+        material.gallery, judged, material.models, embedded, sample=sample, seed=seed
+    )

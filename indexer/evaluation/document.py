@@ -1,0 +1,156 @@
+"""An evaluation as one JSON document, and as sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from indexer.evaluation.bootstrap import LEVEL
+from indexer.evaluation.comparison import Verdict
+from indexer.evaluation.evaluation import Evaluation, Result
+from indexer.evaluation.preparing import Model, Prepared
+
+_DIGITS = 4
+_NAMED = 10  # ids or labels in a sentence
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was measured, and what was left out.
+
+    Attributes:
+        source: of the gallery, as shown.
+        judged_by: of the judgements, as shown.
+        products: in the gallery.
+        photos: in the gallery.
+        candidates: photos that could be queries, before the sample.
+        queries: measured.
+        unanswerable: queries left out, because no other product is right for them.
+        copies: queries with exact copies of their photo in other products, which were excluded.
+        other_photos: queries with other photos of their product, which were excluded.
+        unlabelled: products left out, because they have no label.
+        single: labels of only one product.
+        unreadable: location and reason of photos left out.
+        unknown: product ids in the judgements that the gallery does not have.
+        not_common: photos left out, because not all that is compared has them.
+    """
+
+    source: str
+    judged_by: str
+    products: int
+    photos: int
+    candidates: int
+    queries: int
+    unanswerable: int
+    copies: int
+    other_photos: int
+    unlabelled: int
+    single: Sequence[str]
+    unreadable: Mapping[str, str]
+    unknown: Sequence[str]
+    not_common: int
+
+    @classmethod
+    def of(
+        cls,
+        prepared: Prepared,
+        evaluation: Evaluation,
+        *,
+        source: str,
+        judged_by: str,
+        not_common: int,
+    ) -> "Scope":
+        """Returns the scope of an evaluation."""
+        task, labelled = prepared.task, prepared.labelled
+        return cls(
+            source=source,
+            judged_by=judged_by,
+            products=len(task.gallery.product_ids),
+            photos=len(task.gallery),
+            candidates=prepared.candidates,
+            queries=evaluation.queries,
+            unanswerable=len(task.queries) - evaluation.queries,
+            copies=task.with_copies,
+            other_photos=task.with_other_photos,
+            unlabelled=labelled.unlabelled,
+            single=labelled.single,
+            unreadable=prepared.errors,
+            unknown=prepared.unknown,
+            not_common=not_common,
+        )
+
+    def sentences(self) -> Iterator[str]:
+        """Yields what a reader of the numbers must know."""
+        yield (
+            f"{self.queries:,} query photos, {self.products:,} products with {self.photos:,} photos"
+            f" from {self.source}; judged by {self.judged_by}"
+        )
+        if self.candidates > self.queries + self.unanswerable:
+            yield f"queries: a random sample of {self.candidates:,} photos"
+        counted = {
+            "queries left out, because no other product is right": self.unanswerable,
+            "queries with exact copies in other products, which were excluded": self.copies,
+            "queries with other photos of the same product, which were excluded": self.other_photos,
+            "products left out, because they have no label": self.unlabelled,
+            "photos left out, because not all that is compared has them": self.not_common,
+        }
+        yield from (f"{what}: {number:,}" for what, number in counted.items() if number)
+        named = {
+            "labels of only one product": self.single,
+            "photos that cannot be read": [f"{at} ({why})" for at, why in self.unreadable.items()],
+            "products in the judgements that do not exist": self.unknown,
+        }
+        for what, names in named.items():
+            if names:
+                more = ", ..." if len(names) > _NAMED else ""
+                yield f"{what}: {len(names):,} ({', '.join(names[:_NAMED])}{more})"
+
+
+def document(
+    scope: Scope, evaluation: Evaluation, models: Sequence[Model], verdict: Verdict | None
+) -> dict[str, Any]:
+    """Returns the evaluation for `--json`.
+
+    Args:
+        scope: what was measured.
+        evaluation: the results.
+        models: that were measured.
+        verdict: of a comparison.
+    """
+    settings = {model.name: dict(model.fields) for model in models}
+    return {
+        **asdict(scope),
+        "k": evaluation.k,
+        "seed": evaluation.seed,
+        "level": LEVEL,
+        "chance": {name: round(value, _DIGITS) for name, value in evaluation.chance.items()},
+        "results": [
+            {**_result(result), "settings": settings[result.vectors.name]}
+            for result in evaluation.results
+        ],
+        "comparison": None if verdict is None else _rounded(asdict(verdict)),
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "model": result.vectors.name,
+        "distance": result.distance,
+        "metrics": {name: asdict(each) for name, each in result.metrics.items()},
+        "difference": None,
+        "min_score": result.threshold and asdict(result.threshold),
+        "classes": [asdict(each) for each in result.classes],
+    }
+    if result.difference:
+        fields["difference"] = {name: asdict(each) for name, each in result.difference.items()}
+    return {name: _rounded(value) for name, value in fields.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """Rounds all numbers of a document."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return value

@@ -1,0 +1,130 @@
+"""Measures models and distances on one task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from indexer.evaluation.bootstrap import Interval, intervals
+from indexer.evaluation.classes import ClassResult, by_class
+from indexer.evaluation.distances import Metric
+from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.measuring import Measured, Vectorised, measure
+from indexer.evaluation.tasks import SameLabel, Task
+from indexer.evaluation.threshold import Threshold, propose
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model with one distance.
+
+    Attributes:
+        vectors: of the model.
+        distance: between them.
+        metrics: means over the queries by name, with their intervals.
+        difference: of each metric to the first result, paired by query; None for the first.
+        threshold: the proposed `min_score`; None for other distances than that of searches.
+        classes: results by label, the worst first; empty without labels.
+        measured: the results of each query.
+    """
+
+    vectors: Vectorised
+    distance: Metric
+    metrics: dict[str, Interval]
+    difference: dict[str, Interval] | None
+    threshold: Threshold | None
+    classes: list[ClassResult]
+    measured: Measured
+
+    @property
+    def name(self) -> str:
+        """Model and distance, as shown."""
+        return f"{self.vectors.name}, {self.distance}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of all models and distances on one task.
+
+    Attributes:
+        task: what was searched for.
+        k: number of results that count as the first page.
+        seed: of samples and intervals.
+        chance: the metrics of a random order.
+        results: at least one.
+    """
+
+    task: Task
+    k: int
+    seed: int
+    chance: dict[str, float]
+    results: list[Result]
+
+    @property
+    def queries(self) -> int:
+        """The number of queries measured: those with a right product in the gallery."""
+        return len(self.results[0].measured.queries)
+
+    @property
+    def main_metrics(self) -> list[str]:
+        """The metrics to show first.
+
+        Of a label that most products have, few products fit on a page, so that neither the recall
+        nor the hit rate of the page says much.
+        """
+        k = self.k
+        if isinstance(self.task.judgements, SameLabel):
+            names = ["precision@1", f"precision@{k}", "mAP", f"nDCG@{k}"]
+        else:
+            names = ["precision@1", f"hit_rate@{k}", f"recall@{k}", "mAP", f"nDCG@{k}"]
+        return list(dict.fromkeys(names))
+
+
+def evaluate(
+    task: Task, models: Sequence[Vectorised], distances: Sequence[Metric], *, k: int, seed: int
+) -> Evaluation:
+    """Measures every model with every distance.
+
+    Args:
+        task: queries, gallery and judgements.
+        models: vectors of the photos; the first one is the reference of the others.
+        distances: the first one is the reference of the others.
+        k: number of results that count as the first page.
+        seed: of the intervals.
+
+    Raises:
+        LabelsError: no query has a right product in the gallery.
+    """
+    results: list[Result] = []
+    for vectors in models:
+        for distance in distances:
+            measured = measure(task, vectors, distance, k)
+            if not len(measured.queries):
+                raise LabelsError("nothing to measure: no query has a right product in the gallery")
+            first = results[0].measured if results else None
+            results.append(_result(task, vectors, distance, measured, first, seed))
+    chance = {name: float(each.mean()) for name, each in results[0].measured.chance.items()}
+    return Evaluation(task, k, seed, chance, results)
+
+
+def _result(
+    task: Task,
+    vectors: Vectorised,
+    distance: Metric,
+    measured: Measured,
+    first: Measured | None,
+    seed: int,
+) -> Result:
+    # Photos of one product depend on each other.
+    groups = task.queries.owners[measured.queries]
+    difference = None
+    if first is not None:
+        changes = {name: each - first.values[name] for name, each in measured.values.items()}
+        difference = intervals(changes, groups, seed=seed)
+    return Result(
+        vectors,
+        distance,
+        intervals(measured.values, groups, seed=seed),
+        difference,
+        propose(measured) if distance == "cosine" else None,
+        by_class(task.judgements, measured) if isinstance(task.judgements, SameLabel) else [],
+        measured,
+    )

@@ -1,0 +1,202 @@
+"""Labelled photos, from a collection or from a feed."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from indexer.arrays import Ids, Vectors, batched
+from indexer.errors import ImageSearchError
+from indexer.evaluation.metrics import Flags
+from indexer.evaluation.tasks import Photos
+from indexer.feeds import FeedRow, Rejection
+from indexer.store import Attributes, AttributeValue, Image, Product, Reader
+
+_BATCH = 500
+_SHOWN = 20
+_ANY = "any"
+
+
+class LabelsError(ImageSearchError):
+    """There is nothing to measure with: labels or judgements are missing or malformed."""
+
+    code = "bad_labels"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Photos of products with a label.
+
+    Attributes:
+        photos: of the products, in code point order of their ids.
+        names: of the labels.
+        labels: (products,), index of each product's label in `names`.
+        image_ids: (photos,), of a collection; of a feed, the numbers of the photos.
+        unlabelled: number of products without the label, which are left out.
+    """
+
+    photos: Photos
+    names: list[str]
+    labels: Ids
+    image_ids: Ids
+    unlabelled: int
+
+    def keep(self, kept: Flags | Ids) -> "Labelled":
+        """Returns some of the photos, and the products that have one of them."""
+        photos = self.photos.keep(kept)
+        products, owners = np.unique(photos.owners, return_inverse=True)
+        ids = [self.photos.product_ids[product] for product in products.tolist()]
+        photos = replace(photos, product_ids=ids, owners=owners)
+        return replace(
+            self, photos=photos, labels=self.labels[products], image_ids=self.image_ids[kept]
+        )
+
+    @property
+    def single(self) -> list[str]:
+        """The labels that only one product has."""
+        counts = np.bincount(self.labels, minlength=len(self.names))
+        return [self.names[label] for label in np.flatnonzero(counts == 1).tolist()]
+
+
+def labelled_collection(
+    reader: Reader, label: str | None, locate: Callable[[Image], str]
+) -> Labelled:
+    """Returns the photos of a collection.
+
+    Args:
+        reader: of the collection.
+        label: name of the attribute; None if labels are not needed.
+        locate: returns where the file of a photo is.
+
+    Raises:
+        LabelsError: no product has the attribute.
+    """
+    products: list[Product] = []
+    for batch in batched(reader.product_ids(), _BATCH):
+        found = reader.products(batch)
+        products += [found[product_id] for product_id in batch]
+    images = [[_Photo(locate(i), i.content_hash, i.image_id) for i in p.images] for p in products]
+    return _labelled(
+        label,
+        ((p.product_id, p.attributes, i) for p, i in zip(products, images, strict=True)),
+    )
+
+
+def labelled_feed(
+    rows: Iterable[FeedRow | Rejection], label: str | None
+) -> tuple[Labelled, list[Rejection]]:
+    """Returns the photos of a feed, whose content hashes are not known yet, and rejected rows.
+
+    Args:
+        rows: of the feed.
+        label: name of the attribute; None if labels are not needed.
+
+    Raises:
+        LabelsError: no product has the label.
+    """
+    good: list[FeedRow] = []
+    rejected: list[Rejection] = []
+    for row in rows:
+        (good if isinstance(row, FeedRow) else rejected).append(row)  # type: ignore[arg-type]
+    good.sort(key=lambda row: row.product_id)
+    products = ((r.product_id, r.attributes, [_Photo(i.location) for i in r.images]) for r in good)
+    labelled = _labelled(label, products)
+    return replace(labelled, image_ids=np.arange(len(labelled.photos))), rejected
+
+
+def vectors_of(reader: Reader, image_ids: Ids) -> Vectors:
+    """Returns the stored vectors of images, in this order: (n, dimension)."""
+    found = list(reader.all_vectors())
+    ids = np.concatenate([chunk for chunk, _ in found])
+    places = np.searchsorted(ids, image_ids)
+    return np.concatenate([vectors for _, vectors in found])[places]
+
+
+def common(first: Labelled, second: Labelled) -> tuple[Ids, Ids]:
+    """Returns the places of the photos that both have for the same product, in the same order."""
+    places = {key: place for place, key in enumerate(_keys(second))}
+    pairs = {key: (place, places[key]) for place, key in enumerate(_keys(first)) if key in places}
+    both = np.array(list(pairs.values()), np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _keys(labelled: Labelled) -> list[tuple[str, str]]:
+    photos = labelled.photos
+    owners = (photos.product_ids[owner] for owner in photos.owners.tolist())
+    return list(zip(owners, photos.content_hashes, strict=True))
+
+
+@dataclass(frozen=True)
+class _Photo:
+    location: str
+    content_hash: str = ""
+    image_id: int = 0
+
+
+def _labelled(
+    label: str | None, products: Iterable[tuple[str, Attributes, list[_Photo]]]
+) -> Labelled:
+    names: dict[str, str] = {}  # as compared -> as first written
+    ids: list[str] = []
+    labels: list[str] = []
+    owners: list[int] = []
+    photos: list[_Photo] = []
+    others: Counter[str] = Counter()
+    unlabelled = 0
+    for product_id, attributes, of_product in products:
+        others.update(attributes.keys())
+        value = _ANY if label is None else _text(attributes.get(label, ""))
+        if not value or not of_product:
+            unlabelled += 1
+            continue
+        names.setdefault(value.casefold(), value)
+        labels.append(value.casefold())
+        owners += [len(ids)] * len(of_product)
+        ids.append(product_id)
+        photos += of_product
+    if not ids:
+        raise LabelsError(_nothing(label, others))
+    places = {key: place for place, key in enumerate(names)}
+    return Labelled(
+        Photos(
+            ids,
+            np.array(owners),
+            [photo.location for photo in photos],
+            [photo.content_hash for photo in photos],
+            [None] * len(photos),
+        ),
+        list(names.values()),
+        np.array([places[key] for key in labels]),
+        np.array([photo.image_id for photo in photos]),
+        unlabelled,
+    )
+
+
+def _text(value: AttributeValue) -> str:
+    """Returns a value as a label; of a list, which is stored as JSON, the first one."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            first = next(islice(json.loads(value), 1), "")
+        except (ValueError, RecursionError):
+            return value.strip()
+        return str(first).strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _nothing(label: str | None, others: Counter[str]) -> str:
+    if label is None:
+        return "there is no product with a photo"
+    if not others:
+        return (
+            f"no product has a {label}: put the photos of each label into a subfolder with its"
+            " name, or use a feed or a collection with attributes"
+        )
+    known = ", ".join(name for name, _ in others.most_common(_SHOWN))
+    return f"no product has the attribute {label!r}; choose one with --label: {known}"

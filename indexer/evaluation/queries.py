@@ -1,0 +1,130 @@
+"""Judgements from a file: query photos, and the products that are right for each.
+
+A CSV file in UTF-8 with one row for each pair, and the columns
+
+- `photo`: path relative to the file, or URL;
+- `product_id`: a right product. Several rows of a photo name several;
+- `grade` (optional): how right it is, a number of at least 0; 1 if empty. Only nDCG tells grades
+  apart, for all other metrics a product with a grade above 0 is right;
+- `box` (optional): the part of the photo to search with: x1,y1,x2,y2 as fractions.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from indexer.arrays import Ids
+from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.tasks import Grades, Photos
+from indexer.fetch import is_url
+from indexer.images import Box
+
+_REQUIRED = {"photo", "product_id"}
+_COLUMNS = _REQUIRED | {"grade", "box"}
+
+_Key = tuple[str, Box | None]  # location, part of the photo
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Query photos, and the grades of products by id for each."""
+
+    photos: Photos
+    grades: Sequence[Mapping[str, float]]
+
+    def grades_in(self, product_ids: Sequence[str], queries: Ids) -> tuple[Grades, list[str]]:
+        """Returns the grades of some queries by the index of products, and ids that are missing."""
+        places = {product_id: place for place, product_id in enumerate(product_ids)}
+        chosen = [self.grades[query] for query in queries.tolist()]
+        known = [{places[i]: grade for i, grade in each.items() if i in places} for each in chosen]
+        missing = {product_id for each in chosen for product_id in each if product_id not in places}
+        return Grades(known, len(places)), sorted(missing)
+
+
+def read_queries(path: Path) -> Judged:
+    """Reads a file of judgements.
+
+    Raises:
+        LabelsError: the file cannot be read or is malformed; the text names the line.
+    """
+    grades: dict[_Key, dict[str, float]] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
+            _require_columns(path, rows.fieldnames or ())
+            for row in rows:
+                try:
+                    _add(row, path.absolute().parent, grades)
+                except ValueError as error:
+                    raise LabelsError(f"{path}, line {rows.line_num}: {error}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+    if not grades:
+        raise LabelsError(f"{path}: has no rows; a row is a photo and the id of a right product")
+    files, owners = np.unique([location for location, _ in grades], return_inverse=True)
+    photos = Photos(
+        product_ids=[Path(file).name for file in files.tolist()],
+        owners=owners,
+        locations=[location for location, _ in grades],
+        content_hashes=[""] * len(grades),
+        boxes=[box for _, box in grades],
+    )
+    return Judged(photos, list(grades.values()))
+
+
+def _require_columns(path: Path, columns: Sequence[str]) -> None:
+    if missing := _REQUIRED.difference(columns):
+        raise LabelsError(
+            f"{path}: the first row must name the columns photo and product_id, optionally grade"
+            f" and box; missing: {', '.join(sorted(missing))}"
+        )
+    if unknown := set(columns) - _COLUMNS:
+        raise LabelsError(f"{path}: unknown columns: {', '.join(map(str, sorted(unknown)))}")
+
+
+def _add(
+    row: Mapping[str | None, str | None], folder: Path, grades: dict[_Key, dict[str, float]]
+) -> None:
+    """Adds one row.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    cells = {name: (row.get(name) or "").strip() for name in _COLUMNS}
+    if None in row or not (cells["photo"] and cells["product_id"]):
+        raise ValueError("expected a photo and a product_id, and one cell for each column")
+    photo = cells["photo"]
+    location = photo if is_url(photo) else str(folder / photo)
+    of_query = grades.setdefault((location, _box(cells["box"])), {})
+    grade = _grade(cells["grade"])
+    if of_query.setdefault(cells["product_id"], grade) != grade:
+        raise ValueError(f"product {cells['product_id']!r} has two grades for {photo}")
+
+
+def _grade(text: str) -> float:
+    try:
+        grade = float(text or 1)
+    except ValueError:
+        grade = math.nan
+    if not 0 <= grade < math.inf:
+        raise ValueError(f"grade: received {text!r}; must be a number of at least 0")
+    return grade
+
+
+def _box(text: str) -> Box | None:
+    if not text:
+        return None
+    try:
+        x1, y1, x2, y2 = map(float, text.split(","))
+    except ValueError:
+        x1 = y1 = x2 = y2 = math.nan
+    if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+        raise ValueError(
+            f"box: received {text!r}; must be x1,y1,x2,y2 with 0 <= x1 < x2 <= 1 and"
+            " 0 <= y1 < y2 <= 1"
+        )
+    return x1, y1, x2, y2

@@ -1,0 +1,251 @@
+"""`evaluate`: from labels or judgements to metrics and a verdict."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from indexer.arrays import Vectors
+from indexer.cli import app, contenders
+from indexer.config import EmbeddingSettings
+from indexer.embedding import Embedder, EmbeddingSpec
+from indexer.embedding.base import Photos
+from tests.fakes import FAKE_SPEC, FakeEmbedder
+from tests.indexer.cli.conftest import Shop
+
+LABELLED = {
+    "red/a": (250, 10, 10),
+    "red/b": (250, 12, 10),
+    "red/c": (250, 10, 12),
+    "blue/a": (10, 10, 250),
+    "blue/b": (12, 10, 250),
+    "blue/odd": (200, 80, 80),  # its nearest are red
+    "green/only": (10, 250, 10),
+}
+
+
+class Blind(FakeEmbedder):
+    """A model that sees no colours, only brightness."""
+
+    def embed_batch(self, images: Photos) -> Vectors:
+        grey = images.mean(axis=3, keepdims=True).repeat(3, axis=3)
+        return super().embed_batch(grey.astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def _models(monkeypatch: pytest.MonkeyPatch, shop: Shop) -> None:
+    """`weights=blind` is another model than the configured one."""
+    blind = Blind(replace(FAKE_SPEC, weights="blind", weights_sha256="b" * 64))
+
+    def load(settings: EmbeddingSettings) -> Embedder:
+        return blind if settings.weights == "blind" else shop.embedder
+
+    def spec(settings: EmbeddingSettings) -> EmbeddingSpec:
+        return load(settings).spec
+
+    monkeypatch.setattr(app, "load_embedder", load)
+    monkeypatch.setattr(app, "resolve_spec", spec)
+    monkeypatch.setattr(contenders, "resolve_spec", spec)
+
+
+def folder(shop: Shop, photos: Mapping[str, object] = LABELLED) -> Path:
+    for name, colour in photos.items():
+        shop.photo(f"labelled/{name}.png", colour)
+    return shop.folder / "labelled"
+
+
+def judged(shop: Shop, header: str, *rows: tuple[object, ...]) -> Path:
+    path = shop.folder / "queries.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header.split(), *rows])
+    return path
+
+
+def value(document: Any, metric: str, result: int = 0) -> float:
+    found: float = document["results"][result]["metrics"][metric]["value"]
+    return found
+
+
+def test_a_folder_is_measured_by_the_names_of_its_subfolders(shop: Shop) -> None:
+    document = shop.run("evaluate", folder(shop), "--json").json
+    assert (document["queries"], document["products"]) == (6, 7)
+    assert (document["unanswerable"], document["single"]) == (1, ["green"])
+    assert value(document, "precision@1") == round(5 / 6, 4)
+    assert document["chance"]["precision@1"] == round(2 / 6, 4)
+    worst = document["results"][0]["classes"][0]
+    assert (worst["label"], worst["precision_at_1"]) == ("blue", round(2 / 3, 4))
+    assert worst["confused_with"] == [["red", 1]]
+
+
+def test_a_collection_is_measured_by_its_stored_vectors(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    before = shop.embedder.images_seen
+    stored = shop.run("evaluate", "--json").json
+    assert shop.embedder.images_seen == before
+    embedded = shop.run("evaluate", folder(shop), "--json").json
+    assert stored["results"][0]["metrics"] == embedded["results"][0]["metrics"]
+
+
+def test_copies_and_other_photos_of_the_product_are_excluded_and_counted(shop: Shop) -> None:
+    shop.photo("1.png", (250, 10, 10))
+    shop.photo("2.png", (240, 10, 10))
+    shop.photo("3.png", (10, 10, 250))
+    feed = shop.folder / "feed.csv"
+    rows = ["id,image_link,additional_image_link,kind", "a,1.png,2.png,x", "b,1.png,3.png,x"]
+    feed.write_text("\n".join([*rows, "c,2.png,,y", "d,3.png,,y", "e,3.png,,"]) + "\n")
+    shop.run("add", feed)
+    document = shop.run("evaluate", "--label", "kind", "--json").json
+    assert (document["products"], document["photos"], document["unlabelled"]) == (4, 6, 1)
+    # a's 2.png finds b by 1.png, not its copy in c; b's 1.png finds c, not its copy in a.
+    assert (document["other_photos"], document["copies"]) == (4, 6)
+    assert document["queries"] == 6
+
+
+def test_query_photos_are_measured_by_the_products_named_for_them(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    reddish, bluish = shop.photo("q1.png", (250, 11, 10)), shop.photo("q2.png", (14, 12, 245))
+    queries = judged(
+        shop,
+        "photo product_id grade",
+        (reddish, "red/a", 2),
+        (reddish, "red/b", ""),
+        (bluish, "blue/a", 1),
+        (bluish, "red/c", 0),
+        (bluish, "sold-out", 1),
+    )
+    document = shop.run("evaluate", "--queries", queries, "-k", 2, "--json").json
+    assert (document["queries"], document["unknown"]) == (2, ["sold-out"])
+    assert value(document, "hit_rate@2") == 1
+    assert value(document, "recall@2") == 1
+    assert document["results"][0]["classes"] == []
+
+
+def test_a_box_selects_a_part_of_the_query_photo(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    half = shop.folder / "half.png"
+    both = Image.new("RGB", (64, 32), (250, 10, 10))
+    both.paste((10, 10, 250), (32, 0, 64, 32))
+    both.save(half)
+    queries = judged(shop, "photo product_id box", (half, "blue/a", "0.5,0,1,1"))
+    assert value(shop.run("evaluate", "--queries", queries, "--json").json, "precision@1") == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        ("photo", ("q.png",), "missing: product_id"),
+        ("photo product_id colour", ("q.png", "a", "red"), "unknown columns: colour"),
+        ("photo product_id", ("q.png", ""), "line 2: expected a photo and a product_id"),
+        ("photo product_id", ("q.png", "a", "b"), "line 2: expected a photo and a product_id"),
+        ("photo product_id grade", ("q.png", "a", "-1"), "line 2: grade: received '-1'"),
+        ("photo product_id grade", ("q.png", "a", "nan"), "line 2: grade: received 'nan'"),
+        ("photo product_id box", ("q.png", "a", "0,0,2,1"), "line 2: box: received '0,0,2,1'"),
+        ("photo product_id box", ("q.png", "a", "left"), "line 2: box: received 'left'"),
+    ],
+)
+def test_a_malformed_file_of_judgements_is_an_error_with_its_line(
+    shop: Shop, header: str, row: tuple[str, ...], reason: str
+) -> None:
+    shop.run("add", folder(shop))
+    ran = shop.run("evaluate", "--queries", judged(shop, header, row), "--json")
+    assert ran.code == 1
+    assert ran.json["error"]["code"] == "bad_labels"
+    assert reason in ran.err
+
+
+def test_several_models_and_distances_are_compared_with_the_first(shop: Shop) -> None:
+    arguments = ("--model", "current", "--model", "weights=blind")
+    distances = ("--distance", "cosine", "--distance", "l1", "--distance", "hamming")
+    document = shop.run("evaluate", folder(shop), *arguments, *distances, "--json").json
+    rows = [(row["model"], row["distance"]) for row in document["results"]]
+    assert rows == [
+        (model, distance)
+        for model in ("current", "weights=blind")
+        for distance in ("cosine", "l1", "hamming")
+    ]
+    first, *others = document["results"]
+    assert first["difference"] is None
+    assert first["settings"]["weights"] == "fake"
+    assert others[2]["settings"]["weights"] == "blind"
+    lost = value(document, "mAP", 3) - value(document, "mAP")
+    assert others[2]["difference"]["mAP"]["value"] == pytest.approx(lost, abs=2e-4)
+
+
+def test_a_worse_model_is_a_regression_and_fails(shop: Shop) -> None:
+    photos = {f"red/{n}": (250 - n, 0, 0) for n in range(8)}
+    photos |= {f"blue/{n}": (0, 0, 250 - n) for n in range(8)}
+    labelled = folder(shop, photos)
+    worse = shop.run("evaluate", labelled, "--compare", "current", "weights=blind", "--json")
+    assert (worse.code, worse.json["comparison"]["outcome"]) == (1, "regression")
+    assert worse.json["comparison"]["difference"]["high"] < -0.001
+    tolerated = ("--compare", "current", "weights=blind", "--tolerance", 1)
+    assert shop.run("evaluate", labelled, *tolerated).code == 0
+    better = shop.run("evaluate", labelled, "--compare", "weights=blind", "current", "--json")
+    assert (better.code, better.json["comparison"]["outcome"]) == (0, "improvement")
+
+
+def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Shop) -> None:
+    config = shop.folder / "config.yaml"
+    config.write_text("collections: {other: {}}\n")
+    labelled = folder(shop)
+    shop.run("add", labelled)
+    snapshot = shop.run("snapshot", "create", "--json").json["name"]
+    shop.photo("labelled/blue/new.png", (10, 10, 200))
+    shop.run("add", labelled)
+    shop.run("--collection", "other", "add", labelled)
+    for other, missing in (("other", 0), (snapshot, 1)):
+        ran = shop.run("evaluate", "--compare", "default", other, "--json")
+        assert (ran.code, ran.json["comparison"]["outcome"]) == (0, "no difference")
+        assert (ran.json["photos"], ran.json["not_common"]) == (8 - missing, missing)
+    assert shop.run("snapshot", "verify", snapshot).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("--label", "colour"), 1, "no product has the attribute 'colour'; choose one"),
+        (("--label", "category", "--queries", "q.csv"), 2, "either --label or --queries"),
+        (("--model", "current", "--compare", "current", "other"), 2, "pass no --model"),
+        (("--compare", "current", "current"), 2, "each must be different"),
+        (("--compare", "current", "missing"), 1, "no snapshot 'missing'"),
+        (("--model", "wieghts=fashion"), 2, "did you mean weights"),
+        (("--model", "input_size=7"), 2, "embedding.input_size: received"),
+        (("labelled", "--model", "other"), 2, "received 'other'"),
+    ],
+)
+def test_what_cannot_be_measured_is_an_error(
+    shop: Shop, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    shop.run("add", folder(shop))
+    ran = shop.run("evaluate", *arguments)
+    assert (ran.code, text in ran.err) == (code, True), ran.err
+
+
+def test_a_sample_of_the_queries_is_drawn_with_a_seed(shop: Shop) -> None:
+    labelled = folder(shop)
+    first, again = (shop.run("evaluate", labelled, "--sample", 3, "--json").json for _ in range(2))
+    assert first == again
+    assert (first["queries"] + first["unanswerable"], first["candidates"]) == (3, 7)
+
+
+def test_photos_that_cannot_be_read_are_left_out_and_named(shop: Shop) -> None:
+    labelled = folder(shop)
+    (labelled / "red" / "broken.jpg").write_bytes(b"no photo")
+    ran = shop.run("evaluate", labelled)
+    assert ran.code == 0
+    assert "photos that cannot be read: 1" in ran.out
+    assert "broken.jpg" in ran.out
+    assert "6 query photos, 7 products" in ran.out
+
+
+def test_the_table_shows_metrics_chance_and_the_worst_class(shop: Shop) -> None:
+    out = shop.run("evaluate", folder(shop)).out
+    assert "0.833" in out
+    assert "chance" in out
+    assert "worst classes of current, cosine" in out
+    assert "min_score" in out
