@@ -135,6 +135,10 @@ class CatalogError(ImageSearchError):
     code = "bad_catalog"
 
 
+class DamagedError(CatalogError):
+    """Stored data is damaged. Unlike other errors of the catalogue, this one is permanent."""
+
+
 class StorageError(CatalogError):
     """The disk refuses reads or writes at the moment. Stored data is intact."""
 

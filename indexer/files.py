@@ -1,15 +1,17 @@
-"""Atomic, durable writing of files, and errors of the storage."""
+"""Atomic, durable writes, the writer lock of a folder, and errors of the storage."""
 
 import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from indexer.errors import CatalogError, DiskFullError, ReadOnlyError, StorageError
+from indexer.errors import CatalogError, DiskFullError, LockedError, ReadOnlyError, StorageError
 
+_LOCK = "writer.lock"
 _KINDS: dict[int, type[CatalogError]] = {
     errno.ENOSPC: DiskFullError,
     errno.EDQUOT: DiskFullError,
@@ -66,6 +68,36 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def writer_lock(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder, for one writer at a time.
+
+    The system releases it when the process ends. The lock file contains the pid of the holder.
+
+    Raises:
+        LockedError: another process holds the lock.
+        StorageError: the lock file cannot be created.
+    """
+    path = folder / _LOCK
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise storage_error(f"{path}: cannot be created", error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip()
+            raise LockedError(str(path), int(holder) if holder.isdigit() else None) from None
+        with suppress(OSError):  # a full disk must not stop a writer that frees space
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def storage_error(

@@ -9,14 +9,13 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
 from indexer.errors import ImageSearchError
-from indexer.files import write_atomically
-from indexer.store.embedded.catalog.lock import writer_lock
-from indexer.store.embedded.catalog.schema import now
+from indexer.files import write_atomically, writer_lock
 
 Scope = Literal["search", "events", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -101,7 +100,8 @@ class Keys:
             KeysError: the file cannot be read or written.
         """
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        key = Key(key_id, name, tuple(dict.fromkeys(scopes)), _hash(secret), now())
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        key = Key(key_id, name, tuple(dict.fromkeys(scopes)), _hash(secret), now)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 from pydantic import ValidationError
@@ -13,10 +12,8 @@ from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer, require_png
 from indexer.embedding.kinds import difference, kind_of, way_out
 from indexer.errors import BadParameterError, ImageError
-from indexer.fetch import is_url
 from indexer.images import read_photo
 from indexer.search import Answer, SearchParameters, search_by_photos
-from indexer.store import Image
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.validation import explained
 
@@ -71,7 +68,7 @@ def search(
     if plot:
         query = image or product or parameters.more_like[0]
         plot_answer(answer, app.catalog(), query, plot, app.photos)
-    return Output(answer.document(_image_url), Group(_table(answer), *_facets(answer)))
+    return Output(answer.document(), Group(_table(answer), *_facets(answer)))
 
 
 def _read(app: App, image: Path) -> bytes:
@@ -130,13 +127,6 @@ def _parameters(options: dict[str, Any]) -> SearchParameters:
         return SearchParameters.model_validate(given)
     except ValidationError as invalid:
         raise BadParameterError(explained(SearchParameters, invalid)) from None
-
-
-def _image_url(collection: str, image: Image) -> str:
-    """Returns the URL of a photo, as in the responses of the HTTP service."""
-    if is_url(image.location):
-        return image.location
-    return f"/v1/images/{image.image_id}?collection={quote(collection)}"
 
 
 def _table(answer: Answer) -> Table:

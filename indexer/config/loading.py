@@ -1,26 +1,23 @@
 """Loads settings, and reports an invalid one in one line."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ValidationError
 
 from indexer.config.settings import (
     WEIGHTS_PRESETS,
-    CollectionSettings,
     EmbeddingSettings,
     Section,
     Settings,
     StorageSettings,
 )
 from indexer.errors import ConfigError
-from indexer.validation import reason, shown
+from indexer.validation import explained, unknown
 
 PREFIX = "IMAGE_SEARCH_"
 # Other variables with the prefix: the path of the settings file, and the folder of test data.
@@ -72,7 +69,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     for name in settings.collections:
         overrides = settings.collections[name].embedding
         merged = {**settings.embedding.model_dump(), **overrides}
-        _validated(EmbeddingSettings, merged, ("collections", name, "embedding"))
+        _validated(EmbeddingSettings, merged, f"collections.{name}.embedding")
     return settings
 
 
@@ -94,7 +91,7 @@ def _sections() -> dict[str, type[Section]]:
     }
 
 
-def _allowed(section: type[Section], key: str) -> str:
+def _allowed(section: type[BaseModel], key: str) -> str:
     schema = section.model_json_schema()["properties"][key]
     return " or ".join(_in_words(part) for part in schema.get("anyOf", [schema]))
 
@@ -154,46 +151,16 @@ def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
         if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
             continue
         if variable not in known:
-            raise ConfigError(
-                f"unknown setting {variable} in the environment{_hint(variable, known)}"
-            )
+            raise ConfigError(unknown(variable, known, "environment", "setting"))
         yield known[variable], environ[variable]
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
 
 
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def _validated(
-    section: type[SectionT], document: dict[str, Any], where: tuple[str, ...] = ()
-) -> SectionT:
+def _validated(section: type[SectionT], document: dict[str, Any], where: str = "") -> SectionT:
     try:
         return section.model_validate(document)
     except ValidationError as invalid:
-        error = invalid.errors()[0]
-        raise ConfigError(_explain(section, error["loc"], error, where)) from None
-
-
-def _explain(
-    root: type[Section], loc: tuple[int | str, ...], error: ErrorDetails, where: tuple[str, ...]
-) -> str:
-    loc = tuple(part for part in loc if part != "[key]")
-    group: type[Section] | None
-    if root is Settings and loc[0] == "collections":
-        group, depth = CollectionSettings if len(loc) > 2 else None, 3
-    elif root is Settings:
-        group, depth = _sections().get(str(loc[0])), 2
-    else:
-        group, depth = root, 1
-    name = ".".join((*where, *(str(part) for part in loc[:depth])))
-    if error["type"] == "extra_forbidden":
-        known = list(group.model_fields if group and len(loc) == depth else root.model_fields)
-        return f"unknown setting {name}{_hint(str(loc[-1]), known)}"
-    received = f"received {shown(error['input'])}"
-    if group is not None and len(loc) >= depth:
-        return f"{name}: {received}; allowed: {_allowed(group, str(loc[depth - 1]))}"
-    return f"{name}: {received}; {reason(error)}"
+        text = explained(section, invalid, where, noun="setting", allowed=_allowed)
+        raise ConfigError(text) from None

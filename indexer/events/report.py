@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from indexer.events.store import ACTIONS, EventStore
-from indexer.store.embedded.catalog import Catalog
+from indexer.store import Records
 
 _RANKS = 10
 _EXAMPLES = 10
@@ -51,13 +51,13 @@ class Report:
 
 
 def report(
-    store: EventStore, catalog: Catalog, collection: str, *, days: int, below: float
+    store: EventStore, records: Records, collection: str, *, days: int, below: float
 ) -> Report:
     """Computes the statistics of the last `days`.
 
     Args:
         store: recorded searches and events.
-        catalog: of the collection.
+        records: the products of the collection.
         collection: its name.
         days: length of the period.
         below: best scores under this count as no good match.
@@ -81,7 +81,7 @@ def report(
         below,
     )
     clicks = _clicks(store, of)
-    never = _never_shown(store, catalog, of)
+    never = _never_shown(store, records, of)
     return Report(
         days=days,
         queries={"photo": 0, "product": 0, **dict(kinds)},
@@ -129,8 +129,8 @@ def _mean_reciprocal_rank(clicks: list[tuple[str, int]]) -> float | None:
     return sum(1 / rank for rank in best.values()) / len(best) if best else None
 
 
-def _never_shown(store: EventStore, catalog: Catalog, of: tuple[str, int]) -> list[str]:
+def _never_shown(store: EventStore, records: Records, of: tuple[str, int]) -> list[str]:
     seen = store.select(f"SELECT DISTINCT j.value FROM {_UNFOLDED}", *of)  # noqa: S608
-    with catalog.reader() as reader:
+    with records.reader() as reader:
         never = set(reader.product_ids()).difference(product_id for (product_id,) in seen)
     return sorted(never)

@@ -16,8 +16,8 @@ from typing import Any, Literal, get_args
 
 from indexer.errors import CatalogError, DiskFullError, ImageSearchError, ReadOnlyError
 from indexer.files import storage_error
-from indexer.store.embedded.catalog.faults import named
-from indexer.store.embedded.catalog.wal import set_wal
+from indexer.sqlite.faults import named
+from indexer.sqlite.wal import set_wal
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
 ACTIONS: tuple[Action, ...] = get_args(Action)

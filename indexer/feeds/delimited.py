@@ -77,7 +77,7 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
             if len(cells) == len(columns):
                 record = _record(line, columns, cells, suspects.inside(cells, lines.row))
                 whole = lines.row[-1].endswith(("\n", "\r"))
-                yield record if whole else replace(record, cut=True)
+                yield record if whole else replace(record, unterminated=True)
             else:
                 yield suspects.of_wrong_length(line, cells, lines.row)
 
@@ -131,7 +131,7 @@ def _column(header: str) -> Column:
 
 
 def _record(
-    line: int, columns: list[Column], cells: list[str], may_name: tuple[str, ...]
+    line: int, columns: list[Column], cells: list[str], possible_ids: tuple[str, ...]
 ) -> Record:
     values: list[tuple[str, object]] = []
     fault = ""
@@ -141,4 +141,4 @@ def _record(
         except RowError as error:
             values.append((name, cell))
             fault = fault or str(error)
-    return Record(line, values, may_name, fault)
+    return Record(line, values, possible_ids, fault)

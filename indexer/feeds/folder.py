@@ -61,7 +61,7 @@ def read_folder(path: Path) -> Iterator[FeedRow | Rejection]:
                     yield _rejection(path, below, reason)
             elif reason := _unread(Path(folder, name)):
                 rejection = _rejection(path, below, reason)
-                yield replace(rejection, product_id=None, text=str(below))
+                yield replace(rejection, product_id=None, raw_text=str(below))
 
 
 def _unread(file: Path) -> str:

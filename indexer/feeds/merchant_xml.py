@@ -150,7 +150,7 @@ class _Items:
             atom = tag.rpartition(":")[2] == "entry"
             ranked = sorted(self._cells, key=lambda cell: cell[0])
             cells = _with_best_id(ranked, needs_g=self._has_g_ids and atom)
-            self.done.append(Record(self._start_line, cells, text="".join(self._groups)))
+            self.done.append(Record(self._start_line, cells, raw_text="".join(self._groups)))
         self._cells = []
         self._item_depth = 0
 

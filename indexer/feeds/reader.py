@@ -68,7 +68,7 @@ def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
     for number, record in enumerate(read_records(path), 1):
         if isinstance(record, BadRecord):
             fields = (record.line, record.product_id, record.reason)
-            yield Rejection(source, *fields, number=number, text=record.text)
+            yield Rejection(source, *fields, number=number, raw_text=record.raw_text)
             continue
         # Rows without the id that other rows have: it may be misspelled in them.
         name = merchant.id_name(column for column, _ in record.cells)
@@ -114,7 +114,7 @@ def file_version(path: Path) -> tuple[int, int, int]:
 def _row(
     number: int, record: Record, source: str, base: Path, now: datetime.datetime
 ) -> FeedRow | Rejection:
-    name, others = None, record.may_name
+    name, others = None, record.possible_ids
     try:
         # The id first: a product must not be removed because its row is invalid otherwise.
         name, *more = merchant.ids(record.cells)
@@ -131,7 +131,7 @@ def _row(
     if not any(looks_like_a_photo(image.uri) for image in images):  # the cells may be shifted
         others += tuple(filter(None, map(_as_id, _values(value for _, value in record.cells))))
     fields = (name, parsed.attributes, images, record.line, source, others, parsed.warnings)
-    return FeedRow(*fields, number, record.cut)
+    return FeedRow(*fields, number, record.unterminated)
 
 
 def _rejected(
@@ -149,8 +149,10 @@ def _rejected(
     return Rejection(
         *(source, record.line, name, reason, others),
         number=number,
-        text="" if name and '"' not in name else _searched("\n".join((*values, record.text))),
-        cut=record.cut,
+        raw_text=""
+        if name and '"' not in name
+        else _searched("\n".join((*values, record.raw_text))),
+        unterminated=record.unterminated,
     )
 
 
@@ -193,6 +195,6 @@ def _unique(rows: Iterator[FeedRow | Rejection]) -> Iterator[FeedRow | Rejection
                 cells = (
                     str(each) for each in row.attributes.values() if isinstance(each, str | int)
                 )
-                row = replace(row.rejected(reason), may_name=(*row.may_name, *cells))
+                row = replace(row.rejected(reason), possible_ids=(*row.possible_ids, *cells))
             seen.add(digest)
         yield row

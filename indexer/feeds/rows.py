@@ -26,11 +26,11 @@ class FeedRow:
         line: line of the file where the row starts (Parquet: number of the row, from 1); None
             for photos.
         source: the feed as the user named it.
-        may_name: ids of other products whose rows may be part of this one because of a stray
+        possible_ids: ids of other products whose rows may be part of this one because of a stray
             quote, or whose row this may be because of a stray delimiter.
         warnings: columns that were used or ignored differently than the merchant may expect.
         number: number of the row in the feed, from 1; several rows may be on one line.
-        cut: the file ends in this row, without a line end, so that its end may be missing.
+        unterminated: the file ends in this row without a line break, so the row may be truncated.
     """
 
     product_id: str
@@ -38,15 +38,15 @@ class FeedRow:
     images: tuple[ImageRef, ...]
     line: int | None
     source: str
-    may_name: tuple[str, ...] = ()
+    possible_ids: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     number: int = field(default=0, compare=False)
-    cut: bool = False
+    unterminated: bool = False
 
     def rejected(self, reason: str, cause: str = "") -> "Rejection":
         """Returns the rejection of this row."""
-        fields = (self.source, self.line, self.product_id, reason, self.may_name, cause)
-        return Rejection(*fields, number=self.number, cut=self.cut)
+        fields = (self.source, self.line, self.product_id, reason, self.possible_ids, cause)
+        return Rejection(*fields, number=self.number, unterminated=self.unterminated)
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,24 @@ class Rejection:
         line: see `FeedRow`.
         product_id: id of the row; None if it is not certain.
         reason: what is wrong, for the merchant.
-        may_name: values of the row that may be ids; their products must not be removed.
-        text: of a row whose values are not certain; a product whose id occurs in it must not be
-            removed.
+        possible_ids: values of the row that may be ids; their products must not be removed.
+        raw_text: of a row whose values are not certain; a product whose id occurs in it must not
+            be removed.
         cause: the reason without details of this row, such as the name of its photo, so that
             equal causes can be counted.
         number: see `FeedRow`.
-        cut: see `FeedRow`.
+        unterminated: see `FeedRow`.
     """
 
     source: str
     line: int | None
     product_id: str | None
     reason: str
-    may_name: tuple[str, ...] = ()
+    possible_ids: tuple[str, ...] = ()
     cause: str = ""
     number: int = field(default=0, compare=False)
-    text: str = field(default="", compare=False, repr=False)
-    cut: bool = False
+    raw_text: str = field(default="", compare=False, repr=False)
+    unterminated: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,18 +99,18 @@ class Record:
     Attributes:
         line: see `FeedRow`.
         cells: (column, value) pairs in order, repeated columns included.
-        may_name: see `FeedRow`.
+        possible_ids: see `FeedRow`.
         fault: the value that is invalid, and why; empty if all are valid.
-        cut: see `FeedRow`.
-        text: what the row has beside its cells.
+        unterminated: see `FeedRow`.
+        raw_text: text of the row that is in no cell.
     """
 
     line: int
     cells: Sequence[tuple[str, object]]
-    may_name: tuple[str, ...] = ()
+    possible_ids: tuple[str, ...] = ()
     fault: str = ""
-    cut: bool = False
-    text: str = ""
+    unterminated: bool = False
+    raw_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,12 @@ class BadRecord:
         line: see `FeedRow`.
         reason: what is wrong.
         product_id: see `Rejection`.
-        text: all that the row has, as far as it can be read.
+        raw_text: the whole row, as far as it can be read.
         cells: the (column, value) pairs that could be read; the column is empty if unknown.
     """
 
     line: int
     reason: str
     product_id: str | None = None
-    text: str = ""
+    raw_text: str = ""
     cells: Sequence[tuple[str, object]] = ()

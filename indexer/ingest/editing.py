@@ -1,7 +1,7 @@
-"""Changing single products while searches go on: what the HTTP service does for its clients.
+"""Changes of single products, sent over HTTP.
 
-All that takes long (downloading, decoding, embedding) is done before the writer's lock is
-taken, so that it is held for milliseconds and the command line can write in between.
+Photos are downloaded, decoded and embedded before the writer lock is taken. The lock is held for
+milliseconds, so the command line can write in between.
 """
 
 import time
@@ -30,7 +30,7 @@ from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.store import EmbeddedStore
 from indexer.store.embedded.uploads import UploadedPhotos, content_hash
 
-# How long to wait for another writer; changes take milliseconds, but an import takes minutes.
+# Maximum wait for another writer; changes take milliseconds, an import takes minutes.
 WAIT_S = 5.0
 _POLL_S = 0.02
 # Changes per transaction.
@@ -39,7 +39,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Put:
-    """Makes a product exactly this. A photo is the bytes of its file, or an http(s) URL."""
+    """Adds or replaces a product. A photo is the bytes of its file, or an http(s) URL."""
 
     product_id: str
     attributes: Attributes
@@ -49,7 +49,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Patch:
-    """Changes columns of a product that exists (`indexer.feeds.read_changes`); None removes one."""
+    """Changes columns of an existing product (`indexer.feeds.read_changes`); None removes one."""
 
     product_id: str
     attributes: Mapping[str, AttributeValue | None]
@@ -57,18 +57,18 @@ class Patch:
 
 @dataclass(frozen=True)
 class Delete:
-    """Removes a product that exists."""
+    """Removes an existing product."""
 
     product_id: str
 
 
 @dataclass(frozen=True)
 class Done:
-    """A change that is stored.
+    """A stored change.
 
     Attributes:
         outcome: "added", "updated", "unchanged" or "removed".
-        warnings: of the attributes, as a feed has them.
+        warnings: about the attributes, as for a feed row.
     """
 
     outcome: str
@@ -76,14 +76,14 @@ class Done:
 
 
 Change = Put | Patch | Delete
-Result = Done | ImageSearchError  # why the change was not made
+Result = Done | ImageSearchError  # the error if the change was not made
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """A product of which only the transaction is left, and the photos to keep with it.
+    """A product to write, and its uploaded photos by path.
 
-    `fingerprint` is that of its vectors; None if it brings none.
+    `fingerprint` is that of its vectors; None if it has no new ones.
     """
 
     product: PutProduct
@@ -98,8 +98,8 @@ class Editor:
     Args:
         store: of the collection.
         searcher: of the collection.
-        embedder: embeds photos as it does for searches.
-        photos: downloads those that are given by URL.
+        embedder: embeds the photos, as for searches.
+        photos: downloads photos given by URL.
     """
 
     def __init__(
@@ -116,10 +116,10 @@ class Editor:
         self._uploads = UploadedPhotos(store.catalog)
 
     def apply(self, changes: Sequence[Change]) -> list[Result]:
-        """What became of each change, in order; a bad one does not stop the others.
+        """Makes changes; returns the result of each, in order. A failed change stops no other.
 
-        What is not an error is durable, and the next search shows it. If the catalogue cannot
-        be written at all, all changes from there on have that error.
+        Changes without an error are durable and visible to the next search. If the catalogue
+        cannot be written, the changes of this transaction and of all later ones have that error.
         """
         results: list[Result] = []
         for group in _groups(changes):
@@ -183,7 +183,7 @@ class Editor:
                 outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
             if removals := [item.product_id for item in work if isinstance(item, Delete)]:
                 outcomes |= dict.fromkeys(writer.remove(removals), "removed")
-            # Stored by now: what fails from here on is no failure of the changes.
+            # The changes are committed; errors from here on are not theirs.
             old = (image for product in before.values() for image in product.images)
             folder = self._catalog.folder
             self._uploads.remove_unused(Path(location_of(folder, image)) for image in old)
@@ -209,10 +209,10 @@ class Editor:
 
     @contextmanager
     def _writer(self) -> Iterator[CatalogWriter]:
-        """The one writer, once others are done.
+        """Waits for the writer lock.
 
         Raises:
-            LockedError: they still were not after `WAIT_S`.
+            LockedError: another process still holds it after `WAIT_S`.
         """
         end = time.monotonic() + WAIT_S
         with ExitStack() as stack:
@@ -228,7 +228,7 @@ class Editor:
 
 
 def _groups(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """In order, each product once per group: then the order within a group does not matter."""
+    """Splits changes into groups with at most one change per product, in order."""
     group: dict[str, Change] = {}
     for change in changes:
         if change.product_id in group or len(group) == _BATCH:
@@ -246,7 +246,7 @@ def _id_of(item: _Ready | Patch | Delete) -> str:
 def _resolved(
     item: _Ready | Patch | Delete | ImageSearchError, before: Mapping[str, Product]
 ) -> _Ready | Delete | ImageSearchError:
-    """What to write, now that no one else can change the product."""
+    """Applies a patch to the stored product; call with the writer lock held."""
     if isinstance(item, ImageSearchError | _Ready):
         return item
     stored = before.get(item.product_id)

@@ -1,4 +1,4 @@
-"""From photos that were read to vectors: each photo is embedded once."""
+"""Computes the vectors of photos; each photo is embedded once."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,19 +10,19 @@ from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.ingest.reading import Photo, Prepared, RowReader
 from indexer.store import Records
 
-# Pixels per call of the model: 32 photos of side 80, 4 of side 224. Fewer take longer each, more
-# take memory.
+# Pixels per call of the model: 32 photos of side 80, 4 of side 224. Smaller batches take longer
+# per photo, larger ones more memory.
 _PIXELS_PER_CALL = 32 * 80 * 80
 
 
 class RowEmbedder:
-    """Finds or makes the vectors of batches of rows.
+    """Looks up or computes the vectors of batches of rows.
 
     Args:
-        records: where vectors may be stored already.
-        spec: of these vectors.
-        embedder: called once there is a photo to embed.
-        reader: reads a photo again whose stored vector has gone meanwhile.
+        records: stored vectors.
+        spec: of the vectors.
+        embedder: returns the model; called only if there is a photo to embed.
+        reader: reads a photo again if its stored vector was removed in the meantime.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class RowEmbedder:
     def vectors(
         self, batch: Sequence[Prepared], before: dict[str, Vector]
     ) -> tuple[dict[str, Vector], int]:
-        """The vector of every photo of a batch, by content hash, and how many are new.
+        """Returns the vector of each photo of a batch by content hash, and the number of new ones.
 
         Args:
             batch: rows.
-            before: vectors of the batch before, which may not be committed yet.
+            before: vectors of the previous batch, which may not be committed yet.
         """
         photos = {p.content_hash: p for prepared in batch for p in prepared.photos}
         vectors = {key: before[key] for key in photos if key in before}
@@ -67,5 +67,6 @@ class RowEmbedder:
     def _pixels(self, photo: Photo) -> NDArray[np.uint8]:
         if photo.pixels is not None:
             return photo.pixels
-        # Known when it was read, but an earlier batch has replaced the only product with it.
+        # Its vector was stored when it was read, but an earlier batch replaced the only product
+        # that had it.
         return self._reader.read_again(photo)

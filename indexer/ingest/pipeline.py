@@ -1,4 +1,4 @@
-"""Doing the next things already while the last one is used: threads, in order, bounded."""
+"""Computes results ahead of their use: in threads, in order, in limited number."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 @contextmanager
 def threads(number: int) -> Iterator[Executor]:
-    """Threads that are gone at the end: what they have begun they finish, the rest is dropped."""
+    """Provides threads; at the end, running calls finish and waiting ones are dropped."""
     pool = ThreadPoolExecutor(number)
     try:
         yield pool
@@ -20,16 +20,18 @@ def threads(number: int) -> Iterator[Executor]:
         pool.shutdown(cancel_futures=True)
 
 
-def ahead(pool: Executor, function: Callable[[T], R], items: Iterable[T], most: int) -> Iterator[R]:
-    """`function` of every item, in the order of the items, which the caller's thread draws.
+def ahead(
+    pool: Executor, function: Callable[[T], R], items: Iterable[T], limit: int
+) -> Iterator[R]:
+    """Yields `function(item)` for each item, in order.
 
-    While the caller uses a result or an item is drawn, the pool works on those that follow: on
-    `most` of them, so that no more than these are held. An error is raised in its place in the
-    order; at `most` 1 nothing has been begun by then that comes after it.
+    While the caller uses a result, the pool computes up to `limit` of the following ones. Items
+    are drawn in the caller's thread. An error is raised in the place of its result; with a limit
+    of 1, no later call has started by then.
     """
     pending: deque[Future[R]] = deque()
     for item in items:
-        if len(pending) == most:
+        if len(pending) == limit:
             yield pending.popleft().result()
         pending.append(pool.submit(function, item))
     while pending:

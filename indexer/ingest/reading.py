@@ -1,4 +1,4 @@
-"""From feed rows to photos that can be embedded."""
+"""Reads and decodes the photos of feed rows."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,9 +19,9 @@ from indexer.store import NewImage, PutProduct, Records
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that was read, or is kept as it is stored.
+    """A photo that was read, or a stored photo that is kept.
 
-    `pixels` is None where the catalogue has its vector already; `vector` is that of a kept photo.
+    `pixels` is None if its vector is stored; `vector` is set for a kept photo.
     """
 
     ref: ImageRef
@@ -32,7 +32,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A row whose photos were read."""
+    """A row with its photos, and the photos that cannot be used."""
 
     row: FeedRow
     photos: list[Photo]
@@ -40,7 +40,7 @@ class Prepared:
     missed: list[Missed]
 
     def put(self, vectors: dict[str, Vector]) -> PutProduct:
-        """Returns the product to write; `vectors` are those of new photos by content hash."""
+        """Returns the product to write; `vectors` has those of new photos by content hash."""
         images = tuple(
             NewImage(
                 photo.ref.uri,
@@ -60,9 +60,9 @@ class RowReader:
     already are kept without reading them, and others are rejected.
 
     Args:
-        records: where photos may be stored already.
+        records: stored photos.
         spec: of the configured model.
-        photos: reads them, from disk and from the web.
+        photos: reads photos from disk and from the web.
     """
 
     def __init__(self, records: Records, spec: EmbeddingSpec, photos: PhotoSource) -> None:
@@ -71,7 +71,7 @@ class RowReader:
         self._photos = photos
 
     def read(self, row: FeedRow) -> Prepared:
-        """The photos of a row, and those that cannot be used."""
+        """Reads the photos of a row."""
         prepared = Prepared(row, [], [], [])
         for ref in row.images:
             try:
@@ -88,10 +88,10 @@ class RowReader:
         return prepared
 
     def read_again(self, photo: Photo) -> NDArray[np.uint8]:
-        """The pixels of a photo that was left without.
+        """Reads the pixels of a photo that has none.
 
         Raises:
-            ImageError: it cannot be used now.
+            ImageError: the photo can no longer be used.
         """
         return self._pixels(self._photos.read(photo.ref.location))
 
@@ -113,7 +113,7 @@ class RowReader:
         return Photo(ref, content_hash, None if known else self._pixels(data))
 
     def _kept(self, product_id: str, ref: ImageRef) -> list[Photo]:
-        """The photo that the product has of this location, if any."""
+        """Returns the stored photo of the product with this location, if any."""
         with self._records.reader() as reader:
             stored = reader.products([product_id]).get(product_id)
             same = [i for i in stored.images if i.location == ref.location] if stored else []

@@ -1,4 +1,4 @@
-"""Which products a feed no longer has: none that a row of it may be about."""
+"""Finds the products of a catalogue that no row of a feed, bad rows included, may be about."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,19 +8,19 @@ from indexer.errors import MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 
 MASS_REMOVAL_FRACTION = 0.2
-_STRAY = "\"',;|\t"  # around an id, they are left over from its quotes or delimiters
-_BYTE = re.compile("[\udc80-\udcff]")  # how a byte that is no UTF-8 is read
+_STRAY = "\"',;|\t"  # around an id: remains of quotes and delimiters
+_BYTE = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as `surrogateescape` reads them
 
 
 @dataclass(frozen=True)
 class Surplus:
-    """What a catalogue has beyond a feed.
+    """Products of a catalogue that are not in a feed.
 
     Attributes:
         product_ids: of the products that no row names.
-        present: how many products there are in all.
-        unknown: how many rejected rows have no readable id: any of the products may be theirs.
-        warnings: of products that are kept because they seem to be inside of another row.
+        present: number of products in the catalogue.
+        unknown: number of rejected rows without a certain id, which may be of any product.
+        warnings: about products that are kept because another row may contain theirs.
     """
 
     product_ids: list[str]
@@ -42,40 +42,44 @@ class Surplus:
 
 
 def surplus(product_ids: Iterable[str], rows: Iterable[FeedRow | Rejection]) -> Surplus:
-    """What there is beyond the rows of a feed.
+    """Returns the products of a catalogue that no row of a feed may be about.
 
     Args:
         product_ids: of all products of the catalogue.
         rows: of the whole feed.
     """
     left = dict.fromkeys(product_ids)
-    present, unknown, cut = len(left), 0, None
+    present, unknown, unterminated = len(left), 0, None
     occurring = Occurring(left)
     doubtful: dict[str, FeedRow] = {}
     for row in rows:
         is_new = row.product_id not in left
         left.pop(row.product_id or "", None)
-        cut = row if row.cut else cut
+        unterminated = row if row.unterminated else unterminated
         if isinstance(row, FeedRow):
-            names = (*row.may_name, row.product_id.strip(_STRAY), *(_texts(row) if is_new else ()))
+            names = (
+                *row.possible_ids,
+                row.product_id.strip(_STRAY),
+                *(_texts(row) if is_new else ()),
+            )
             doubtful |= {name: row for name in names if name in left}
             continue
         unknown += row.product_id is None
-        for name in (*row.may_name, *occurring.within(row.text)):
+        for name in (*row.possible_ids, *occurring.within(row.raw_text)):
             left.pop(name, None)
     kept = {name: row for name, row in doubtful.items() if name in left}
     warnings = [_swallowed(name, row) for name, row in kept.items()]
     gone = [each for each in left if each not in kept]
-    if cut and gone:
-        warnings.append(_cut(cut))
+    if unterminated and gone:
+        warnings.append(_unterminated(unterminated))
     return Surplus(gone, present, unknown, warnings)
 
 
 class Occurring:
-    """Finds ids in text, as whole words or several.
+    """Finds ids in text, at word boundaries.
 
     Args:
-        ids: to look for; those that are gone from it are not found any more.
+        ids: to find; ids removed from the mapping are no longer found.
     """
 
     def __init__(self, ids: Mapping[str, object]) -> None:
@@ -85,7 +89,7 @@ class Occurring:
             self._lengths.setdefault(each[0], set()).add(len(each))
 
     def within(self, text: str) -> list[str]:
-        """The ids that stand in the text; bytes that are no UTF-8 may be Latin-1."""
+        """Returns the ids in the text; bytes that are not UTF-8 are tried as Latin-1."""
         found = self._as_read(text)
         if _BYTE.search(text):
             found += self._as_read(_BYTE.sub(lambda byte: chr(ord(byte[0]) - 0xDC00), text))
@@ -105,14 +109,14 @@ class Occurring:
 
 
 def _is_edge(text: str, place: int) -> bool:
-    """Whether no word goes on across this place."""
+    """Returns whether a word boundary is at this place."""
     return not (text[place - 1 : place].isalnum() and text[place : place + 1].isalnum())
 
 
 def _texts(row: FeedRow) -> list[str]:
-    """The texts of a new product: a stray delimiter may have moved the id of another into one.
+    """Returns the texts of a new product; a stray delimiter may have moved another id into one.
 
-    Numbers are left out, because sizes and counts often equal short ids.
+    Numbers are omitted, because sizes and counts often equal short ids.
     """
     values = [*row.attributes.values(), *(image.uri for image in row.images)]
     return [value for value in values if isinstance(value, str) and not value.isdigit()]
@@ -120,15 +124,15 @@ def _texts(row: FeedRow) -> list[str]:
 
 def _swallowed(product_id: str, row: FeedRow) -> RowWarning:
     reason = (
-        f"this may be, or hold, the row of product {product_id!r}, which is therefore kept:"
-        " is there a quote or a delimiter too many?"
+        f"this row may be or contain the row of product {product_id!r}, so that product is kept;"
+        " check the row for a stray quote or delimiter"
     )
     return RowWarning(row.source, row.line, row.product_id, reason)
 
 
-def _cut(row: FeedRow | Rejection) -> RowWarning:
+def _unterminated(row: FeedRow | Rejection) -> RowWarning:
     reason = (
-        "the feed ends in this row without a line break: check that it is complete, as products are"
-        " removed that it does not name"
+        "the feed ends in this row without a line break; check that the feed is complete, because"
+        " products missing from it are removed"
     )
     return RowWarning(row.source, row.line, row.product_id or "", reason)

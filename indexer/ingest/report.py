@@ -1,4 +1,4 @@
-"""What a run did, or would do."""
+"""The report of a run."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from indexer.store import Outcome
 
 @dataclass(frozen=True)
 class Missed:
-    """A photo whose server is down. There is no rejection where the stored photo is kept."""
+    """A photo whose server is down; `rejection` is None if the stored photo is kept."""
 
     ref: ImageRef
     reason: str
@@ -18,13 +18,14 @@ class Missed:
 
 @dataclass
 class HostDown:
-    """A photo server that failed. Photos of it that are stored already were kept as they are.
+    """A photo server that failed. Its stored photos are kept.
 
     Attributes:
+        host: name of the server, with the port if the URL has one.
         reason: of the last failure.
-        photos: how many could not be read.
-        kept: how many of these are stored for the same product and URL.
-        rejected: what that cost of the feed.
+        photos: number of photos that could not be read.
+        kept: number of these that are stored for the same product and URL.
+        rejected: rejections for the others.
     """
 
     host: str
@@ -36,10 +37,20 @@ class HostDown:
 
 @dataclass
 class Report:
-    """What a run did, or with `dry_run` would do. Product ids, in the order of the feed.
+    """What a run did or, with `--dry-run`, would do. Product ids are in the order of the feed.
 
-    `not_removed` are not in the feed, but rejected rows of unknown id may be theirs. `refused` says
-    why `sync` would not do what `plan` has found.
+    Attributes:
+        added: ids of new products.
+        updated: ids of changed products.
+        removed: ids of removed products.
+        unchanged: number of unchanged products.
+        embedded: number of photos embedded.
+        rejected: rows and photos that cannot be used.
+        hosts_down: photo servers that failed, by host.
+        warnings: about rows that were used.
+        not_removed: ids that are not in the feed, but that a rejected row without a certain id may
+            have.
+        refused: why `sync` would refuse this plan; None if it would not.
     """
 
     added: list[str] = field(default_factory=list)
@@ -61,7 +72,7 @@ class Report:
             (self.added if outcome == "added" else self.updated).append(product_id)
 
     def note_missed(self, missed: Missed) -> None:
-        """Counts a photo that was not read because its server is down."""
+        """Counts a photo whose server is down."""
         host = host_of(missed.ref.location)
         down = self.hosts_down.setdefault(host, HostDown(host))
         down.reason = missed.reason

@@ -1,9 +1,9 @@
-"""From feed rows to a collection: read, fetch, decode, embed, commit.
+"""Writes feed rows to a collection: read, fetch, decode, embed, commit.
 
-Three stages run at a time: threads read the photos of the next batches (`reading`), the caller's
-thread embeds one batch (`embedding`), and a thread commits the one before. Every batch is a
-transaction, so an interrupted run has lost at most two batches of work, and the next run finds what
-is done by its content hash.
+Three stages run concurrently: threads read the photos of the next batches (`reading`), the caller's
+thread embeds one batch (`embedding`), and a thread commits the previous one. Every batch is a
+transaction, so an interruption loses at most two batches of work. The next run recognises committed
+photos by their content hash.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,9 +24,10 @@ from indexer.ingest.removal import Surplus, surplus
 from indexer.ingest.report import Report
 from indexer.store import Outcome, PutProduct, Records, Writer, outcome
 
-# Products per transaction: enough to spread the cost of an fsync, few enough to lose little.
+# Products per transaction: a compromise between the cost of an fsync and the work that an
+# interruption loses.
 BATCH = 32
-# Products whose photos are read ahead of the model, so that it never waits for a disk.
+# Products whose photos are read ahead, so that the model never waits for a disk.
 _AHEAD = 2 * BATCH
 _READERS = 4
 
@@ -38,10 +39,10 @@ class Indexer:
 
     Args:
         records: the collection to write to.
-        spec: of the embeddings it holds.
-        embedder: called once there is a photo to embed; a run without new photos needs none.
-        photos: reads them, from disk and from the web.
-        progress: called with the number of rows that are done.
+        spec: of its embeddings.
+        embedder: returns the model; called only if there is a photo to embed.
+        photos: reads photos from disk and from the web.
+        progress: called with the number of rows done since the last call.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Indexer:
         self._progress = progress
 
     def add(self, rows: Iterable[FeedRow | Rejection]) -> Report:
-        """Adds or changes the products of the rows, removes nothing.
+        """Adds or updates the products of the rows; removes nothing.
 
         Raises:
             LockedError: another process is writing.
@@ -77,15 +78,19 @@ class Indexer:
         allow_mass_removal: bool,
         remove_despite_rejects: bool = False,
     ) -> Report:
-        """Makes the collection equal to the feed, which is read twice: for its ids, then to add.
+        """Makes the collection equal to the feed.
 
-        A product whose row is rejected stays as it is. While the id of a rejected row is not known,
-        any product may be the one of that row: then nothing is removed, unless
-        `remove_despite_rejects`.
+        A product whose row is rejected remains unchanged. A rejected row without a certain id may
+        be of any product, so nothing is removed then, unless `remove_despite_rejects`.
+
+        Args:
+            feed: returns the rows; called twice, for the ids and for the products.
+            allow_mass_removal: remove any number of products.
+            remove_despite_rejects: remove products although a rejected row has no certain id.
 
         Raises:
-            MassRemovalError: the feed lacks so many products that it is more likely broken.
-            FeedError: the feed cannot be read or has changed between the two readings; nothing is
+            MassRemovalError: the feed lacks too many products.
+            FeedError: the feed cannot be read, or changed between the two readings; nothing is
                 removed.
             LockedError: another process is writing.
         """
@@ -98,9 +103,9 @@ class Indexer:
             self._put_all(writer, _noting(feed(), set(found.product_ids), late), report)
             if late:
                 raise FeedError(
-                    "the feed changed while it was read, as if another program were still writing"
-                    f" it: the second reading names {min(late)!r}, the first one did not; the rows"
-                    " are stored, nothing is removed; run the command again when it is complete"
+                    f"the feed changed while it was read: {min(late)!r} was missing at first; its"
+                    " rows are stored, nothing is removed; run the command again when the feed is"
+                    " complete"
                 )
             for batch in batched(found.product_ids, BATCH):
                 report.removed += writer.remove(batch)
@@ -113,7 +118,11 @@ class Indexer:
         allow_mass_removal: bool,
         remove_despite_rejects: bool = False,
     ) -> Report:
-        """What `sync` would do, or refuse to do; writes nothing and embeds nothing."""
+        """Returns what `sync` would do; writes and embeds nothing.
+
+        Raises:
+            FeedError: the feed cannot be read.
+        """
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
         report.removed = found.product_ids
@@ -145,7 +154,7 @@ class Indexer:
 
     @contextmanager
     def _readers(self) -> Iterator[Executor]:
-        """Threads to read photos with. What ends the run ends their downloads."""
+        """Provides threads that read photos; an error in the block aborts their downloads."""
         with threads(_READERS) as readers:
             try:
                 yield readers
@@ -156,7 +165,7 @@ class Indexer:
     def _surplus(
         self, rows: Iterable[FeedRow | Rejection], report: Report, despite_rejects: bool
     ) -> Surplus:
-        """What to remove; the report tells what is not, and why."""
+        """Finds the products to remove; reports those that are kept, and why."""
         with self._records.reader() as reader:
             found = surplus(reader.product_ids(), rows)
         report.warnings += found.warnings
@@ -169,17 +178,17 @@ class Indexer:
         def commit(puts: list[PutProduct]) -> list[tuple[PutProduct, Outcome]]:
             return list(zip(puts, writer.put(puts), strict=True))
 
-        # Whatever ends the run: what is read is dropped, what is embedded is committed.
+        # If the run is interrupted, photos read ahead are dropped and embedded batches committed.
         with self._readers() as readers, ThreadPoolExecutor(1) as committer:
             puts = self._embedded(self._prepared(rows, report, readers), report)
-            # One ahead: a batch is committed while the next is embedded, and before that is.
+            # A limit of 1: each batch is committed while the next one is embedded.
             for done in ahead(committer, commit, puts, 1):
                 for put, result in done:
                     report.note(put.product_id, result)
                 self._progress(len(done))
 
     def _embedded(self, prepared: Iterable[Prepared], report: Report) -> Iterator[list[PutProduct]]:
-        """Batches to commit. The one before may not be in the catalogue yet."""
+        """Yields batches to commit. The previous one may not be committed yet."""
         vectors: dict[str, Vector] = {}
         for batch in batched(prepared, BATCH):
             vectors, new = self._embedding.vectors(batch, vectors)
@@ -189,7 +198,7 @@ class Indexer:
     def _prepared(
         self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Executor
     ) -> Iterator[Prepared]:
-        """Rows with at least one good photo, in order."""
+        """Yields the rows with at least one usable photo, in order."""
         for prepared in ahead(readers, self._reader.read, self._good(rows, report), _AHEAD):
             report.rejected += prepared.rejections
             for missed in prepared.missed:
@@ -207,7 +216,7 @@ class Indexer:
                 ]
                 yield row
             else:
-                report.rejected.append(replace(row, text=""))  # which may be long
+                report.rejected.append(replace(row, raw_text=""))  # it may be long
                 self._progress(1)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import IMPORTED, Kind, difference
-from indexer.errors import FingerprintMismatchError
-from indexer.files import sync
+from indexer.errors import DamagedError, FingerprintMismatchError
+from indexer.files import sync, writer_lock
 from indexer.maintenance.snapshots import (
     Manifest,
     SnapshotError,
@@ -19,11 +19,10 @@ from indexer.maintenance.snapshots import (
 )
 from indexer.maintenance.staging import copies_named, staged
 from indexer.maintenance.verify import verify_catalog, verify_segment
-from indexer.store.embedded.catalog import Catalog, DamagedError
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
 from indexer.store.embedded.catalog.high_water_mark import FILE_NAME as MARK
 from indexer.store.embedded.catalog.high_water_mark import HighWaterMarkFile
-from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.schema import now
 from indexer.store.embedded.catalog.segments import record_segment
 from indexer.store.embedded.index import FILES

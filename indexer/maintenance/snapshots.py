@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indexer import __version__
 from indexer.errors import CatalogError
-from indexer.files import storage_error, sync
+from indexer.files import storage_error, sync, writer_lock
 from indexer.maintenance.staging import copies_named, staged
 from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
-from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.schema import MIGRATIONS, now
 from indexer.store.embedded.catalog.segments import current_segment
 

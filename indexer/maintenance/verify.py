@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.store.embedded.catalog import Catalog, CatalogReader, DamagedError, integrity
+from indexer.errors import DamagedError
+from indexer.store.embedded.catalog import Catalog, CatalogReader, integrity
 from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.segments import (
     Segment,

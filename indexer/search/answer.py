@@ -1,16 +1,17 @@
 """The answer of a search, and its JSON document."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from indexer.embedding.photos import Timings
+from indexer.fetch import is_url
 from indexer.images import Box
 from indexer.store import FacetCount, Image, Product
 
-# A collection and a photo of it -> the address at which a browser finds the photo.
-ImageUrl = Callable[[str, Image], str]
+IMAGES = "/v1/images"  # where the service has the photos of the catalogue
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Answer:
         """Milliseconds by stage."""
         return {**asdict(self.timings), "search": self.search_ms}
 
-    def document(self, image_url: ImageUrl) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Returns what the HTTP service and the CLI print as JSON.
 
         `facets` and `boost` are in it if the query asked for them.
@@ -75,7 +76,7 @@ class Answer:
             "total": self.total,
             **({"box": self.box and [round(side, 4) for side in self.box]} if self.has_box else {}),
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
-            "results": [self._result(match, image_url) for match in self.matches],
+            "results": [self._result(match) for match in self.matches],
         }
         if self.facets:
             document["facets"] = {
@@ -83,7 +84,7 @@ class Answer:
             }
         return document
 
-    def _result(self, match: Match, image_url: ImageUrl) -> dict[str, Any]:
+    def _result(self, match: Match) -> dict[str, Any]:
         result = {
             "product_id": match.product.product_id,
             "score": round(match.score, 7),
@@ -93,3 +94,10 @@ class Answer:
             "attributes": match.product.attributes,
         }
         return result if match.boost is None else result | {"boost": round(match.boost, 7)}
+
+
+def image_url(collection: str, image: Image) -> str:
+    """Returns where a browser finds a photo: its URL, or a path of the service."""
+    if is_url(image.location):
+        return image.location
+    return f"{IMAGES}/{image.image_id}?collection={quote(collection)}"

@@ -1,13 +1,16 @@
 """Validation errors in plain words; pydantic's texts mention Python types and patterns."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 _MAX_SHOWN = 200  # characters of a received value
+_MAX_NAME = 100  # characters of an unknown name that are compared with the known ones
 _JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
 _INTEGER, _NUMBER, _OBJECT = "must be an integer", "must be a number", "must be an object"
 _BOOLEAN = "must be true or false"
@@ -35,6 +38,9 @@ _REASONS = {
     "literal_error": "must be {expected}",
     "value_error": "{error}",
 }
+
+# A model and the name of one of its fields -> the values that the field may have.
+Allowed = Callable[[type[BaseModel], str], str]
 
 
 @dataclass(frozen=True)
@@ -65,32 +71,72 @@ def path_of(location: tuple[int | str, ...], within: str = "") -> str:
     return name
 
 
-def explained(model: type[BaseModel], invalid: ValidationError, where: str = "") -> str:
+def explained(
+    model: type[BaseModel],
+    invalid: ValidationError,
+    where: str = "",
+    *,
+    noun: str = "parameter",
+    allowed: Allowed | None = None,
+) -> str:
     """Describes the first fault of a document: its place, what was received, what it must be.
 
     Args:
         model: that the document does not fit.
         invalid: the faults.
         where: the place of the document in a larger one.
+        noun: what a field of the model is called.
+        allowed: describes the values of a field; by default the fault itself does.
     """
     error = invalid.errors(include_url=False)[0]
-    *parents, last = error["loc"] or ("",)
+    location = tuple(part for part in error["loc"] if part != "[key]")
+    annotations = _annotations(model, location)
     if error["type"] == "extra_forbidden":
-        if not parents:
-            return unknown(model, str(last), where)
-        return f"{path_of(tuple(parents), where)}: unknown parameter {shown(last)}"
-    name = path_of(error["loc"], where)
+        parent = annotations[-2]
+        known = parent.model_fields if _is_model(parent) else ()
+        return unknown(str(location[-1]), known, path_of(location[:-1], where), noun)
     if error["type"] == "missing":
-        return f"{name}: missing"
-    if error["type"] == "value_error" and not error["loc"]:  # of several parameters: it names them
-        return reason(error)
-    return f"{name}{': ' if name else ''}received {shown(error['input'])}; {reason(error)}"
+        return f"{path_of(location, where)}: missing"
+    must = reason(error)
+    if error["type"] == "value_error" and not location:  # of several fields, which it names
+        return must
+    for depth, annotation in enumerate(annotations):
+        if allowed and not _has_models(annotation):
+            # The whole field: the fault may be inside of one of the forms of its value.
+            must = f"allowed: {allowed(annotations[depth - 1], str(location[depth - 1]))}"
+            location = location[:depth]
+            break
+    name = path_of(location, where)
+    return f"{name}{': ' if name else ''}received {shown(error['input'])}; {must}"
 
 
-def unknown(model: type[BaseModel], name: str, where: str = "") -> str:
-    """Describes a name that is none of the fields of a model."""
+def unknown(name: str, known: Iterable[str], where: str = "", noun: str = "parameter") -> str:
+    """Describes a name that is not one of the known names."""
+    known = list(known)
+    close = get_close_matches(name[:_MAX_NAME], known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
     within = f"{where}: " if where else ""
-    return f"{within}unknown parameter {shown(name)}; known: {', '.join(model.model_fields)}"
+    return f"{within}unknown {noun} {shown(name)}{hint if known else ''}"
+
+
+def _annotations(model: type[BaseModel], location: Iterable[int | str]) -> list[Any]:
+    """Returns the types of a document and of the value at each step of a location."""
+    found: list[Any] = [model]
+    for part in location:
+        if _is_model(found[-1]):
+            field = found[-1].model_fields.get(part)
+            found.append(field.annotation if field else None)
+        else:  # an item of a list, or a value of a mapping
+            found.append((get_args(found[-1]) or (None,))[-1])
+    return found
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _has_models(annotation: Any) -> bool:
+    return _is_model(annotation) or any(map(_has_models, get_args(annotation)))
 
 
 def reason(error: ErrorDetails) -> str:

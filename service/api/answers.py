@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from indexer.search import Answer
 from service.api.events import note
-from service.api.images import image_url
 from service.api.schemas import Corners
 from service.engine import metrics
 
@@ -71,6 +70,6 @@ def noted(answer: Answer) -> dict[str, Any]:
     """Counts and records an answer; returns its document."""
     answer = note(answer)
     metrics.observe_stages(answer.took_ms)
-    document = answer.document(image_url)
+    document = answer.document()
     g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
     return document

@@ -6,10 +6,9 @@ from flask import Response, jsonify, request
 from pydantic import BaseModel, Field
 
 from indexer.errors import UnknownProductError
-from indexer.search import BoxText
+from indexer.search import BoxText, image_url
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
-from service.api.images import image_url
 from service.api.schemas import (
     OF_BODY,
     OF_COLLECTION,

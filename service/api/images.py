@@ -2,12 +2,12 @@
 
 import os
 from io import FileIO
-from urllib.parse import quote
 
 from flask import redirect, request, send_file
 from werkzeug.wrappers import Response
 
 from indexer.fetch import is_url
+from indexer.search import IMAGES
 from indexer.store import Image
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_COLLECTION, CollectionQuery, collection_in_url
@@ -21,7 +21,7 @@ blueprint = ScopedBlueprint("images", __name__)
 
 # Photos are what the store shows on its pages anyway, and <img> sends no key.
 @blueprint.get(
-    "/v1/images/<int:image_id>",
+    f"{IMAGES}/<int:image_id>",
     scope=None,
     description=Description(
         "getImage",
@@ -45,13 +45,6 @@ def image(image_id: int) -> Response:
         return redirect(found.location)
     catalog = service.store(collection).catalog
     return _sent(service.originals.open(catalog, found), found)
-
-
-def image_url(collection: str, image: Image) -> str:
-    """Returns where a browser finds a photo: its own address, or a path of this service."""
-    if is_url(image.location):
-        return image.location
-    return f"/v1/images/{image.image_id}?collection={quote(collection)}"
 
 
 def _sent(file: FileIO, image: Image) -> Response:

@@ -6,9 +6,8 @@ from flask import Response, jsonify
 from pydantic import BaseModel, Field
 
 from indexer.errors import UnknownProductError
-from indexer.search import find_product
+from indexer.search import find_product, image_url
 from service.access.scopes import ScopedBlueprint
-from service.api.images import image_url
 from service.api.schemas import OF_COLLECTION, CollectionQuery, collection_in_url
 from service.http.context import search_service
 from service.http.descriptions import Description

@@ -8,12 +8,12 @@ from functools import partial
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings
 from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.embedding.kinds import IMPORTED, difference, kind_of, way_out
-from indexer.errors import CatalogMissingError, ImageSearchError
+from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Result
 from indexer.maintenance.verify import verify_catalog
 from indexer.search import Searcher
-from indexer.store.embedded.catalog import Catalog, DamagedError
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics

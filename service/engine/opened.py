@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from indexer.errors import CatalogMissingError, ImageSearchError
+from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
 from indexer.search import Searcher
-from indexer.store.embedded.catalog import DamagedError
 from service.engine import metrics
 
 log = logging.getLogger(__name__)

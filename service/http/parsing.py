@@ -84,7 +84,7 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
     # Pydantic makes an error of each unknown name.
     if isinstance(document, dict) and len(document) > len(model.model_fields):
         name = next(name for name in document if name not in model.model_fields)
-        raise BadParameterError(unknown(model, name, where))
+        raise BadParameterError(unknown(name, model.model_fields, where))
     try:
         return model.model_validate(document)
     except ValidationError as invalid:

@@ -134,7 +134,7 @@ class Campaign:
         self.counts["products removed"] += len(report.removed)
         self.counts["products kept for a row without id"] += len(report.not_removed)
         self.counts["products kept with a warning"] += sum(
-            "which is therefore kept" in warning.reason for warning in report.warnings
+            "so that product is kept" in warning.reason for warning in report.warnings
         )
 
     def restore(self, rows: Sequence[Row]) -> None:

@@ -257,7 +257,7 @@ def test_wrong_usage_is_exit_code_2_and_says_why(stocked: Shop, case: str) -> No
 SETTINGS: dict[str, tuple[str, list[str]]] = {
     "embedding:\n  input_size: 31\n": ("embedding.input_size", ["31", "32", "512", "auto"]),
     "embedding:\n  resize: cubic\n": ("embedding.resize", ["cubic", "bilinear"]),
-    "embedding:\n  input_siz: 3\n": ("embedding.input_siz", ["input_size"]),
+    "embedding:\n  input_siz: 3\n": ("embedding: unknown setting 'input_siz'", ["input_size"]),
     "service:\n  port: true\n": ("service.port", ["true", "65535"]),
     "servise:\n  port: 1\n": ("servise", ["service"]),
 }

@@ -43,8 +43,8 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("service: {prot: 1}", "unknown setting service.prot; did you mean port?"),
-        ("serviec: {}", "unknown setting serviec; did you mean service?"),
+        ("service: {prot: 1}", "service: unknown setting 'prot'; did you mean port?"),
+        ("serviec: {}", "unknown setting 'serviec'; did you mean service?"),
         ("service: {port: abc}", "service.port: received 'abc'; allowed: an integer from 0 to"),
         ("service: {port: 70000}", "service.port: received 70000; allowed: an integer from 0"),
         ("service: {port: true}", "service.port: received true; allowed: an integer from 0"),
@@ -64,7 +64,7 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
         ),
         (
             "collections: {shoes: {embedding: {wieghts: x}}}",
-            "unknown setting collections.shoes.embedding.wieghts; did you mean weights?",
+            "collections.shoes.embedding: unknown setting 'wieghts'; did you mean weights?",
         ),
         (
             "collections: {Shoes!: {}}",
@@ -77,7 +77,7 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
         ),
         (
             "collections: {shoes: {wieghts: x}}",
-            "unknown setting collections.shoes.wieghts; known: embedding, hide_out_of_stock",
+            "collections.shoes: unknown setting 'wieghts'; known: embedding, hide_out_of_stock",
         ),
         ("[1, 2]", "expected sections of settings, received [1, 2]"),
         ("a: b: c", "cannot read the settings file"),

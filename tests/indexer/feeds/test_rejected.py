@@ -42,7 +42,7 @@ def test_a_bad_row_has_the_id_that_is_sure_and_any_that_it_may_have(
     assert row.product_id == name
     assert name in (None, "SKU-2")
     if name is None and "SKU" in bad and '"' not in bad:
-        assert "SKU-2" in row.text
+        assert "SKU-2" in row.raw_text
 
 
 def test_a_row_with_which_the_feed_ends_short_names_no_id_for_sure(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_text_of_several_lines_with_delimiters_is_one_cell(tmp_path: Path) -> No
     text = 'id,title,image_link\n1,"Boots, warm\nbrown, with, fur\n42, a.b, c",a.jpg\n'
     (row,) = rows_of(write(tmp_path / "f.csv", text))
     assert row.attributes["title"] == "Boots, warm\nbrown, with, fur\n42, a.b, c"
-    assert row.may_name == ("brown", "42")
+    assert row.possible_ids == ("brown", "42")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_item_inside_of_one_that_does_not_end_goes_in(tmp_path: Path) -> None
     rows = list(read_feed(write(tmp_path / "f.xml", RSS.format(items + "</g:title></item>"))))
     assert [row.product_id for row in rows] == [None, "2", "3"]
     assert isinstance(rows[0], Rejection)
-    assert rows[0].text.split() == ["1"]
+    assert rows[0].raw_text.split() == ["1"]
 
 
 def test_items_on_one_line_are_told_apart(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_a_feed_that_ends_in_its_header_is_refused(tmp_path: Path) -> None:
 
 def test_an_id_with_a_quote_left_over_may_be_that_without(tmp_path: Path) -> None:
     first, second = rows_of(write(tmp_path / "f.csv", HEADER + 'SKU-1",a.jpg,5\n2"a, b.png",5\n'))
-    assert (first.product_id, first.may_name) == ('SKU-1"', ("SKU-1",))
-    assert (second.product_id, second.may_name) == ('2"a', ("2", "a"))
+    assert (first.product_id, first.possible_ids) == ('SKU-1"', ("SKU-1",))
+    assert (second.product_id, second.possible_ids) == ('2"a', ("2", "a"))
 
 
 def test_white_space_around_an_id_that_no_editor_shows_is_not_part_of_it(tmp_path: Path) -> None:

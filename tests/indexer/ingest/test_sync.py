@@ -183,12 +183,12 @@ def test_a_product_that_a_bad_row_may_be_about_is_kept(store: Store) -> None:
 
 def test_a_product_whose_row_may_be_inside_of_another_is_kept_with_a_warning(store: Store) -> None:
     store.add(store.row("a", "red"), store.row("b", "blue"))
-    whole = replace(store.row("a", "red"), may_name=("b", "word"), line=2)
+    whole = replace(store.row("a", "red"), possible_ids=("b", "word"), line=2)
     report = sync(store, [whole], force=True)
     assert (report.removed, store.product_ids()) == ([], ["a", "b"])
     (warning,) = report.warnings
     assert (warning.line, warning.product_id) == (2, "a")
-    assert "the row of product 'b', which is therefore kept" in warning.reason
+    assert "the row of product 'b', so that product is kept" in warning.reason
 
 
 def test_nothing_is_removed_if_the_feed_grows_between_its_two_readings(store: Store) -> None:

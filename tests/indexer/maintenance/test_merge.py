@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.errors import FingerprintMismatchError
+from indexer.errors import DamagedError, FingerprintMismatchError
 from indexer.feeds import FeedRow, Rejection
 from indexer.feeds.sharding import Shard
 from indexer.ingest.report import Report
 from indexer.maintenance.merge import merge
-from indexer.store.embedded.catalog import Catalog, DamagedError
+from indexer.store.embedded.catalog import Catalog
 from tests.conftest import Store
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 

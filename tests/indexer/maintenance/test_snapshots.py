@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from indexer.cli import main
 from indexer.errors import CatalogError, FingerprintMismatchError, LockedError
+from indexer.files import writer_lock
 from indexer.maintenance.restore import Restored, restore
 from indexer.maintenance.snapshots import SnapshotError
-from indexer.store.embedded.catalog.lock import writer_lock
 from tests.campaigns.shop import Operation, Shop, State, operation_of
 from tests.fakes import FAKE_SPEC
 

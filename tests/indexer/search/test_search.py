@@ -153,9 +153,7 @@ def test_photos_are_not_compared_with_vectors_of_another_model(store: Store) -> 
 
 
 def test_the_document_has_the_fields_of_the_contract(shop: Store) -> None:
-    document = by_photo(shop, RED, limit=1).document(
-        lambda collection, image: f"{collection}/{image.image_id}"
-    )
+    document = by_photo(shop, RED, limit=1).document()
     assert set(document) == {"query_id", "collection", "seq", "total", "took_ms", "results"}
     assert set(document["took_ms"]) == {"decode", "queue", "embed", "search"}
     (result,) = document["results"]
@@ -165,7 +163,7 @@ def test_the_document_has_the_fields_of_the_contract(shop: Store) -> None:
         "score": 1.0,
         "distance": 0.0,
         "image": "red-0.png",
-        "image_url": f"default/{image.matches[0].image.image_id}",
+        "image_url": f"/v1/images/{image.matches[0].image.image_id}?collection=default",
         "attributes": {"title": "Red", "price": 9.5, "in_stock": True},
     }
 

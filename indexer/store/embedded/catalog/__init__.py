@@ -1,8 +1,7 @@
 """The catalogue of one collection in SQLite: products, images, embeddings and journal."""
 
 from indexer.store.embedded.catalog.catalog import Catalog
-from indexer.store.embedded.catalog.checksums import DamagedError
 from indexer.store.embedded.catalog.reader import CatalogReader, Changes
 from indexer.store.embedded.catalog.writer import CatalogWriter
 
-__all__ = ["Catalog", "CatalogReader", "CatalogWriter", "Changes", "DamagedError"]
+__all__ = ["Catalog", "CatalogReader", "CatalogWriter", "Changes"]

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from indexer.errors import CatalogError, CatalogMissingError, StorageError
-from indexer.files import storage_error
-from indexer.store.embedded.catalog.checksums import DamagedError
+from indexer.errors import CatalogError, CatalogMissingError, DamagedError, StorageError
+from indexer.files import storage_error, writer_lock
+from indexer.sqlite.faults import READING, errors_named
 from indexer.store.embedded.catalog.connection import Opened, connect
-from indexer.store.embedded.catalog.faults import READING, errors_named
 from indexer.store.embedded.catalog.high_water_mark import HighWaterMarkFile
-from indexer.store.embedded.catalog.lock import writer_lock
 from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import migrate
 from indexer.store.embedded.catalog.writer import CatalogWriter

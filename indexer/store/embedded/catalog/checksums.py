@@ -8,12 +8,7 @@ is detected.
 import sqlite3
 import zlib
 
-from indexer.errors import CatalogError
-
-
-class DamagedError(CatalogError):
-    """Stored data is damaged. Unlike other errors of the catalogue, this one is permanent."""
-
+from indexer.errors import DamagedError
 
 Value = str | int | bytes | None
 

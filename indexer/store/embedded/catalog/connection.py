@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.errors import ReadOnlyError
+from indexer.sqlite.wal import set_wal
 from indexer.store.embedded.catalog.checksums import register_checksum
-from indexer.store.embedded.catalog.wal import set_wal
 
 # Maximum wait for the commit of another connection; commits take milliseconds.
 _BUSY_TIMEOUT_S = 10.0

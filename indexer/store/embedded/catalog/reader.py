@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from indexer.arrays import Ids, Vectors
-from indexer.store.embedded.catalog.checksums import DamagedError, checksum, damaged, require
+from indexer.errors import DamagedError
+from indexer.store.embedded.catalog.checksums import checksum, damaged, require
 from indexer.store.embedded.catalog.places import UPLOADS, is_uploaded
 from indexer.store.embedded.catalog.schema import End
 from indexer.store.records import Image, Product

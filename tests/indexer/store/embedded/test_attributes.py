@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, DamagedError
 from indexer.search import SearchParameters
 from indexer.store import NewImage, PutProduct, parse
 from indexer.store.embedded.attributes import LiveTable, Table, column
-from indexer.store.embedded.catalog import DamagedError, attributes
+from indexer.store.embedded.catalog import attributes
 from indexer.store.embedded.catalog.checksums import register_checksum
 from tests.conftest import Store
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from indexer.errors import (
     CatalogError,
     CatalogMissingError,
+    DamagedError,
     DiskFullError,
     ReadOnlyError,
     StorageError,
 )
-from indexer.store.embedded.catalog.checksums import DamagedError
 
 # Codes that can occur with an intact file, by primary code (the lower byte) or, if that is more
 # specific, extended code. All other codes mean damage, because the statements are correct.
