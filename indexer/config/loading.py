@@ -79,7 +79,7 @@ def replaced(settings: EmbeddingSettings, changes: Mapping[str, str]) -> Embeddi
     Raises:
         ConfigError: a key is unknown or a value invalid.
     """
-    return _validated(EmbeddingSettings, {**settings.model_dump(), **changes}, ("embedding",))
+    return _validated(EmbeddingSettings, {**settings.model_dump(), **changes}, "embedding")
 
 
 def _sections() -> dict[str, type[Section]]:

@@ -153,7 +153,7 @@ def test_uploads_move_with_the_folder_after_they_were_embedded_again(
         photos = PhotoSource(ImageLimits(), FetchSettings())
         return Indexer(into, embedder.spec, lambda: embedder, photos, lambda _: None)
 
-    assert re_embed(store.catalog, embedder.spec.fingerprint, indexer).added == ["red"]
+    assert re_embed(store.catalog, embedder.spec.fingerprint, indexer).embedded == 1
     store.catalog.close()
     moved = tmp_path / "moved"
     shutil.move(store.catalog.folder.parent, moved)
