@@ -83,7 +83,11 @@ class StorageSettings(Section):
 class EmbeddingSettings(Section):
     """How photos become vectors. All but `engine` and `precision` determine the fingerprint."""
 
-    model: Literal["vgg16"] = Field("vgg16", description="Model, without its classifier.")
+    model: str = Field(
+        "vgg16",
+        description="`vgg16` (512 values), or its dense layers `vgg16-fc1` and `vgg16-fc2` (4096"
+        " values, side 224, not with the fashion weights): docs/models.md.",
+    )
     weights: str = Field(
         "fashion",
         description="`fashion-2` (bundled; clothing and footwear), `fashion` (the newest version,"

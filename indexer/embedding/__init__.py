@@ -7,9 +7,21 @@ Importing this package is cheap. OpenVINO or TensorFlow is imported by the first
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
 from indexer.embedding.engine import available_cores
-from indexer.embedding.spec import EmbeddingSpec, resolve_spec
+from indexer.embedding.models import family_of
+from indexer.embedding.spec import EmbeddingSpec
 
 __all__ = ["Embedder", "EmbeddingSpec", "available_cores", "load_embedder", "resolve_spec"]
+
+
+def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
+    """Returns the spec of the settings. Hashes files; downloads nothing, loads no model.
+
+    Raises:
+        ConfigError: there is no such model, or it does not go with the other settings.
+        WeightsError: `weights` is neither a preset nor a readable file of a known format, or is
+            an int8 model that was calibrated for other settings.
+    """
+    return family_of(settings.model).resolve(settings)
 
 
 def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Embedder:
@@ -19,34 +31,15 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
     survive a fork.
 
     Args:
-        settings: model, weights, input size, resizing, engine and precision.
+        settings: model, weights, input size, resizing, pooling, engine and precision.
         threads: cores to compute on; None uses all cores available to this process. TensorFlow
             has one thread count per process, fixed by its first inference.
 
     Raises:
+        ConfigError: there is no such model, or it does not go with the other settings.
         EngineUnavailableError: the engine is not installed, or cannot run these weights.
         WeightsError: the weights cannot be found, downloaded or verified, or do not fit the model.
         UnsupportedPrecisionError: the processor does not support the requested precision.
     """
-    from indexer.embedding.engine import resolve_engine
-    from indexer.embedding.precision import check_int8, resolve_precision
-    from indexer.embedding.quantised import load_quantised
-    from indexer.embedding.weights import load_weights
-
-    spec = resolve_spec(settings)
-    engine = resolve_engine(settings.engine, spec)
-    precision = resolve_precision(settings.precision)
-    input_max = None
-    if spec.numeric_class == "int8":
-        check_int8()
-        weights, input_max = load_quantised(spec)
-    else:
-        weights = load_weights(spec)
-    # The slow imports come last, so that an invalid setting is reported at once.
-    if engine == "openvino":
-        from indexer.embedding.openvino_engine import OpenVinoEmbedder
-
-        return OpenVinoEmbedder(spec, weights, precision, threads, input_max)
-    from indexer.embedding.tensorflow_engine import TensorFlowEmbedder
-
-    return TensorFlowEmbedder(spec, weights, precision, threads)
+    family = family_of(settings.model)
+    return family.load(family.resolve(settings), settings, threads)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.arrays import Vectors, normalised
+from indexer.embedding.pooling import pooled
 from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import UnsupportedByModelError, WeightsError
@@ -36,6 +37,7 @@ class Cells:
     max_pooled: bool = False
 
 
+# Of the convolutions of VGG16, without dense layers.
 VGG16_CELLS = Cells(16, fewest=2, max_pooled=True)
 
 
@@ -136,6 +138,15 @@ class Embedder(ABC):
                 f"expected uint8 of shape (n, height, width, 3), sides multiples of {side},"
                 f" received {images.dtype} of shape {shape}"
             )
+
+
+def vectors_of(outputs: NDArray[np.floating], spec: EmbeddingSpec) -> Vectors:
+    """Returns the unit vectors of a model's outputs: rows (n, d), or maps, which are pooled.
+
+    Raises:
+        WeightsError: a value is not finite.
+    """
+    return unit_rows(pooled(outputs, spec.pooling) if outputs.ndim == 4 else outputs)
 
 
 def unit_rows(features: NDArray[np.floating]) -> Vectors:

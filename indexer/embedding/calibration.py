@@ -9,9 +9,10 @@ from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Photos
 from indexer.embedding.engine import resolve_engine
 from indexer.embedding.int8 import Manifest
+from indexer.embedding.models import family_of
 from indexer.embedding.precision import check_int8, resolve_precision
 from indexer.embedding.quantised import quantise, unpack
-from indexer.embedding.spec import EmbeddingSpec, resolve_spec
+from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import load_weights
 from indexer.errors import ConfigError, WeightsError
 
@@ -64,10 +65,10 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
     Raises:
         EngineUnavailableError: OpenVINO is not installed.
         UnsupportedPrecisionError: the processor has no 8-bit arithmetic.
-        ConfigError: pooling is not `average`.
+        ConfigError: the model is not `vgg16` with pooling `average`.
         WeightsError: the weights are an int8 model already, or cannot be loaded.
     """
-    spec = resolve_spec(settings)
+    spec = family_of(settings.model).resolve(settings)
     _require_convertible(spec)
     resolve_engine("openvino", spec)
     check_int8()
@@ -108,7 +109,11 @@ def _require_convertible(spec: EmbeddingSpec) -> None:
             f"embedding.weights: received {spec.weights}, which is an int8 model already; set it"
             " to float weights"
         )
-    if spec.pooling != "average":
-        raise ConfigError(
-            f"embedding.pooling: received {spec.pooling}; an int8 model needs average"
-        )
+    for key, received, needed in (
+        ("model", spec.model, "vgg16"),
+        ("pooling", spec.pooling, "average"),
+    ):
+        if received != needed:
+            raise ConfigError(
+                f"embedding.{key}: received {received}; `calibrate` converts {needed} only"
+            )

@@ -1,5 +1,6 @@
 """VGG16 on OpenVINO, built directly from the weight arrays, without a model file."""
 
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Literal
 
@@ -15,14 +16,13 @@ from indexer.embedding.base import (
     Embedder,
     Maps,
     Photos,
-    unit_rows,
+    vectors_of,
 )
 from indexer.embedding.engine import available_cores
-from indexer.embedding.pooling import pooled
 from indexer.embedding.precision import Precision
 from indexer.embedding.quantised import FIRST, QUANTISED, STEPS, InputMax
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.embedding.weights import BLOCKS, ConvWeights
+from indexer.embedding.weights import BLOCKS, DENSE_LAYERS, LayerWeights
 
 # Variants to compile: one photo; a batch; the last feature maps at any size; and, for
 # calibration, the largest input of each convolution except the first.
@@ -30,15 +30,15 @@ Use = Literal["one", "many", "maps", "input_max"]
 
 
 class OpenVinoEmbedder(Embedder):
-    """VGG16 convolutions, pooled over the positions, normalised to length 1: 512 values.
+    """VGG16: 512 pooled values of its convolutions, or 4096 of a dense layer, of length 1.
 
     The constructor compiles the model for one photo and runs it once; other variants are
     compiled on first use.
 
     Args:
         spec: the model.
-        weights: its convolutions.
-        precision: number format of float convolutions.
+        weights: its layers.
+        precision: number format of float layers.
         threads: cores to compute on; None uses all cores available to this process.
         input_max: input ranges of an int8 model; None computes everything in `precision`.
 
@@ -49,7 +49,7 @@ class OpenVinoEmbedder(Embedder):
     def __init__(
         self,
         spec: EmbeddingSpec,
-        weights: ConvWeights,
+        weights: LayerWeights,
         precision: Precision,
         threads: int | None = None,
         input_max: InputMax | None = None,
@@ -57,8 +57,9 @@ class OpenVinoEmbedder(Embedder):
         self.spec = spec
         self.precision = precision
         self.runs_on = f"openvino {'int8' if input_max else precision}"
-        self.cells = VGG16_CELLS if spec.pooling == "average" else None
-        self._graph = _Graph(weights, input_max or {}, precision)
+        dense = DENSE_LAYERS[spec.model]
+        self.cells = VGG16_CELLS if spec.pooling == "average" and not dense else None
+        self._graph = _Graph(weights, dense, input_max or {}, precision)
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
@@ -75,8 +76,8 @@ class OpenVinoEmbedder(Embedder):
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        (maps,) = self._run("one" if len(images) == 1 else "many", images)
-        return unit_rows(pooled(maps, self.spec.pooling))
+        (outputs,) = self._run("one" if len(images) == 1 else "many", images)
+        return vectors_of(outputs, self.spec)
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
@@ -107,8 +108,15 @@ class OpenVinoEmbedder(Embedder):
 class _Graph:
     """Builds the computation graph, from uint8 photos to the outputs of each variant."""
 
-    def __init__(self, weights: ConvWeights, input_max: InputMax, precision: Precision) -> None:
+    def __init__(
+        self,
+        weights: LayerWeights,
+        dense: Sequence[str],
+        input_max: InputMax,
+        precision: Precision,
+    ) -> None:
         self._weights = dict(weights)
+        self._dense = dense
         self._input_max = input_max
         mean = np.array(MEAN_BGR[::-1], np.float32)
         # bfloat16 loses most precision by rounding the pixels; pixels minus an integer are exact.
@@ -128,7 +136,7 @@ class _Graph:
         elif use == "input_max":
             results = [op.reduce_max(each, [0, 1, 2, 3]) for each in inputs[1:]]
         else:
-            results = [_channels_last(_max_pooled(maps))]
+            results = [self._outputs(_channels_last(_max_pooled(maps)))]
         return ov.Model(results, [images])
 
     def _maps(self, images: Any) -> tuple[Any, list[Any]]:
@@ -146,6 +154,15 @@ class _Graph:
                 if following in self._input_max:
                     maps = _steps(maps, 0, self._input_max[following], 2 * STEPS + 2)
         return maps, inputs
+
+    def _outputs(self, values: Any) -> Any:
+        """Applies the dense layers to max-pooled maps (n, height, width, channels), if any."""
+        if self._dense:
+            values = op.reshape(values, [0, -1], special_zero=True)
+        for layer in self._dense:
+            kernel, bias = self._weights[layer]
+            values = op.relu(op.add(op.matmul(values, kernel, False, False), bias))
+        return values
 
     def _convolved(self, layer: str, maps: Any) -> Any:
         kernel, bias = self._weights[layer]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from indexer.embedding.int8 import read_record
 from indexer.embedding.spec import EmbeddingSpec, file_sha256
-from indexer.embedding.weights import KERNEL_SHAPES, LAYERS, ConvWeights
+from indexer.embedding.weights import KERNEL_SHAPES, LAYERS, LayerWeights
 from indexer.errors import WeightsError
 
 FIRST, *QUANTISED = LAYERS
@@ -33,7 +33,7 @@ def _fields(layer: str) -> list[tuple[str, str, tuple[int, ...]]]:
 RECORD: Any = np.dtype([(layer, _fields(layer)) for layer in LAYERS])
 
 
-def quantise(weights: ConvWeights, input_max: InputMax) -> bytes:
+def quantise(weights: LayerWeights, input_max: InputMax) -> bytes:
     """Packs `weights` in 8 bits, with the input ranges, into a record."""
     record: NDArray[Any] = np.zeros((), RECORD)
     for layer, (kernel, bias) in weights.items():
@@ -50,7 +50,7 @@ def quantise(weights: ConvWeights, input_max: InputMax) -> bytes:
     return record.tobytes()
 
 
-def unpack(data: bytes) -> tuple[ConvWeights, InputMax]:
+def unpack(data: bytes) -> tuple[LayerWeights, InputMax]:
     """Returns the weights of a record, dequantised to float32, and the input ranges."""
     record = np.frombuffer(data, RECORD)[0]
     weights = {}
@@ -63,7 +63,7 @@ def unpack(data: bytes) -> tuple[ConvWeights, InputMax]:
     return weights, {layer: float(record[layer]["input_max"]) for layer in QUANTISED}
 
 
-def load_quantised(spec: EmbeddingSpec) -> tuple[ConvWeights, InputMax]:
+def load_quantised(spec: EmbeddingSpec) -> tuple[LayerWeights, InputMax]:
     """Loads the int8 model that `spec` names.
 
     Raises:

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from indexer.config import EmbeddingSettings
 from indexer.config.settings import WEIGHTS_PRESETS
-from indexer.embedding.int8 import SUFFIX as INT8_SUFFIX
-from indexer.embedding.int8 import read_manifest
 from indexer.embedding.pooling import Pooling
 from indexer.embedding.resize import ResizeMethod
 from indexer.errors import WeightsError
@@ -37,7 +34,6 @@ RETIRED_SHA256 = {
 TRAINED_SIDE = {RETIRED_SHA256["fashion-1"]: 80, FASHION_SHA256: 64}
 DEFAULT_SIDE = 224
 SIDES = range(32, 513)  # the range of the setting
-WEIGHTS_SUFFIXES = (".h5", ".keras", ".npz", INT8_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -95,52 +91,6 @@ class EmbeddingSpec:
         return self.weights_sha256 != UNTRAINED_SHA256
 
 
-def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
-    """Returns the spec of the settings. Hashes a custom weights file; downloads nothing.
-
-    Raises:
-        WeightsError: `weights` is neither a preset nor a readable file of a known format, or is
-            an int8 model that was calibrated for other settings.
-    """
-    if Path(settings.weights).suffix == INT8_SUFFIX:
-        return _int8_spec(settings, Path(settings.weights))
-    weights = ALIASES.get(settings.weights, settings.weights)
-    sha256 = PRESET_SHA256.get(weights) or _custom_sha256(Path(weights))
-    side = settings.input_size
-    return EmbeddingSpec(
-        model=settings.model,
-        weights=weights,
-        weights_sha256=sha256,
-        input_size=TRAINED_SIDE.get(sha256, DEFAULT_SIDE) if side == "auto" else side,
-        resize=settings.resize,
-        pooling=settings.pooling,
-    )
-
-
-def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
-    sha256 = file_sha256(path)
-    manifest = read_manifest(path)
-    for key, received, made_for in (
-        ("model", settings.model, manifest.model),
-        ("input_size", settings.input_size, manifest.input_size),
-        ("resize", settings.resize, manifest.resize),
-        ("pooling", settings.pooling, "average"),
-    ):
-        if received not in (made_for, "auto"):
-            raise WeightsError(
-                f"embedding.{key}: received {received}, but {path} was calibrated for {made_for};"
-                f" set it to {made_for}, or calibrate again"
-            )
-    return EmbeddingSpec(
-        model=manifest.model,
-        weights=settings.weights,
-        weights_sha256=sha256,
-        input_size=manifest.input_size,
-        resize=manifest.resize,
-        numeric_class="int8",
-    )
-
-
 def file_sha256(path: Path) -> str:
     """Returns the SHA-256 of a weights file in hex.
 
@@ -155,17 +105,3 @@ def file_sha256(path: Path) -> str:
             f"cannot read the weights file {path}: {error.strerror}; embedding.weights must be a"
             f" path or one of {', '.join(WEIGHTS_PRESETS)}"
         ) from error
-
-
-def _custom_sha256(path: Path) -> str:
-    if path.name in RETIRED_SHA256:
-        raise WeightsError(
-            f"embedding.weights: {path.name} is no longer bundled; set it to {FASHION}, then embed"
-            " every photo again with `rebuild --re-embed`"
-        )
-    if path.suffix not in WEIGHTS_SUFFIXES:
-        raise WeightsError(
-            f"embedding.weights: received {str(path)!r}; allowed: {', '.join(WEIGHTS_PRESETS)}, or"
-            f" a path that ends in {', '.join(WEIGHTS_SUFFIXES)}"
-        )
-    return file_sha256(path)

@@ -1,6 +1,6 @@
 """VGG16 on TensorFlow, compiled for inference on a processor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -13,26 +13,25 @@ from indexer.embedding.base import (
     Embedder,
     Maps,
     Photos,
-    unit_rows,
+    vectors_of,
 )
-from indexer.embedding.pooling import pooled
 from indexer.embedding.precision import Precision
 from indexer.embedding.quiet import import_tensorflow
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.embedding.weights import BLOCKS, ConvWeights
+from indexer.embedding.weights import BLOCKS, DENSE_LAYERS, LayerWeights
 
 tf = import_tensorflow()
 
 
 class TensorFlowEmbedder(Embedder):
-    """VGG16 convolutions, pooled over the positions, normalised to length 1: 512 values.
+    """VGG16: 512 pooled values of its convolutions, or 4096 of a dense layer, of length 1.
 
     The constructor compiles the model and runs it once.
 
     Args:
         spec: the model.
-        weights: its convolutions.
-        precision: number format of the convolutions.
+        weights: its layers.
+        precision: number format of the layers.
         threads: cores to compute on; None uses all cores available to this process.
 
     Raises:
@@ -43,18 +42,19 @@ class TensorFlowEmbedder(Embedder):
     def __init__(
         self,
         spec: EmbeddingSpec,
-        weights: ConvWeights,
+        weights: LayerWeights,
         precision: Precision,
         threads: int | None = None,
     ) -> None:
         self.spec = spec
         self.precision = precision
         self.runs_on = f"tensorflow {precision}"
-        self.cells = VGG16_CELLS if spec.pooling == "average" else None
+        dense = DENSE_LAYERS[spec.model]
+        self.cells = VGG16_CELLS if spec.pooling == "average" and not dense else None
         _limit_threads(threads)
         # One inference uses every core: two at once are no faster and take twice the memory.
         self._lock = Lock()
-        self._ends, self._maps = _functions(weights, spec.input_size, precision)
+        self._outputs, self._maps = _functions(weights, dense, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
     def embed_batch(self, images: Photos) -> Vectors:
@@ -62,8 +62,8 @@ class TensorFlowEmbedder(Embedder):
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
         with self._lock:
-            ends = self._ends(tf.constant(images)).numpy()
-        return unit_rows(pooled(ends, self.spec.pooling))
+            outputs = self._outputs(tf.constant(images)).numpy()
+        return vectors_of(outputs, self.spec)
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
@@ -80,15 +80,16 @@ def _limit_threads(threads: int | None) -> None:
 
 
 def _functions(
-    weights: ConvWeights, side: int, precision: Precision
+    weights: LayerWeights, dense: Sequence[str], side: int, precision: Precision
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Returns two graphs from uint8 photos to float32 maps: max-pooled for the vector, and before.
+    """Returns graphs from uint8 photos to the outputs, and to the last feature maps, float32.
 
     Both take any n, the second also any size; each is compiled on its first call. The weights
-    are constants in the precision of the convolutions: variables, or a cast in the graph, would
-    convert them again for each photo.
+    are constants in the precision of the layers: variables, or a cast in the graph, would
+    convert them again for each photo. Those of dense layers are too large for the graph.
     """
     dtype = tf.as_dtype(precision)
+    dense_weights = [[tf.constant(array, dtype) for array in weights[layer]] for layer in dense]
 
     def last_maps(images: Any) -> Any:
         # The first convolution runs in float32: bfloat16 loses most precision on the pixels, and
@@ -103,11 +104,16 @@ def _functions(
         return maps
 
     @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-    def ends(images: Any) -> Any:
-        return tf.cast(tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID"), tf.float32)
+    def outputs(images: Any) -> Any:
+        values = tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID")
+        if dense:
+            values = tf.reshape(values, (tf.shape(images)[0], -1))
+        for kernel, bias in dense_weights:
+            values = tf.nn.relu(tf.nn.bias_add(tf.matmul(values, kernel), bias))
+        return tf.cast(values, tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def maps(images: Any) -> Any:
         return tf.cast(last_maps(images), tf.float32)
 
-    return ends, maps
+    return outputs, maps

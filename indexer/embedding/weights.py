@@ -1,4 +1,4 @@
-"""Reads the convolutions of VGG16 from any weights file that Keras writes.
+"""Reads the layers of VGG16 from any weights file that Keras writes.
 
 Arrays are read by layer name. No Keras model is built, nothing in the file is executed, and the
 result is independent of the engine.
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from indexer.embedding.spec import FASHION, UNTRAINED_SEED, EmbeddingSpec, file_sha256
+from indexer.embedding.downloads import VGG16_CLASSIFIER, VGG16_IMAGENET
+from indexer.embedding.spec import FASHION, UNTRAINED_SEED, EmbeddingSpec
 from indexer.errors import WeightsError
 
 FASHION_FILE = Path(__file__).parent / "weights" / "vgg16-fashion-2.npz"
@@ -34,45 +35,49 @@ _CHANNELS = (3, *(width for widths in _WIDTHS for width in widths))
 KERNEL_SHAPES = {
     layer: (3, 3, *channels) for layer, channels in zip(LAYERS, pairwise(_CHANNELS), strict=True)
 }
+# The dense layers of the classifier, on the maps of side 224; the last one gives the classes.
+DENSE_SHAPES = {"fc1": (7 * 7 * 512, 4096), "fc2": (4096, 4096)}
+# Model -> the dense layers that follow its convolutions.
+DENSE_LAYERS = {"vgg16": (), "vgg16-fc1": ("fc1",), "vgg16-fc2": ("fc1", "fc2")}
 
+_NUMBERED_DENSE = {"dense": "fc1", "dense_1": "fc2"}
+
+Shapes = Mapping[str, tuple[int, ...]]
 Array = NDArray[np.float32]
-ConvWeights = dict[str, tuple[Array, Array]]  # layer -> kernel (3, 3, in, out), bias (out,)
+# layer -> kernel (3, 3, in, out) or (in, out), bias (out,)
+LayerWeights = dict[str, tuple[Array, Array]]
 
 
-def load_weights(spec: EmbeddingSpec) -> ConvWeights:
-    """Loads the 13 convolutions that `spec` names, float32, in the order of the model.
+def load_weights(spec: EmbeddingSpec) -> LayerWeights:
+    """Loads the layers of `spec.model`, float32, in the order of the model.
 
     Raises:
         WeightsError: the file cannot be downloaded or read, does not match
             `spec.weights_sha256`, or has other layers than VGG16.
     """
+    dense = {layer: DENSE_SHAPES[layer] for layer in DENSE_LAYERS[spec.model]}
+    shapes: Shapes = {**KERNEL_SHAPES, **dense}
     if not spec.trained:
-        return _he_normal(UNTRAINED_SEED)
-    path = _file_of(spec.weights)
-    if (received := file_sha256(path)) != spec.weights_sha256:
-        raise WeightsError(
-            f"the weights file {path} is damaged or was replaced: SHA-256 {received}, expected"
-            f" {spec.weights_sha256}; restore it"
-        )
+        return _he_normal(UNTRAINED_SEED, shapes)
+    keras_file = VGG16_CLASSIFIER if dense else VGG16_IMAGENET
+    if spec.weights == "imagenet":
+        path = keras_file.fetch()
+    else:
+        path = FASHION_FILE if spec.weights == FASHION else Path(spec.weights)
+        if (received := keras_file.identity_of(path)) != spec.weights_sha256:
+            raise WeightsError(
+                f"the weights file {path} is damaged or was replaced: SHA-256 {received}, expected"
+                f" {spec.weights_sha256}; restore it"
+            )
     with _opened(path) as arrays:
-        return _fitted(arrays, path)
+        return _fitted(arrays, shapes, path)
 
 
-def _file_of(weights: str) -> Path:
-    if weights == FASHION:
-        return FASHION_FILE
-    if weights == "imagenet":
-        from indexer.embedding.imagenet import fetch_imagenet
-
-        return fetch_imagenet()
-    return Path(weights)
-
-
-def _he_normal(seed: int) -> ConvWeights:
+def _he_normal(seed: int, shapes: Shapes) -> LayerWeights:
     # NumPy guarantees the stream of RandomState; that of Generator may change.
     random = np.random.RandomState(seed)
     weights = {}
-    for layer, shape in KERNEL_SHAPES.items():
+    for layer, shape in shapes.items():
         scale = np.sqrt(2 / np.prod(shape[:-1]))
         kernel = (random.standard_normal(shape) * scale).astype(np.float32)
         weights[layer] = kernel, np.zeros(shape[-1], np.float32)
@@ -115,25 +120,25 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _fitted(arrays: Mapping[str, Any], path: Path) -> ConvWeights:
+def _fitted(arrays: Mapping[str, Any], shapes: Shapes, path: Path) -> LayerWeights:
     found: dict[tuple[str, int], Array] = {}
     for name in arrays:
         layer = _layer_of(name)
-        if layer is None:
+        if layer is None or (layer in DENSE_SHAPES and layer not in shapes):
             continue
         array = np.asarray(arrays[name], np.float32)
         if (layer, array.ndim) in found:
             raise WeightsError(f"{path}: duplicate array for layer {layer}: {name}")
         found[layer, array.ndim] = array
-    unknown = sorted({layer for layer, _ in found} - set(LAYERS))
+    unknown = sorted({layer for layer, _ in found} - shapes.keys())
     if unknown:
         raise WeightsError(f"{path} is not VGG16: it has layers {', '.join(unknown)}")
     return {
         layer: (
-            _array(found, layer, "kernel", KERNEL_SHAPES[layer], path),
-            _array(found, layer, "bias", KERNEL_SHAPES[layer][-1:], path),
+            _array(found, layer, "kernel", shape, path),
+            _array(found, layer, "bias", shape[-1:], path),
         )
-        for layer in LAYERS
+        for layer, shape in shapes.items()
     }
 
 
@@ -141,11 +146,13 @@ def _layer_of(name: str) -> str | None:
     """Returns the layer of an array from its path in the file; None for other arrays.
 
     Keras 2 and its legacy format write the layer names; `.weights.h5` and `.keras` number the
-    layers of a class in the order of the model: conv2d, conv2d_1, ...
+    layers of a class in the order of the model: conv2d, conv2d_1, ..., dense, dense_1, ...
     """
     for part in name.split("/"):
-        if re.fullmatch(r"block\d+_conv\d+", part):
+        if part in DENSE_SHAPES or re.fullmatch(r"block\d+_conv\d+", part):
             return part
+        if part in _NUMBERED_DENSE:
+            return _NUMBERED_DENSE[part]
         if numbered := re.fullmatch(r"conv2d(?:_(\d+))?", part):
             index = int(numbered[1] or 0)
             return LAYERS[index] if index < len(LAYERS) else part

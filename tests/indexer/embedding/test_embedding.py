@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer.config import EmbeddingSettings
-from indexer.embedding import Embedder, load_embedder, resolve_spec
-from indexer.embedding import imagenet as imagenet_module
+from indexer.embedding import Embedder, downloads, load_embedder, resolve_spec
 from indexer.embedding import weights as weights_module
 from indexer.embedding.base import unit_rows
+from indexer.embedding.downloads import VGG16_IMAGENET, KerasFile
 from indexer.embedding.precision import check_int8, cpu_flags, resolve_precision
 from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
@@ -216,44 +216,60 @@ class TestImageNet:
         error = done.stderr.strip().splitlines()[-1]
         assert error.startswith("indexer.errors.WeightsError: cannot download")
         assert "https://storage.googleapis.com/" in error
-        assert str(tmp_path / "keras" / "models" / imagenet_module.FILE_NAME) in error
+        assert str(tmp_path / "keras" / "models" / Path(VGG16_IMAGENET.path).name) in error
         assert "fashion" in error
         assert done.stdout == ""
 
     @pytest.fixture
     def server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-        """A folder that is served in the place of Keras's; its weights are b"weights"."""
+        """A folder that is served in the place of Keras's, with a file of the bytes `weights`."""
         (tmp_path / "served").mkdir()
         handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-        url = f"http://127.0.0.1:{server.server_port}/weights.h5"
-        monkeypatch.setattr(imagenet_module, "URL", url)
-        expected = hashlib.sha256(b"weights").hexdigest()
-        monkeypatch.setattr(imagenet_module, "IMAGENET_SHA256", expected)
+        monkeypatch.setattr(downloads, "BASE_URL", f"http://127.0.0.1:{server.server_port}")
         (tmp_path / "served" / "weights.h5").write_bytes(b"weights")
         yield tmp_path / "served" / "weights.h5"
         server.shutdown()
         server.server_close()
 
-    def test_the_weights_are_downloaded_once(self, server: Path) -> None:
-        path = imagenet_module.fetch_imagenet()
-        assert (path.name, path.read_bytes()) == (imagenet_module.FILE_NAME, b"weights")
-        server.unlink()
-        assert imagenet_module.fetch_imagenet().read_bytes() == b"weights"
+    @pytest.fixture(params=["md5", "sha256"])
+    def file(self, request: pytest.FixtureRequest) -> KerasFile:
+        """The file that is served, pinned by either kind of hash."""
+        return KerasFile("weights.h5", hashlib.new(request.param, b"weights").hexdigest())
 
-    def test_another_file_than_expected_is_refused_and_not_kept(self, server: Path) -> None:
+    def test_the_weights_are_downloaded_once(self, server: Path, file: KerasFile) -> None:
+        path = file.fetch()
+        assert (path.name, path.read_bytes()) == ("weights.h5", b"weights")
+        server.unlink()
+        assert file.fetch().read_bytes() == b"weights"
+
+    def test_another_file_than_expected_is_refused_and_not_kept(
+        self, server: Path, file: KerasFile
+    ) -> None:
         server.write_bytes(b"other")
-        with pytest.raises(WeightsError, match="SHA-256"):
-            imagenet_module.fetch_imagenet()
+        with pytest.raises(WeightsError, match=r"received (md5|sha256) "):
+            file.fetch()
         assert not list((server.parent.parent / "keras").rglob("*.h5*"))
 
-    def test_a_file_put_into_keras_cache_is_used(self, server: Path, tmp_path: Path) -> None:
+    def test_a_file_put_into_keras_cache_is_used(
+        self, server: Path, file: KerasFile, tmp_path: Path
+    ) -> None:
         server.unlink()
         (tmp_path / "keras" / "models").mkdir(parents=True)
-        (tmp_path / "keras" / "models" / imagenet_module.FILE_NAME).write_bytes(b"weights")
-        assert imagenet_module.fetch_imagenet().read_bytes() == b"weights"
+        (tmp_path / "keras" / "models" / "weights.h5").write_bytes(b"weights")
+        assert file.fetch().read_bytes() == b"weights"
+
+    def test_the_same_file_under_another_name_has_the_same_identity(
+        self, file: KerasFile, tmp_path: Path
+    ) -> None:
+        (tmp_path / "mine.h5").write_bytes(b"weights")
+        (tmp_path / "other.h5").write_bytes(b"other")
+        assert file.identity_of(tmp_path / "mine.h5") == file.identity
+        assert file.identity_of(tmp_path / "other.h5") == hashlib.sha256(b"other").hexdigest()
+        with pytest.raises(WeightsError, match=r"cannot read .*gone\.h5"):
+            file.identity_of(tmp_path / "gone.h5")
 
 
 class TestProcess:

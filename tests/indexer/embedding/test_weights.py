@@ -11,7 +11,7 @@ import pytest
 from indexer.config import EmbeddingSettings
 from indexer.embedding import EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding import weights as weights_module
-from indexer.embedding.weights import LAYERS, ConvWeights, load_weights
+from indexer.embedding.weights import LAYERS, LayerWeights, load_weights
 from indexer.errors import WeightsError
 from tests.indexer.embedding.embedder_contract import photos
 
@@ -20,12 +20,12 @@ KINDS = ("kernel", "bias")
 
 
 @pytest.fixture(scope="module")
-def arrays() -> ConvWeights:
+def arrays() -> LayerWeights:
     return load_weights(resolve_spec(UNTRAINED))
 
 
 @pytest.fixture(scope="module")
-def keras_model(arrays: ConvWeights) -> Any:
+def keras_model(arrays: LayerWeights) -> Any:
     """Keras's own VGG16 holding the untrained weights."""
     import keras
 
@@ -37,7 +37,7 @@ def keras_model(arrays: ConvWeights) -> Any:
     return model
 
 
-def save_npz(path: Path, weights: ConvWeights) -> None:
+def save_npz(path: Path, weights: LayerWeights) -> None:
     pairs = {f"{n}/{w}": a for n, p in weights.items() for w, a in zip(KINDS, p, strict=True)}
     np.savez(path, **pairs)  # type: ignore[arg-type] # the stub takes keywords for allow_pickle
 
@@ -52,7 +52,7 @@ class TestWeightFiles:
     @pytest.mark.parametrize("name", ["full.h5", "only.weights.h5", "model.keras"])
     @pytest.mark.parametrize("nested", [False, True], ids=["plain", "with a head"])
     def test_what_keras_saves_is_read_back_exactly(
-        self, keras_model: Any, arrays: ConvWeights, tmp_path: Path, name: str, nested: bool
+        self, keras_model: Any, arrays: LayerWeights, tmp_path: Path, name: str, nested: bool
     ) -> None:
         import keras
 
@@ -63,7 +63,7 @@ class TestWeightFiles:
         save(tmp_path / name)
         assert_same(load_weights(spec_of(tmp_path / name)), arrays)
 
-    def test_keras_2_files_are_read(self, arrays: ConvWeights, tmp_path: Path) -> None:
+    def test_keras_2_files_are_read(self, arrays: LayerWeights, tmp_path: Path) -> None:
         """Names as in the file that Keras distributes, and an optimiser's arrays beside them."""
         with h5py.File(tmp_path / "old.h5", "w") as file:
             for layer, (kernel, bias) in arrays.items():
@@ -73,7 +73,9 @@ class TestWeightFiles:
             file["optimizer_weights/SGD/block1_conv1/momentum:0"] = np.zeros((3, 3, 3, 64))
         assert_same(load_weights(spec_of(tmp_path / "old.h5")), arrays)
 
-    def test_npz_is_read_whatever_its_float_type(self, arrays: ConvWeights, tmp_path: Path) -> None:
+    def test_npz_is_read_whatever_its_float_type(
+        self, arrays: LayerWeights, tmp_path: Path
+    ) -> None:
         halves = {n: (k.astype(np.float16), b.astype(np.float64)) for n, (k, b) in arrays.items()}
         save_npz(tmp_path / "half.npz", halves)  # type: ignore[arg-type] # other float types
         loaded = load_weights(spec_of(tmp_path / "half.npz"))
@@ -153,7 +155,7 @@ class TestWeightFiles:
             load_weights(spec)
 
 
-def assert_same(received: ConvWeights, expected: ConvWeights) -> None:
+def assert_same(received: LayerWeights, expected: LayerWeights) -> None:
     assert list(received) == list(expected)
     for layer in expected:
         for one, other in zip(received[layer], expected[layer], strict=True):
@@ -162,7 +164,7 @@ def assert_same(received: ConvWeights, expected: ConvWeights) -> None:
 
 @pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
 def test_vectors_are_those_of_keras_whichever_way_the_weights_came(
-    keras_model: Any, arrays: ConvWeights, tmp_path: Path, engine: str
+    keras_model: Any, arrays: LayerWeights, tmp_path: Path, engine: str
 ) -> None:
     pytest.importorskip(engine)
     from keras.applications.vgg16 import preprocess_input
