@@ -202,6 +202,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "merge": ["data"],
     "remove": ["navy"],
     "search": ["--product", "red"],
+    "evaluate": ["--label", "currency"],
     "export": ["out"],
     "import-features": ["out/features.npy", "out/names.txt"],
     "snapshot prune": ["--keep", "1"],
