@@ -245,16 +245,21 @@ def measure(size: int, real: Vectors, seed: int, folder: Path) -> list[Row]:
     return rows
 
 
+def real_vectors() -> Vectors:
+    """Returns the vectors of real photos, (n, dimension); ends the program if there are none."""
+    features = DATA / "feature_vector_store.p"
+    if not features.is_file():
+        sys.exit(f"no vectors at {features}; set IMAGE_SEARCH_TEST_DATA")
+    return normalised(read_features(features))
+
+
 def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    features = DATA / "feature_vector_store.p"
-    if not features.is_file():
-        sys.exit(f"no vectors at {features}; set IMAGE_SEARCH_TEST_DATA")
-    real = normalised(read_features(features))
+    real = real_vectors()
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             rows = measure(size, real, arguments.seed, Path(folder))

@@ -9,7 +9,6 @@ index.
 
 import argparse
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,10 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.index_scale import BATCH, DATA, anonymous_mib, mixtures, product, took_ms
-from indexer.arrays import Vectors, normalised
+from benchmarks.index_scale import (
+    BATCH,
+    anonymous_mib,
+    mixtures,
+    product,
+    real_vectors,
+    took_ms,
+)
+from indexer.arrays import Vectors
 from indexer.config import IndexSettings
-from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
 from indexer.search import Searcher, SearchParameters
 from indexer.store import Attributes, PutProduct
@@ -148,10 +153,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    features = DATA / "feature_vector_store.p"
-    if not features.is_file():
-        sys.exit(f"no vectors at {features}; set IMAGE_SEARCH_TEST_DATA")
-    real = normalised(read_features(features))
+    real = real_vectors()
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             measure(Path(folder), size, real, arguments.seed)

@@ -24,17 +24,6 @@ from tests.campaigns.shop import Operation, Shop, State, operation_of
 from tests.fakes import FAKE_SPEC
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """With a segment, and changes since."""
-    shop = Shop(tmp_path)
-    random = Random(1)
-    for kind in ("put", "put", "compact", "put", "put"):
-        shop.do(operation_of(kind, random, {}, {}))
-    yield shop
-    shop.close()
-
-
 def take(shop: Shop) -> str:
     return shop.snapshots.create(shop.catalog).name
 

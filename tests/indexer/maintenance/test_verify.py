@@ -1,7 +1,7 @@
 """Damage is found, named, and never answered."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -15,17 +15,6 @@ from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.checksums import checksum, register_checksum
 from indexer.store.embedded.catalog.schema import MIGRATIONS
 from tests.campaigns.shop import DIMENSION, Operation, Shop, operation_of
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """With a segment, and changes since."""
-    shop = Shop(tmp_path)
-    random = Random(1)
-    for kind in ("put", "put", "compact", "put", "put"):
-        shop.do(operation_of(kind, random, {}, {}))
-    yield shop
-    shop.close()
 
 
 def edit(shop: Shop, statement: str, *values: object) -> None:

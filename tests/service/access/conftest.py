@@ -9,13 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.access.keys import Keys, Scope
-from indexer.config import AccessSettings, ServiceSettings, Settings, StorageSettings
-from service import create_app
-from service.engine.collections import SearchService
+from indexer.config import AccessSettings, ServiceSettings
 from tests.conftest import Store
-from tests.fakes import FakeEmbedder
-from tests.processes import wait_for
-from tests.service.contract import DocumentedClient
+from tests.service.conftest import serving
 
 SIMILAR = "/v1/products/red/similar"
 HERE, ANYWHERE = "127.0.0.1", "0.0.0.0"
@@ -34,20 +30,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def opened(
     data_dir: Path, host: str = HERE, workers: int = 1, **access: Any
 ) -> Iterator[FlaskClient]:
-    settings = Settings(
-        storage=StorageSettings(data_dir=data_dir),
-        service=ServiceSettings(host=host, workers=workers),
-        access=AccessSettings(**access),
-    )
-    service = SearchService(settings, lambda _: FakeEmbedder())
-    app = create_app(settings, search=service)
-    app.test_client_class = DocumentedClient
-    service.start()
-    try:
-        wait_for(lambda: service.states()[0].status == "ready", "opening")
-        yield app.test_client()
-    finally:
-        service.stop()
+    own = ServiceSettings(host=host, workers=workers)
+    with serving(data_dir, own=own, access=AccessSettings(**access)) as client:
+        yield client
 
 
 @pytest.fixture

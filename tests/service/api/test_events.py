@@ -12,15 +12,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from indexer.access.keys import Keys
-from indexer.config import AccessSettings, EventsSettings, Settings, StorageSettings
+from indexer.config import AccessSettings, EventsSettings
 from indexer.events import EventStore, Recorder
 from indexer.events.ids import QueryIds
-from service import create_app
-from service.engine.collections import SearchService
 from tests.conftest import Store, png
-from tests.fakes import FakeEmbedder
 from tests.processes import gunicorn, multipart, upload, wait_for
-from tests.service.contract import DocumentedClient
+from tests.service.conftest import serving
 
 QUERY = "9a0b2c4d6e8f40718293a4b5c6d7e8f9"  # of no answer
 
@@ -32,22 +29,13 @@ UNLIMITED = AccessSettings()
 def recording(
     store: Store, access: AccessSettings = UNLIMITED, **events: Any
 ) -> Iterator[FlaskClient]:
-    settings = Settings(
-        storage=StorageSettings(data_dir=store.catalog.folder.parent),
-        events=EventsSettings(**events),
-        access=access,
-    )
-    service = SearchService(settings, lambda _: FakeEmbedder())
-    app = create_app(settings, search=service)
-    app.test_client_class = DocumentedClient
-    service.start()
-    try:
-        wait_for(lambda: service.states()[0].status == "ready", "opening")
-        yield app.test_client()
-    finally:
-        if recorder := recorder_of(app):
-            recorder.stop()
-        service.stop()
+    folder = store.catalog.folder.parent
+    with serving(folder, access=access, events=EventsSettings(**events)) as client:
+        try:
+            yield client
+        finally:
+            if recorder := recorder_of(client.application):
+                recorder.stop()
 
 
 def recorder_of(app: Any) -> Recorder | None:

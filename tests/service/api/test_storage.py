@@ -60,6 +60,14 @@ def served_small_disk(folder: Path) -> Iterator[tuple[FlaskClient, Path]]:
         store.catalog.close()
 
 
+@contextmanager
+def served_read_only(store: Store, place: Path) -> Iterator[FlaskClient]:
+    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
+    store.catalog.close()
+    with read_only(store.catalog.folder.parent, place) as data_dir, serving(data_dir) as client:
+        yield client
+
+
 def found(client: FlaskClient, product_id: str) -> list[str]:
     answer = client.get(f"/v1/products/{product_id}/similar")
     assert answer.json is not None
@@ -83,12 +91,7 @@ def test_on_a_full_disk_changes_are_refused_as_such_and_searches_go_on(tmp_path:
 def test_on_a_read_only_disk_changes_are_refused_as_such_and_searches_go_on(
     store: Store, tmp_path: Path
 ) -> None:
-    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
-    store.catalog.close()
-    with (
-        read_only(store.catalog.folder.parent, tmp_path / "place") as place,
-        serving(place) as client,
-    ):
+    with served_read_only(store, tmp_path / "place") as client:
         assert client.get("/readyz").status_code == 200
         assert put(client, "hat", "navy") == (503, "read_only")
         assert found(client, "shoe") == ["boot"]
@@ -117,12 +120,7 @@ def test_bulk_changes_that_a_full_disk_refuses_are_logged_once_and_counted_each(
 def test_bulk_changes_that_a_read_only_disk_refuses_are_logged_and_counted(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
-    store.catalog.close()
-    with (
-        read_only(store.catalog.folder.parent, tmp_path / "place") as place,
-        serving(place) as client,
-    ):
+    with served_read_only(store, tmp_path / "place") as client:
         before = failures(client, "read_only")
         assert bulk(client, "hat") == ["read_only"]
         assert failures(client, "read_only") == before + 1

@@ -45,14 +45,7 @@ class CatalogWriter:
         dimension: int,
         fields: Mapping[str, str | int] | None = None,
     ) -> None:
-        """Records the settings of the catalogue's embeddings; later calls must agree.
-
-        Args:
-            fingerprint: of the embeddings.
-            weights: name or path of the weights.
-            dimension: length of a vector.
-            fields: the fields that the fingerprint covers, for naming differences later; None if
-                unknown.
+        """Records the settings of the catalogue's embeddings; see `indexer.store.Writer`.
 
         Raises:
             FingerprintMismatchError: the catalogue holds embeddings of other settings.
