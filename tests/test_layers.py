@@ -21,6 +21,7 @@ ROOMS = {
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
     "sqlite3": ["indexer/sqlite", "indexer/store/embedded/catalog", "indexer/events"],
+    "jinja2": ["indexer/evaluation"],
     "orjson": ["indexer/store/embedded/catalog"],
     "pyarrow": ["indexer/feeds"],
     "limits": ["service/access"],

@@ -12,14 +12,16 @@ from indexer.cli.errors import DONE, FAILED
 from indexer.cli.evaluation_tables import tables
 from indexer.embedding import Embedder
 from indexer.errors import BadParameterError
-from indexer.evaluation.comparison import compare
+from indexer.evaluation.comparison import Verdict, compare
 from indexer.evaluation.distances import Metric
 from indexer.evaluation.document import Scope, document
 from indexer.evaluation.embedding import Embedded, embed
+from indexer.evaluation.evaluation import Evaluation
 from indexer.evaluation.evaluation import evaluate as run
-from indexer.evaluation.preparing import Prepared, prepare_labels, prepare_queries
+from indexer.evaluation.preparing import Model, Prepared, prepare_labels, prepare_queries
 from indexer.evaluation.queries import read_queries
 from indexer.evaluation.tasks import Photos
+from indexer.files import storage_error, write_atomically
 
 _LABEL = "category"
 
@@ -82,6 +84,11 @@ _LABEL = "category"
     show_default=True,
     help="Loss of nDCG that --compare accepts.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write an HTML file with charts and pictures of the worst failures.",
+)
 @reporting
 def evaluate(
     app: App,
@@ -95,6 +102,7 @@ def evaluate(
     sample: int,
     seed: int,
     tolerance: float,
+    report: Path | None,
 ) -> Output:
     """Measure the quality of the search results with labels or judgements.
 
@@ -111,20 +119,35 @@ def evaluate(
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
     prepared = _prepared(app, material, queries, sample, seed)
     evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
-    scope = Scope.of(
-        prepared,
-        evaluation,
-        source=material.source,
-        judged_by=f"attribute {by}" if by else f"{queries}",
-        not_common=material.not_common,
-    )
+    judged_by = f"attribute {by}" if by else str(queries)
+    scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
     verdict = compare(evaluation, tolerance) if pair else None
+    if report:
+        _write(app, report, scope, evaluation, material.models, verdict)
     return Output(
         document(scope, evaluation, material.models, verdict),
         tables(scope, evaluation, verdict),
         FAILED if verdict and verdict.outcome == "regression" else DONE,
         [f"rejected: {each.source}: {each.reason}" for each in material.rejected],
     )
+
+
+def _write(
+    app: App,
+    file: Path,
+    scope: Scope,
+    evaluation: Evaluation,
+    models: Sequence[Model],
+    verdict: Verdict | None,
+) -> None:
+    from indexer.evaluation.report import render  # imports Jinja, which no other command needs
+
+    limits = app.settings.images.limits()
+    html = render(scope, evaluation, models, verdict, app.photos.read, limits)
+    try:
+        write_atomically(file, html.encode())
+    except OSError as error:
+        raise storage_error(f"cannot write {file}", error) from error
 
 
 def _names(

@@ -54,7 +54,6 @@ class Scope:
         cls,
         prepared: Prepared,
         evaluation: Evaluation,
-        *,
         source: str,
         judged_by: str,
         not_common: int,

@@ -1,0 +1,94 @@
+"""The HTML report: self-contained, escaped, bounded, accessible."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+
+from indexer.evaluation.comparison import compare
+from indexer.evaluation.document import Scope
+from indexer.evaluation.embedding import embed
+from indexer.evaluation.evaluation import evaluate
+from indexer.evaluation.failures import MAX_FAILURES, MAX_RESULTS
+from indexer.evaluation.labels import labelled_feed
+from indexer.evaluation.preparing import Model, prepare_labels
+from indexer.evaluation.report import render
+from indexer.feeds import read_feed
+from indexer.images import ImageLimits
+from tests.fakes import FakeEmbedder, PoolingEmbedder
+from tests.service.static.chromium import find_chromium, launched
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two models compared on photos with wrong labels, one of them hostile."""
+    folder = tmp_path_factory.mktemp("labelled")
+    for number in range(60):
+        label = ("red", "blue & green", HOSTILE)[number % 3]
+        path = folder / label / f"{number}\"'.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (300, 200), (number * 4, 255 - number * 4, 90)).save(path)
+    labelled, _ = labelled_feed(read_feed(folder), "category")
+    models = [
+        Model(HOSTILE, {"weights": HOSTILE}, FakeEmbedder),
+        Model("other", {"weights": "other"}, PoolingEmbedder),
+    ]
+    limits = ImageLimits()
+    prepared = prepare_labels(
+        labelled,
+        models,
+        lambda photos, embedder: embed(photos, read, embedder, limits, lambda _: None),
+        sample=100,
+        seed=0,
+    )
+    evaluation = evaluate(prepared.task, prepared.models, ["cosine"], k=10, seed=0)
+    scope = Scope.of(prepared, evaluation, str(folder), "attribute category", 0)
+    return render(scope, evaluation, models, compare(evaluation, 0), read, limits)
+
+
+def read(location: str) -> bytes:
+    return Path(location).read_bytes()
+
+
+def test_what_a_merchant_wrote_is_escaped(report: str) -> None:
+    assert "&lt;img src=x" in report
+    assert "<img src=x" not in report
+
+
+def test_the_report_has_no_scripts_and_loads_nothing(report: str) -> None:
+    assert not re.search(r"<script|<link|<iframe|javascript:|url\(|https?://", report)
+    names = re.sub(r'"[^"]*"', "", report)  # of attributes, without their values
+    assert not re.search(r"<[^>]*\s(on\w+|style)=", names)
+    assert "default-src 'none'" in report
+    assert all(uri.startswith("data:image/jpeg") for uri in re.findall(r'src="([^"]*)"', report))
+
+
+def test_the_pictures_are_few_and_small(report: str) -> None:
+    pictures = re.findall(r'src="(data:[^"]*)"', report)
+    assert 0 < len(pictures) <= MAX_FAILURES * (1 + MAX_RESULTS)
+    assert max(map(len, pictures)) < 20_000
+
+
+def test_axe_finds_no_fault_by_day_and_by_night(report: str, tmp_path: Path) -> None:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on PATH")
+    path = tmp_path / "report.html"
+    path.write_text(report)
+    with launched(executable) as browser:
+        page = browser.new_page()
+        faults: list[str] = []
+        page.on("console", lambda message: faults.append(message.text))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.goto(path.as_uri())
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("getComputedStyle(document.body).maxWidth") == "1080px"
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert faults == []
