@@ -84,7 +84,7 @@ def test_axe_finds_no_fault_by_day_and_by_night(report: str, tmp_path: Path) -> 
         faults: list[str] = []
         page.on("console", lambda message: faults.append(message.text))
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             page.goto(path.as_uri())
             found = Axe().run(page)
             assert found.violations_count == 0, found.generate_report()
