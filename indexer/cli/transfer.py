@@ -18,8 +18,16 @@ from indexer.maintenance.compaction import compact_when_due
     is_flag=True,
     help="The vectors were made by the configured model; enables search by photo.",
 )
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with the photos of the rows, by file name. Results show them, and add embeds none"
+    " of them again.",
+)
 @reporting
-def import_features(app: App, features: Path, names: Path, same_model: bool) -> Output:
+def import_features(
+    app: App, features: Path, names: Path, same_model: bool, photos: Path | None
+) -> Output:
     """Add products with existing vectors.
 
     Row i of FEATURES (.npy or pickle) belongs to line or entry i of NAMES (text, .npy or
@@ -28,7 +36,9 @@ def import_features(app: App, features: Path, names: Path, same_model: bool) -> 
     embed them again.
     """
     catalog = app.catalog(create=True)
-    done = transfer.import_features(catalog, features, names, app.spec, same_model=same_model)
+    done = transfer.import_features(
+        catalog, features, names, app.spec, same_model=same_model, photos=photos
+    )
     compact_when_due(catalog, app.settings.index)
     text = f"imported {done.vectors} vectors of {done.products} products"
     if done.fingerprint == IMPORTED:

@@ -96,9 +96,14 @@ def read_names(path: Path) -> list[str]:
 
 def product_id_of(name: str) -> str:
     """Returns the product id of a file name: the name without folder and extension."""
-    base = re.split(r"[/\\]", name)[-1]
+    base = file_name(name)
     stem = base.rpartition(".")[0] or base
     return re.sub("%(25|2F|5C|0D|0A)", lambda match: _DECODED[match[0]], stem)
+
+
+def file_name(name: str) -> str:
+    """Returns a name of a row without its folders."""
+    return re.split(r"[/\\]", name)[-1]
 
 
 def name_of(product_id: str, suffix: str) -> str:

@@ -1,8 +1,10 @@
-"""The photo of each exported vector, one line of JSON per row in a file next to the vectors.
+"""The photo of each imported or exported vector.
 
-With the content hashes of an export, `add` reuses the imported vectors of photos that it reads.
+An export writes one line of JSON per row to a file next to the vectors. With the content hashes
+of photos, `add` reuses the imported vectors of photos that it reads.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from indexer.arrays import Ids
+from indexer.errors import FeaturesError
+from indexer.interchange.features import file_name, product_id_of
 from indexer.store import Image
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.places import location_of
@@ -68,6 +72,33 @@ def read_photos(features: Path, product_ids: Sequence[str]) -> list[Photo | None
     if [photo.product_id for photo in photos] != list(product_ids):
         return [None] * len(product_ids)
     return [photo if _HASH.fullmatch(photo.sha256) else None for photo in photos]
+
+
+def photos_in(folder: Path, names: Sequence[str]) -> list[Photo | None]:
+    """Returns the photo of each name: the file of that name in `folder`; None if there is none.
+
+    Raises:
+        FeaturesError: a file cannot be read, or there is none for any name.
+    """
+    found = [_in_folder(folder, name, row) for row, name in enumerate(names)]
+    if not any(found):
+        raise FeaturesError(
+            f"{folder} has no file for any of the {len(names)} names, such as"
+            f" {file_name(names[0])!r}; pass the folder that has the photos"
+        )
+    return found
+
+
+def _in_folder(folder: Path, name: str, row: int) -> Photo | None:
+    path = folder.absolute() / file_name(name)
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise FeaturesError(f"cannot read the photo {path}: {error}") from error
+    return Photo(product_id_of(name), row, path.name, str(path), digest)
 
 
 def _photo(line: str) -> Photo:

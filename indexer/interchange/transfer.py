@@ -17,7 +17,7 @@ from indexer.errors import BadParameterError, FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
-from indexer.interchange.photos import PHOTOS, Photo, lines_of, read_photos
+from indexer.interchange.photos import PHOTOS, Photo, lines_of, photos_in, read_photos
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
@@ -68,7 +68,13 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
 
 
 def import_features(
-    catalog: Catalog, features: Path, names: Path, spec: EmbeddingSpec, *, same_model: bool
+    catalog: Catalog,
+    features: Path,
+    names: Path,
+    spec: EmbeddingSpec,
+    *,
+    same_model: bool,
+    photos: Path | None = None,
 ) -> Imported:
     """Adds the product of each name with its vector; several rows of a product are its photos.
 
@@ -81,6 +87,8 @@ def import_features(
         spec: of the configured model.
         same_model: the configured model made the vectors; otherwise this is assumed only if the
             `embedding.json` of an export next to `features` has its fingerprint.
+        photos: folder with the photo of each row by its file name; None takes them from the
+            export that `features` belongs to.
 
     Raises:
         FeaturesError: a file cannot be read, or the files do not match.
@@ -90,7 +98,12 @@ def import_features(
     vectors = _unit_rows(read_features(features), features)
     if len(listed) != len(vectors):
         raise FeaturesError(f"{features} has {len(vectors)} rows, {names} has {len(listed)} names")
-    rows = _images_of(listed, vectors, read_photos(features, list(map(product_id_of, listed))))
+    shown = (
+        read_photos(features, list(map(product_id_of, listed)))
+        if photos is None
+        else photos_in(photos, listed)
+    )
+    rows = _images_of(listed, vectors, shown)
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -318,6 +319,33 @@ def test_what_was_exported_and_imported_is_not_embedded_again(
         products = reader.products(reader.product_ids())
     catalog.close()
     assert {p: [i.location for i in v.images] for p, v in products.items()} == before
+
+
+def test_vectors_of_another_model_get_photos_and_attributes_without_embedding(
+    stocked: Shop,
+) -> None:
+    elsewhere = {"IMAGE_SEARCH_STORAGE_DATA_DIR": str(stocked.folder / "elsewhere")}
+    photos = [stocked.photo(f"shoes/{name}.png", name) for name in ("red", "blue")]
+    np.save(stocked.folder / "theirs.npy", np.eye(3, 7))
+    (stocked.folder / "theirs.txt").write_text("data/red.png\ndata/blue.png\ndata/gone.png\n")
+    files = ("theirs.npy", "theirs.txt", "--photos", photos[0].parent)
+    assert stocked.run("import-features", *files, **elsewhere).code == 0
+    feed = stocked.folder / "shoes.csv"
+    feed.write_text(f"id,image_link,category\nred,{photos[0]},boots\nblue,{photos[1]},boots\n")
+    added = stocked.run("add", feed, "--json", **elsewhere)
+    assert (added.code, added.json["embedded"], added.json["updated"]) == (0, 0, 2), added.err
+    only = ("--product", "gone", "--filter", "category:boots", "--json")
+    found = stocked.run("search", *only, **elsewhere).json["results"]
+    assert [each["product_id"] for each in found] == ["blue", "red"]
+    assert {each["image"] for each in found} == {str(each) for each in photos}
+
+
+def test_a_folder_without_any_photo_of_the_rows_is_refused(stocked: Shop) -> None:
+    np.save(stocked.folder / "theirs.npy", np.eye(1, 7))
+    (stocked.folder / "theirs.txt").write_text("data/elsewhere.png\n")
+    refused = stocked.run("import-features", "theirs.npy", "theirs.txt", "--photos", ".")
+    assert refused.code == 1
+    assert "has no file for any of the 1 names, such as 'elsewhere.png'" in refused.err
 
 
 def test_photos_that_do_not_belong_to_the_rows_are_not_taken_for_them(stocked: Shop) -> None:
