@@ -1,7 +1,6 @@
 """The HTTP service: a photo or a product id in, similar products out.
 
-It imports from `indexer`; nothing there knows of HTTP. `engine` knows no Flask, `api` no
-vectors, and `http.problems` is the only place where errors become answers.
+It imports from `indexer`, never the reverse.
 """
 
 from typing import TYPE_CHECKING
@@ -14,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: "Settings", *, search: "SearchService | None" = None) -> "Flask":
-    """The WSGI application.
+    """Creates the WSGI application.
 
     Args:
         settings: of storage, embedding and limits.
-        search: answers the queries; by default a new one, whose models load in the background,
-            so call this after the fork of a worker.
+        search: answers queries; by default a new service, which loads its models in the
+            background, so call this after the fork of a worker.
     """
-    # Here, because gunicorn's master reads parts of this package before it forks.
+    # Imported here, because gunicorn's master imports parts of this package before it forks.
     from flask import Flask
 
     from service import access

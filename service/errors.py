@@ -1,4 +1,4 @@
-"""The errors of the service, as `indexer.errors` has those of the library.
+"""All errors of the service; those of the library are in `indexer.errors`.
 
 `service/http/problems.py` maps both to HTTP statuses.
 """
@@ -9,7 +9,7 @@ RETRY_AFTER_S = 2
 
 
 class NotReadyError(ImageSearchError):
-    """The collection's model or view is still being loaded, or could not be."""
+    """The model or view of the collection is not loaded yet, or could not be loaded."""
 
     code = "not_ready"
 
@@ -21,13 +21,13 @@ class CollectionMissingError(NotReadyError):
 
 
 class WriterBusyError(NotReadyError):
-    """Another process is writing to the collection, and still was after a while."""
+    """Another process held the writer lock of the collection for too long."""
 
     code = LockedError.code
 
 
 class OverloadedError(ImageSearchError):
-    """Too many requests are in progress. Nothing was done."""
+    """Too many requests are in progress; nothing was done."""
 
     code = "overloaded"
 
@@ -37,7 +37,7 @@ class OverloadedError(ImageSearchError):
 
 
 class DeadlineError(ImageSearchError):
-    """The photo did not get its turn in time."""
+    """The photo was still queued at its deadline."""
 
     code = "deadline_exceeded"
 
@@ -54,31 +54,31 @@ class BadRequestError(ImageSearchError):
 
 
 class RequestTooLargeError(ImageSearchError):
-    """The body is larger than the endpoint takes, or has too many values."""
+    """The body is too large, or has too many values."""
 
     code = "request_too_large"
 
 
 class UnsupportedMediaTypeError(ImageSearchError):
-    """The body is of a content type that the endpoint does not take."""
+    """The endpoint does not accept the content type of the body."""
 
     code = "unsupported_media_type"
 
 
 class ImageUrlDisabledError(ImageSearchError):
-    """Photos are not fetched by address here."""
+    """Fetching photos by URL is disabled."""
 
     code = "image_url_disabled"
 
 
 class UnknownImageError(ImageSearchError):
-    """There is no such photo, or its file is gone."""
+    """The photo does not exist, or its file was removed."""
 
     code = "unknown_image"
 
 
 class AccessError(ImageSearchError):
-    """The client may not send this request, or not now. `headers` go with the answer."""
+    """The client may not send this request; `headers` are sent with the response."""
 
     def __init__(self, text: str, headers: dict[str, str], hint: str = "") -> None:
         super().__init__(text, hint)
@@ -86,18 +86,18 @@ class AccessError(ImageSearchError):
 
 
 class UnauthorizedError(AccessError):
-    """There is no key in the request, or none that is valid."""
+    """The request has no valid key."""
 
     code = "unauthorized"
 
 
 class ForbiddenError(AccessError):
-    """The key is valid, but for other things."""
+    """The key is valid but lacks the scope."""
 
     code = "forbidden"
 
 
 class RateLimitedError(AccessError):
-    """More requests than this client may send."""
+    """The client exceeds a rate limit."""
 
     code = "rate_limited"

@@ -1,7 +1,7 @@
-"""gunicorn's settings, from ours.
+"""Settings of gunicorn, derived from the settings of the service.
 
-TensorFlow and FAISS hang when they are used before a fork, so nothing is preloaded: each
-worker loads its own model. One worker with threads uses every core for one photo at a time.
+TensorFlow and FAISS hang if they are used before a fork, so each worker loads the model after it.
+One worker with threads uses every core for one photo at a time.
 """
 
 import logging
@@ -31,10 +31,10 @@ except ImageSearchError as error:
     logging.getLogger("service").critical("%s: %s", error.code, error)
     sys.exit(1)
 
-# A search is too short to spread over cores, on which the model computes anyway. FAISS's
-# library reads this when it is loaded.
+# A search is too short to use several cores, on which the model computes anyway. FAISS reads this
+# when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Where the workers write what they count; read when prometheus_client is imported.
+# Where the workers write their metrics; read when prometheus_client is imported.
 _counts = None
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     _counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="image-search-")
@@ -57,16 +57,16 @@ SearchWorker.upload_timeout_s = _service.upload_timeout_s
 worker_class = SearchWorker
 # Searches and changes leave some of them free for other requests.
 threads = 4 * _service.max_in_flight
-# More than the worker ever keeps waiting, so that it always takes new ones.
+# More than the worker keeps waiting, so that it always accepts new ones.
 worker_connections = 4096
 preload_app = False
 graceful_timeout = math.ceil(_service.drain_s) + _service.timeout_s
-# Of a worker that no longer answers the master; a slow request does not count.
+# For a worker that no longer answers the master; slow requests do not count.
 timeout = 120
 keepalive = 30
-# An id of 512 characters, percent-encoded, with room for parameters.
+# An id of 512 characters, percent-encoded, and parameters.
 limit_request_line = 8190
-# By default a client on this machine may say these, and be answered with 500.
+# By default a client on this machine may send these headers, and gets 500.
 forwarder_headers = ""
 control_socket_disable = True
 logger_class = NoAccessLog
@@ -82,7 +82,7 @@ def when_ready(server: object) -> None:
 
 
 def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
-    """Drops the gauges of a worker that has ended."""
+    """Removes the gauges of a stopped worker."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]
 
 

@@ -1,7 +1,7 @@
-"""Who may send which request: keys, limits, other origins. Decided before anything is read.
+"""Authorisation: keys, rate limits, other origins; checked before a body is read.
 
-`scopes` says what an endpoint takes, `guard` who has it, `rates` how often, `cors` from which
-pages; none of them knows what the endpoints do.
+`scopes` declares the scope of each endpoint, `guard` checks keys, `rates` limits requests, `cors`
+allows pages of other origins. None of them depends on what the endpoints do.
 """
 
 from flask import Flask, Response, current_app, request
@@ -28,7 +28,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def _keep_private(response: Response) -> Response:
-    """Lets no cache keep an answer that needs a key: it would serve it without one."""
+    """Forbids caching of responses that need a key: a cache would serve them without one."""
     rule = request.url_rule
     if rule and scope_of(current_app, request.method, rule.rule) is not None:
         response.headers.setdefault("Cache-Control", "private, no-store")

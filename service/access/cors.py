@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 
 from service.http.logs import HEADER
 
-# Keys come in headers and never in cookies, so no credentials are allowed.
+# Keys are sent in headers, never in cookies, so credentials are not allowed.
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, X-API-Key, {HEADER}",
@@ -16,7 +16,7 @@ _EXPOSED = f"Retry-After, WWW-Authenticate, {HEADER}"
 
 
 def register(app: Flask, origins: Collection[str]) -> None:
-    """Makes every answer, a problem too, say to browsers whether these pages may read it."""
+    """Adds CORS headers for these origins to every response, including problems."""
 
     @app.after_request
     def allow(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Lets a request through, or refuses it."""
+"""Checks keys and rate limits of requests."""
 
 import re
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from service.errors import ForbiddenError, UnauthorizedError
 from service.server.lifecycle import ASKED_FOR, BODY
 
 _CHALLENGE = 'Bearer realm="product search"'
-# What proxies add. Behind one, a request that comes from here was not sent from here.
+# Headers that proxies add: a request from a local proxy is not a local request.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "Via")
 _MAX_COSTS = 10_000
 
 
 class Guard:
-    """Asks for keys and counts requests, of one application."""
+    """Checks keys and counts requests of one application."""
 
     def __init__(self, settings: Settings) -> None:
         access, processes = settings.access, settings.service.workers
@@ -30,8 +30,8 @@ class Guard:
         self._bound_here = is_loopback(settings.service.host)
         self._by_key = RateLimit(access.rate_limit_per_key, processes)
         self._by_address = RateLimit(access.rate_limit_per_address, processes)
-        # What the last request of a client to an endpoint cost: `check` refuses before the body
-        # is read, and `Retry-After` is to be when there is room for the whole request.
+        # Cost of the last request of a client to an endpoint: `check` refuses before the body is
+        # read, and its `Retry-After` is for the expected cost of the whole request.
         self._costs: dict[tuple[str, str | None], int] = {}
 
     def check(self) -> None:
@@ -44,7 +44,7 @@ class Guard:
         """
         rule = request.url_rule
         scope = scope_of(current_app, request.method, rule.rule) if rule else None
-        # The head of a request whose body was asked for has been checked, and counted, before.
+        # For a request whose body was asked for, the head was already checked and counted.
         if scope is None or request.environ.get(BODY) == ASKED_FOR:
             return
         text = _sent_key()
@@ -70,10 +70,10 @@ class Guard:
             )
 
     def charge(self, cost: int) -> None:
-        """Counts the request, which `check` let through, as `cost` requests.
+        """Counts the current request, already checked by `check`, as `cost` requests.
 
         Raises:
-            RateLimitedError: that is more than this client may send.
+            RateLimitedError: the client exceeds a limit.
         """
         text = _sent_key()
         key = None if text is None else self._keys.find(text)
@@ -84,7 +84,7 @@ class Guard:
         rates.count(clients, max(1, cost), counted=1)
 
     def _clients(self, key: Key | None) -> list[tuple[RateLimit, str]]:
-        """The limits that the request counts against, and as whose."""
+        """Returns the limits that the request counts against, each with the client."""
         by_address = (self._by_address, client_of(request.remote_addr or ""))
         return [by_address] if key is None else [by_address, (self._by_key, key.id)]
 
@@ -92,7 +92,7 @@ class Guard:
         shopping = scope in ("search", "events")
         if shopping and self._open:
             return
-        # Looked at for each request, as gunicorn's --bind can override the settings.
+        # Per request, because gunicorn's --bind can override the settings.
         local = self._bound_here and is_loopback(request.remote_addr or "")
         if local and not self._keys.all() and (shopping or _is_direct()):
             return
@@ -105,15 +105,15 @@ class Guard:
 
 
 def _kind(clients: Sequence[tuple[RateLimit, str]]) -> tuple[str, str | None]:
-    """Requests that are likely to cost the same: of one client, to one endpoint."""
+    """Returns the key of requests with similar cost: of one client, to one endpoint."""
     return clients[-1][1], request.endpoint
 
 
 def charge(cost: int) -> None:
-    """Counts the request as `cost` requests, once what it asks for has been read.
+    """Counts the current request as `cost` requests; call when its parameters are known.
 
     Raises:
-        RateLimitedError: that is more than this client may send.
+        RateLimitedError: the client exceeds a limit.
     """
     guard: Guard = current_app.extensions["guard"]
     guard.charge(cost)
@@ -125,6 +125,6 @@ def _sent_key() -> str | None:
 
 
 def _is_direct() -> bool:
-    """Not through a proxy, nor from a web page whose name was made to lead here."""
+    """Returns whether the request came neither through a proxy nor by DNS rebinding."""
     name = re.sub(r":\d*$", "", request.host)
     return is_loopback(name) and not any(header in request.headers for header in _FORWARDED)

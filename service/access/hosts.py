@@ -1,4 +1,4 @@
-"""Which hosts are this machine only, and whether the service may listen on its host."""
+"""Recognises loopback hosts, and checks whether the service may listen on its host."""
 
 import ipaddress
 from functools import lru_cache
@@ -10,7 +10,7 @@ from indexer.errors import ConfigError
 
 @lru_cache
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on, or a name in a URL, is of this machine only."""
+    """Returns whether an address or a host name is loopback."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -18,11 +18,11 @@ def is_loopback(host: str) -> bool:
 
 
 def require_protection(settings: Settings) -> None:
-    """Checks that others can reach the service only with keys, or because the settings say so.
+    """Checks that a service on a network has keys, or that the settings allow it without.
 
     Raises:
-        ConfigError: the service would be open to a network, and no setting allows that.
-        KeysError: the file of the keys is damaged.
+        ConfigError: the service would be open to a network, and the settings do not allow it.
+        KeysError: the file of keys is damaged.
     """
     host = settings.service.host
     keys = Keys(settings.storage.data_dir)

@@ -1,4 +1,4 @@
-"""How many requests one client may send."""
+"""Rate limits of clients."""
 
 import math
 import time
@@ -16,14 +16,14 @@ _counting = Lock()
 
 
 class RateLimit:
-    """Counts requests by who sends them, over a sliding window.
+    """Counts requests by client over a sliding window.
 
-    The requests of the previous fixed window count in proportion to the part of it that the
-    sliding window covers.
+    Requests of the previous fixed window count in proportion to the part that the sliding window
+    covers.
 
     Args:
         limit: such as `600/minute`, or `none`.
-        processes: that share the requests; this one grants its part.
+        processes: number of processes that share the limit; each grants an equal part.
     """
 
     def __init__(self, limit: str, processes: int) -> None:
@@ -36,10 +36,10 @@ class RateLimit:
             self._counts = SlidingWindowCounterRateLimiter(self._storage)
 
     def wait_s(self, who: str, cost: int) -> float:
-        """Seconds until a request of this cost is within the limit; 0 if it is now.
+        """Returns the seconds until a request of this cost is within the limit; 0 if it is now.
 
-        A cost above the limit is that of the whole limit, so that a client that has sent
-        nothing else is answered.
+        A cost above the limit counts as the whole limit, so that a client without other requests
+        is answered.
         """
         if self._item is None:
             return 0.0
@@ -47,18 +47,18 @@ class RateLimit:
         before, _, now, expires_s = self._storage.get_sliding_window(key, window_s)
         left_s = expires_s - window_s
         # The count, before * left_s / window_s + now, has to fall below this.
-        most = self._item.amount - min(cost, self._item.amount) + 1
-        if now < most:
-            return max(0.0, left_s - (most - now) * window_s / before) if before else 0.0
-        return left_s + window_s * (1 - most / now)
+        bound = self._item.amount - min(cost, self._item.amount) + 1
+        if now < bound:
+            return max(0.0, left_s - (bound - now) * window_s / before) if before else 0.0
+        return left_s + window_s * (1 - bound / now)
 
     def take(self, who: str, cost: int) -> None:
-        """Counts a request of this cost, which is within the limit."""
+        """Counts a request of this cost; it must be within the limit."""
         if self._item is not None:
             self._counts.hit(self._item, who, cost=min(cost, self._item.amount))
 
     def give_back(self, who: str, cost: int) -> None:
-        """Takes a request of this cost off the count of the current window."""
+        """Subtracts a request of this cost from the count of the current window."""
         if self._item is not None:
             key, window_s = self._item.key_for(who), self._item.get_expiry()
             _, current = self._storage.sliding_window_keys(key, window_s, time.time())
@@ -68,16 +68,16 @@ class RateLimit:
 def count(
     clients: Sequence[tuple[RateLimit, str]], cost: int, *, counted: int = 0, expected: int = 1
 ) -> None:
-    """Counts a request against every limit, or, if one of them refuses, against none.
+    """Counts a request against every limit, or against none if one is exceeded.
 
     Args:
-        clients: the limits, and who sends the request for each.
-        cost: of the request, as far as it is known.
-        counted: what was counted for the same request before; it is part of `cost`.
-        expected: what the whole request is likely to cost.
+        clients: the limits, each with the client.
+        cost: of the request, as far as known.
+        counted: part of `cost` that was already counted for this request.
+        expected: expected cost of the whole request.
 
     Raises:
-        RateLimitedError: a limit refuses; `Retry-After` is when all allow the whole cost.
+        RateLimitedError: a limit is exceeded; `Retry-After` is when all allow the whole cost.
     """
     with _counting:
         for limit, who in clients:
@@ -96,10 +96,10 @@ def count(
 
 
 def client_of(address: str) -> str:
-    """Who has this address: of IPv6, one customer has 2^64 of them."""
+    """Returns the client of an address: its /64 network for IPv6, which one customer has."""
     try:
         parsed = ip_address(address)
-    except ValueError:  # what a trusted proxy wrote; it knows why
+    except ValueError:  # not an address, but written by a trusted proxy
         return address
     if isinstance(parsed, IPv6Address) and not parsed.ipv4_mapped:
         return str(IPv6Network((parsed, 64), strict=False))

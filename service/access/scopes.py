@@ -1,4 +1,4 @@
-"""What a request needs: each view declares its scope where it stands."""
+"""Scopes of endpoints: each view declares the scope that a key must have."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from service.http.descriptions import Description
 
 @dataclass(frozen=True)
 class Route:
-    """What a view declares.
+    """The declaration of a view.
 
     Attributes:
         scope: that a key must have; None if no key is needed.
-        summary: the first line of its docstring.
-        description: for programs; None if it has none.
+        summary: first line of the docstring.
+        description: for the OpenAPI document; None to leave the view out.
     """
 
     scope: Scope | None
@@ -26,10 +26,10 @@ class Route:
 
 
 class ScopedBlueprint(Blueprint):
-    """A blueprint whose routes each name the scope that a key must have.
+    """A blueprint whose routes each declare a scope.
 
-    `@blueprint.post("/v1/search", scope="search", description=...)`; the scope None is open to
-    everyone. A route without a scope cannot be declared.
+    `@blueprint.post("/v1/search", scope="search", description=...)`; the scope None needs no key.
+    A route without a scope raises a TypeError.
 
     Attributes:
         routes: by method and rule, `("POST", "/v1/search")`.
@@ -56,11 +56,11 @@ class ScopedBlueprint(Blueprint):
 
 
 def scope_of(app: Flask, method: str, rule: str) -> Scope | None:
-    """The scope that a key must have for a request; None if it needs no key.
+    """Returns the scope that a key must have for a request; None if it needs no key.
 
-    A route that declares none, because it is of no `ScopedBlueprint`, takes `admin`.
+    A route that is not of a `ScopedBlueprint` needs `admin`.
     """
-    # The files of the search page are open, and preflights carry no keys.
+    # The files of the search page are public, and preflights have no keys.
     if method == "OPTIONS" or rule == f"{app.static_url_path}/<path:filename>":
         return None
     wanted = ("GET" if method == "HEAD" else method, rule)

@@ -1,4 +1,4 @@
-"""The endpoints, one file for each noun: views with their scope, models and description.
+"""The endpoints, one file per noun: views with their scopes, models and descriptions.
 
-Imports every other package of the service.
+May import every other package of the service.
 """

@@ -1,4 +1,4 @@
-"""The answer of a search: its models, and what is recorded with it."""
+"""Answers of searches: their models, and recording them."""
 
 from typing import Any
 
@@ -15,54 +15,53 @@ class TookMs(BaseModel):
     """Milliseconds per stage."""
 
     decode: float
-    queue: float = Field(description="Waiting for the model.")
+    queue: float = Field(description="Wait for the model.")
     embed: float
     search: float
 
 
 class Result(BaseModel):
-    """A product and the photo of it that matched best."""
+    """A product and its best-matching photo."""
 
     product_id: str
     score: float = Field(description="Cosine similarity, -1 to 1; higher is closer.")
     distance: float = Field(description="1 - score.")
     image: str = Field(description="The photo as the merchant named it.")
-    image_url: str = Field(description="Where the photo is: an address, or a path of this service.")
+    image_url: str = Field(description="URL of the photo, or a path of this service.")
     attributes: dict[str, Any] = Field(
         description="Text, numbers and booleans; a list or an object is JSON text."
     )
     boost: float | None = Field(
-        None, description="What `boost` added for the ranking; absent if the query had none."
+        None, description="What `boost` added to the score for ranking; absent without `boost`."
     )
 
 
 class FacetValue(BaseModel):
-    """A value of an attribute, and how many matching products have it."""
+    """A value of an attribute, and the number of matching products that have it."""
 
     value: str | float | bool
     count: int
 
 
 class SearchResponse(BaseModel):
-    """One page of a ranking: by falling score and boost, equal ones by product_id."""
+    """One page of a ranking: by descending score plus boost, then by product_id."""
 
     query_id: str
     collection: str
     seq: int = Field(
-        description="The state of the catalogue that was searched; pages of equal `seq` join."
+        description="State of the searched catalogue; pages with equal `seq` form one ranking."
     )
-    total: int = Field(description="Products in the whole ranking, before `dedup` leaves any out.")
+    total: int = Field(description="Number of products in the ranking, before `dedup` removes any.")
     box: Corners | None = Field(
         default=None,
-        description="Where `box` was sent: the part of the first photo that was searched with;"
-        " null if `auto` took all of it.",
+        description="If `box` was sent: the part of the first photo that was used; null if `auto`"
+        " chose the whole photo.",
     )
     took_ms: TookMs
     results: list[Result]
     facets: dict[str, list[FacetValue]] | None = Field(
         None,
-        description="By attribute, the 50 most frequent values; absent if the query had no"
-        " `facets`.",
+        description="The 50 most frequent values of each attribute; absent without `facets`.",
     )
 
 

@@ -25,7 +25,7 @@ blueprint = ScopedBlueprint("batch", __name__)
 
 
 class BatchQuery(BaseModel):
-    """Several searches; each is answered on its own."""
+    """Several searches, answered independently."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,14 +34,14 @@ class BatchQuery(BaseModel):
         Field(
             min_length=1,
             max_length=MAX_BATCH,
-            description=f"What to search for. The sum of `limit` (10 where a query has none) is at"
+            description=f"The searches. The sum of `limit` (10 for a query without one) is at"
             f" most {MAX_BATCH_PRODUCTS:,}.",
         ),
     ]
 
 
 class BatchResponse(BaseModel):
-    """The answer or the problem of each query, in their order."""
+    """The answer or the problem of each query, in order."""
 
     answers: list[SearchResponse | Problem]
 
@@ -57,7 +57,7 @@ class BatchResponse(BaseModel):
     ),
 )
 def search_batch() -> Response:
-    """Answer up to 32 searches; a problem of one stops no other."""
+    """Answer up to 32 searches; a problem in one does not affect the others."""
     with search_service().admission.admit("upload"):
         batch = validated(BatchQuery, in_url(), json_body())
         asked = [_query_or_error(query) for query in batch.queries]

@@ -39,7 +39,7 @@ Attributes = Annotated[
     Field(
         max_length=MAX_ATTRIBUTES,
         description="Columns of a product feed, such as title, price, availability, product_type;"
-        f" any other becomes a label. Lists and objects are stored as JSON text. {LIMITS}",
+        f" other columns become labels. Lists and objects are stored as JSON text. {LIMITS}",
         examples=[{"title": "Ankle boot", "price": "89.90 EUR", "availability": "in stock"}],
     ),
 ]
@@ -47,8 +47,8 @@ PatchedAttributes = Annotated[
     dict[str, Any],
     Field(
         max_length=MAX_ATTRIBUTES,
-        description="Columns of a feed to change; null removes one, the others stay. The limits are"
-        " those of a whole product, and hold for what the product has afterwards.",
+        description="Columns of a feed to change; null removes one, others remain. The limits apply"
+        " to the whole product after the change.",
         examples=[{"price": "79.90 EUR", "color": None}],
     ),
 ]
@@ -58,8 +58,8 @@ Images = Annotated[
         fail_fast=True,
         min_length=1,
         max_length=MAX_IMAGES,
-        description="Photos, the main one first: base64 of a file (a data URL, too), which is kept"
-        " here, or an http(s) URL, which stays where it is.",
+        description="Photos, the main one first: a file in base64 (or as a data URL), which is"
+        " stored, or an http(s) URL, which is not copied.",
         examples=[["https://shop.example/boot.jpg"]],
     ),
 ]
@@ -68,14 +68,14 @@ Images = Annotated[
 Warnings = Annotated[
     list[str] | None,
     Field(
-        description="Values that were stored differently than they were sent, such as a sale price"
-        " above the price; absent if there are none."
+        description="Values that were not stored as sent, such as a sale price above the price;"
+        " absent if there are none."
     ),
 ]
 
 
 class ProductBody(BaseModel):
-    """A product as it shall be: attributes or photos that are not here are removed."""
+    """A complete product: attributes and photos that it does not name are removed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,7 +84,7 @@ class ProductBody(BaseModel):
 
 
 class AttributesBody(BaseModel):
-    """What changes of a product."""
+    """Changes of attributes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,12 +92,12 @@ class AttributesBody(BaseModel):
 
 
 class Operation(BaseModel):
-    """One change of many. `put` takes images, `put` and `patch` take attributes."""
+    """One of several changes. `put` has images, `put` and `patch` have attributes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    op: Annotated[Literal["put", "patch", "delete"], Field(description="As the HTTP method.")]
-    product_id: Annotated[str, Field(description="As it is, not percent-encoded.")]
+    op: Annotated[Literal["put", "patch", "delete"], Field(description="Like the HTTP method.")]
+    product_id: Annotated[str, Field(description="Not percent-encoded.")]
     attributes: Annotated[
         dict[str, Any] | None,
         Field(
@@ -119,19 +119,19 @@ class Operation(BaseModel):
 
 
 class ChangeResponse(BaseModel):
-    """A change that is stored, and that the next search shows."""
+    """A stored change, visible to the next search."""
 
     product_id: str
     collection: str
-    seq: int = Field(description="The state of the catalogue that has it.")
+    seq: int = Field(description="State of the catalogue with this change.")
     outcome: Literal["added", "updated", "unchanged", "removed"]
     warnings: Warnings = None
 
 
 class OperationResult(BaseModel):
-    """What became of one operation. `code` and `detail` are there if it failed."""
+    """The result of one operation; a failed one has `code` and `detail`."""
 
-    product_id: str | None = Field(description="null if the operation names none.")
+    product_id: str | None = Field(description="null if the operation has none.")
     outcome: Literal["added", "updated", "unchanged", "removed", "failed"]
     code: str | None = None
     detail: str | None = None
@@ -139,7 +139,7 @@ class OperationResult(BaseModel):
 
 
 class BulkResponse(BaseModel):
-    """What became of the operations, in their order; those that did not fail are stored."""
+    """The results of the operations, in order; all but the failed ones are stored."""
 
     collection: str
     seq: int
@@ -166,7 +166,7 @@ def _change(
     description=_change("putProduct", ProductBody, *OF_BODY, *OF_PHOTO, errors.FetchError),
 )
 def put(product_id: str) -> Response:
-    """Add a product, or replace it: durable when answered."""
+    """Add or replace a product; durable when answered."""
     body = validated(ProductBody, json_body())
     return _changed(_put(product_id, body.attributes, body.images))
 
@@ -206,8 +206,8 @@ def delete(product_id: str) -> Response:
     ),
 )
 def bulk() -> Response:
-    """Put, patch and delete many products; a bad one does not stop the others."""
-    operations = json_body(lines=True, most_values=_MAX_VALUES)
+    """Put, patch and delete many products; a failed operation does not affect the others."""
+    operations = json_body(lines=True, max_values=_MAX_VALUES)
     if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
         raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
     collection = collection_in_url()
@@ -218,7 +218,7 @@ def bulk() -> Response:
     results = [item if isinstance(item, Exception) else next(done) for item in parsed]
     rows = [_row(operation, result) for operation, result in zip(operations, results, strict=True)]
     failures = [result for result in results if isinstance(result, ImageSearchError)]
-    for error, operations in Counter(failures).items():  # one may be that of many
+    for error, operations in Counter(failures).items():  # several operations may have the same one
         report(error, operations)
     seq = _seq(collection)
     return jsonify(collection=collection, seq=seq, failed=len(failures), results=rows)
@@ -234,7 +234,7 @@ def _changed(change: Change) -> Response:
 
 
 def _done(collection: str, changes: Sequence[Change]) -> list[Result]:
-    """What became of each change; that another process is writing is no fault of ours."""
+    """Makes changes; returns their results, with a writer that is busy as 503."""
     return [
         WriterBusyError(detail_of(result)) if isinstance(result, LockedError) else result
         for result in search_service().change(collection, changes)

@@ -1,4 +1,4 @@
-"""What shoppers did with the results, and what was shown to them."""
+"""Events: what shoppers did with results. Also records the results of searches."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from service.http.descriptions import JSON, Description
 from service.http.parsing import json_body, require_no_query, validated
 
 MAX_EVENTS = 1000
-# So many events of the longest product_ids, as JSON that escapes all that is not ASCII.
+# The maximum number of events with the longest product_ids, as JSON with non-ASCII escaped.
 MAX_BYTES = 8 * 1024 * 1024
 
 blueprint = ScopedBlueprint("events", __name__)
@@ -39,21 +39,23 @@ class EventBody(BaseModel):
         str,
         Matching("^[0-9a-f]{32}$", "the query_id of an answer (32 hexadecimal digits)"),
         Field(
-            description="Of the answer that had the result.",
+            description="Of the answer with the result.",
             examples=["9a0b2c4d6e8f40718293a4b5c6d7e8f9"],
         ),
     ]
     product_id: Annotated[
         str, Field(min_length=1, max_length=512, description="Of the result.", examples=["boot-7"])
     ]
-    action: Annotated[Action, Field(description="What was done; each counts once.")]
+    action: Annotated[
+        Action, Field(description="What the shopper did; each action on a result counts once.")
+    ]
 
     def event(self) -> Event:
         return Event(self.query_id, self.product_id, self.action)
 
 
 class EventsBody(BaseModel):
-    """Several events; if one is wrong, none is stored."""
+    """Several events; if one is invalid, none is stored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +63,7 @@ class EventsBody(BaseModel):
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Gives the application its recorder; none if nothing is to be kept."""
+    """Gives the application a recorder, unless the settings disable recording."""
     days = settings.events.keep_days
     app.extensions["events"] = (
         Recorder(EventStore(settings.storage.data_dir, settings.events.max_mib), days)
@@ -71,7 +73,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def note(answer: Answer) -> Answer:
-    """Records what an answer shows; returns it with its `query_id`. Costs microseconds."""
+    """Records the results of an answer; returns it with its `query_id`. Takes microseconds."""
     recorder = _recorder()
     return recorder.note(answer) if recorder else answer
 
@@ -94,9 +96,9 @@ def note(answer: Answer) -> Answer:
     ),
 )
 def add() -> tuple[str, int]:
-    """Report what shoppers did with results: durable when answered."""
+    """Report what shoppers did with results; durable when answered."""
     require_no_query()
-    document = json_body(most_bytes=MAX_BYTES)
+    document = json_body(max_bytes=MAX_BYTES)
     if isinstance(document, dict) and "events" in document:
         events = validated(EventsBody, document).events
     else:

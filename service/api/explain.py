@@ -1,4 +1,4 @@
-"""Where a query and one of its results agree."""
+"""Explanations: where a query and one of its results agree."""
 
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ blueprint = ScopedBlueprint("explain", __name__)
 
 
 class ExplainParameters(CollectionQuery):
-    """Which result is to be explained."""
+    """The result to explain."""
 
     result: Annotated[str, Field(description="The product_id of the result to explain.")]
     box: BoxText = None
@@ -38,24 +38,26 @@ class ExplainQuery(ExplainParameters):
     """The query as JSON, with exactly one of `image_base64` and `product_id`."""
 
     image_base64: Base64Photo = None
-    product_id: Annotated[str | None, Field(description="A product as the query.")] = None
+    product_id: Annotated[str | None, Field(description="The product to use as the query.")] = None
 
 
 class HeatMap(BaseModel):
-    """How much each place of a photo adds to the similarity."""
+    """The contribution of each place of a photo to the similarity."""
 
-    image: str | None = Field(description="The photo as the merchant named it; null if sent.")
+    image: str | None = Field(
+        description="The photo as the merchant named it; null for a photo in the request."
+    )
     image_url: str | None
     box: Corners | None = Field(
-        description="The part of the photo that the rows cover; null if it is all."
+        description="The part of the photo that the rows cover; null for the whole photo."
     )
     rows: list[list[Annotated[float, Field(ge=0, le=1)]]] = Field(
-        description="From top to bottom, left to right; the place that adds most has 1."
+        description="From top to bottom, left to right; the largest value is 1."
     )
 
 
 class ExplainResponse(BaseModel):
-    """Where the query and the photo of the result that matched it best agree."""
+    """Where the query and the best-matching photo of the result agree."""
 
     collection: str
     score: float = Field(description="Cosine similarity, as in a search.")

@@ -19,7 +19,7 @@ from service.http.descriptions import Description
 blueprint = ScopedBlueprint("images", __name__)
 
 
-# Photos are what the store shows on its pages anyway, and <img> sends no key.
+# The store shows the photos on public pages anyway, and <img> sends no key.
 @blueprint.get(
     f"{IMAGES}/<int:image_id>",
     scope=None,
@@ -27,8 +27,8 @@ blueprint = ScopedBlueprint("images", __name__)
         "getImage",
         {
             200: {"description": "The photo.", "content": {"image/*": {}}},
-            302: {"description": "The photo is on the web: its address."},
-            304: {"description": "The client has it, by the `ETag` it sends."},
+            302: {"description": "The photo is on the web; redirects to its URL."},
+            304: {"description": "The client has the photo, by its `ETag`."},
         },
         query=CollectionQuery,
         raises=(*OF_COLLECTION, UnknownImageError),
@@ -48,7 +48,7 @@ def image(image_id: int) -> Response:
 
 
 def _sent(file: FileIO, image: Image) -> Response:
-    """A file as it is; a client that has this content gets 304."""
+    """Returns the response with a file; 304 if the client has this content."""
     size = os.fstat(file.fileno()).st_size
     response = send_file(
         file, media_type(file), etag=image.content_hash, max_age=3600, conditional=False

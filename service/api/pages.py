@@ -1,4 +1,4 @@
-"""The search page, and the description of the interface for programs."""
+"""The search page and the OpenAPI document."""
 
 from flask import Response, current_app, jsonify
 

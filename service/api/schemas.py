@@ -1,4 +1,4 @@
-"""What several endpoints share: models of requests and answers, and the errors of their groups."""
+"""Shared by several endpoints: models of requests and responses, and groups of errors."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from service.http.parsing import unrepeated, validated
 
 # x1, y1, x2, y2 as fractions of a photo's sides.
 Corners = Annotated[list[float], Field(min_length=4, max_length=4)]
-Base64Photo = Annotated[str | None, Field(description="A photo: the bytes of its file in base64.")]
+Base64Photo = Annotated[str | None, Field(description="A photo file in base64.")]
 
 OF_COLLECTION = (
     errors.UnknownCollectionError,
@@ -48,7 +48,7 @@ OF_SEARCH = (
 
 
 class CollectionQuery(BaseModel):
-    """The one parameter of requests that do not search."""
+    """The parameter of requests other than searches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -40,7 +40,7 @@ class Parameters(SearchParameters):
     )
 
 
-# A query string or a form may name these several times.
+# Parameters that may be repeated in a query string or a form.
 REPEATABLE = {n for n, field in Parameters.model_fields.items() if isinstance(field.default, list)}
 
 
@@ -55,12 +55,10 @@ class JsonQuery(Parameters):
         HttpUrl | None,
         Field(
             max_length=2000,
-            description="Address of a photo, on a host that service.image_url_hosts names.",
+            description="URL of a photo, on a host that service.image_url_hosts allows.",
         ),
     ] = None
-    product_id: Annotated[str | None, Field(description="A product to find similar ones to.")] = (
-        None
-    )
+    product_id: Annotated[str | None, Field(description="The product to search with.")] = None
 
 
 _PHOTOS: dict[str, Any] = {
@@ -117,7 +115,7 @@ def search() -> Response:
     ),
 )
 def similar(product_id: str) -> Response:
-    """The products that look most like this one, itself excluded."""
+    """Find the products that look most like this one, without the product itself."""
     parameters = validated(Parameters, in_url())
     found = queries.by_product(
         search_service(), parameters.collection, product_id, parameters, include_itself=False

@@ -1,4 +1,4 @@
-"""Whether the service works, and what it counts."""
+"""Health, readiness and metrics."""
 
 from dataclasses import asdict, replace
 from http import HTTPStatus
@@ -35,7 +35,7 @@ class CollectionReadiness(BaseModel):
     products: int
     seq: int
     weights: str
-    trained: bool = Field(description="False: random weights for tests, rankings mean little.")
+    trained: bool = Field(description="False: random weights for tests; rankings are meaningless.")
     photo_search: bool = Field(description="False: vectors of another model; use product ids.")
 
 
@@ -51,7 +51,7 @@ class Readiness(BaseModel):
 
 @blueprint.get("/healthz", scope=None, description=Description("getHealth", {200: Health}))
 def healthz() -> Response:
-    """Whether the process answers."""
+    """Check whether the process answers."""
     return jsonify(status="ok")
 
 
@@ -67,7 +67,7 @@ def healthz() -> Response:
     ),
 )
 def readyz() -> tuple[Response, HTTPStatus]:
-    """Whether every collection can be searched."""
+    """Check whether every collection can be searched."""
     states = search_service().states()
     if stopping.is_set():
         states = [replace(state, status="stopping", detail="told to stop") for state in states]
@@ -84,6 +84,6 @@ def readyz() -> tuple[Response, HTTPStatus]:
     ),
 )
 def show() -> Response:
-    """What the service counts and measures, for Prometheus."""
+    """Metrics for Prometheus."""
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)

@@ -1,4 +1,4 @@
 """Answers queries: collections, photos to vectors, batching, admission, metrics.
 
-Imports `indexer` and `service.errors`; knows no Flask.
+Imports `indexer` and `service.errors`, not Flask.
 """

@@ -13,7 +13,7 @@ from service.errors import OverloadedError
 
 Kind = Literal["upload", "photo", "product", "costly", "batch", "change"]
 
-# Requests that wait for the model, and so are refused when those before them keep it busy.
+# Requests that wait for the model; refused when the photos before them take too long.
 _WITH_MODEL: set[Kind] = {"upload", "photo", "costly"}
 _SEARCHES: set[Kind] = {"photo", "product", "costly"}
 
@@ -59,8 +59,8 @@ class Admission:
 
     Args:
         limits: on their numbers.
-        max_wait_s: a photo is refused if those before it will keep the model busy for longer.
-        seconds_per_photo: what the model takes now.
+        max_wait_s: a photo is refused if the photos before it keep the model busy for longer.
+        seconds_per_photo: returns the current time of the model per photo.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Batches photos for a model: those that are queued together share a pass.
+"""Batches photos for a model: photos queued at the same time share a pass.
 
-A pass of the model uses every core, so two at once would only take turns; decoding and
-searching go on beside it in the threads of the requests. Work that is not for the vector of a
-photo runs while no photo is queued.
+A pass of the model uses every core, so passes run one after the other. Decoding and searching run
+concurrently in the threads of the requests. Passes that do not compute the vector of a photo run
+while no photo is queued.
 """
 
 import threading
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Done(Generic[T]):
-    """The result of a pass, and when it began and ended (`time.perf_counter`)."""
+    """The result of a pass, and its start and end (`time.perf_counter`)."""
 
     result: T
     began: float
@@ -51,11 +51,11 @@ class _Work(Generic[T]):
 
 
 class Batcher:
-    """Embeds photos one pass after the other, in a thread of its own.
+    """Embeds photos in passes of one thread.
 
     Attributes:
         embedder: the model.
-        seconds_per_photo: a running mean.
+        seconds_per_photo: running mean of the time per photo.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -70,9 +70,10 @@ class Batcher:
         self._thread.start()
 
     def submit(self, pixels: Pixels, deadline: float, done: "Future[Done[Vector]]") -> None:
-        """Queues a prepared photo (side, side, 3), whose vector is the result of `done`.
+        """Queues a prepared photo (side, side, 3); its vector becomes the result of `done`.
 
-        It is a DeadlineError if the photo is still queued at `deadline` (`time.perf_counter`).
+        If the photo is still queued at `deadline` (`time.perf_counter`), `done` raises a
+        DeadlineError.
         """
         with self._changed:
             self._photos.append(_Photo(pixels, deadline, done))
@@ -82,7 +83,7 @@ class Batcher:
         """Runs one pass of the model once no photo is queued, and waits for its result.
 
         Raises:
-            DeadlineError: it had not begun at `deadline` (`time.perf_counter`).
+            DeadlineError: the pass had not started at `deadline` (`time.perf_counter`).
         """
         done: Future[Done[T]] = Future()
         with self._changed:
@@ -93,22 +94,22 @@ class Batcher:
         except TimeoutError:
             if done.cancel():
                 raise DeadlineError from None
-            return done.result()  # it has begun
+            return done.result()  # the pass has started
 
     @property
     def waiting(self) -> int:
-        """Photos that are queued."""
+        """Number of queued photos."""
         return len(self._photos)
 
     def stop(self) -> None:
-        """Does what is queued, then ends."""
+        """Finishes the queued work, then stops the thread."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
         self._thread.join()
 
     def _warm_up(self) -> None:
-        """Compiles the model for each size of a pass, which takes long the first time."""
+        """Compiles the model for each batch size; the first pass of a size is slow."""
         side = self.embedder.spec.input_size
         for photos in range(1, _MAX_BATCH + 1):
             self.embedder.embed_batch(np.zeros((photos, side, side, 3), np.uint8))
@@ -124,7 +125,7 @@ class Batcher:
                 self._embed(batch)
 
     def _next(self) -> list[_Photo] | _Work[object] | None:
-        """Returns the photos that wait, or else the next other work; None at the end."""
+        """Returns the queued photos, or else the next other work; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._photos or self._works or self._stopped)
             if self._photos:
@@ -141,7 +142,7 @@ class Batcher:
             return
         try:
             vectors = self.embedder.embed_batch(np.stack([photo.pixels for photo in photos]))
-        except Exception as error:  # belongs to those who wait; the batcher goes on
+        except Exception as error:  # raised in the waiting threads; the batcher continues
             for photo in photos:
                 photo.done.set_exception(error)
             return
@@ -158,7 +159,7 @@ def _run(work: _Work[object]) -> None:
     began = time.perf_counter()
     try:
         result = work.run()
-    except Exception as error:  # belongs to whoever waits; the batcher goes on
+    except Exception as error:  # raised in the waiting thread; the batcher continues
         work.done.set_exception(error)
         return
     work.done.set_result(Done(result, began, time.perf_counter()))

@@ -1,4 +1,4 @@
-"""The collections of one process: opened, warmed and kept up to date. No Flask in here."""
+"""The collections of one process: opened, warmed up and kept up to date."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from service.errors import CollectionMissingError, ImageUrlDisabledError, NotRea
 
 log = logging.getLogger(__name__)
 
-# A shopper waits for a photo that a query names, and a thread of the service with them.
+# Limit on fetching a photo by URL: a shopper and a thread of the service wait for it.
 _PHOTO_TIMEOUT_S = 10.0
 MISMATCH = "mismatch"
 
@@ -59,8 +59,8 @@ class SearchService:
 
     Args:
         settings: of storage and embedding.
-        load: makes an embedder, by default on this process's share of the cores; it is called
-            once for collections of equal settings.
+        load: loads an embedder, by default for this process's share of the cores; called once
+            for collections with equal settings.
 
     Attributes:
         admission: limits the requests in progress.
@@ -71,7 +71,7 @@ class SearchService:
         self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
     ) -> None:
         self._settings = settings
-        # Processes that compute on every core each would only take turns.
+        # Processes that each compute on every core would slow each other.
         threads = max(1, available_cores() // settings.service.workers)
         self._load = load or partial(load_embedder, threads=threads)
         self._embedders: dict[EmbeddingSettings, QueryEmbedder] = {}
@@ -92,17 +92,17 @@ class SearchService:
 
     @classmethod
     def started(cls, settings: Settings) -> "SearchService":
-        """A service that opens its collections in the background."""
+        """Creates a service that opens its collections in the background."""
         service = cls(settings)
         service.start()
         return service
 
     def start(self) -> None:
-        """Opens the collections in the background, and follows their changes."""
+        """Opens the collections in the background and follows their changes."""
         self._opened.start()
 
     def stop(self) -> None:
-        """Ends the background work and closes the catalogues."""
+        """Stops the background work and closes the catalogues."""
         self._opened.stop()
         for embedder in self._embedders.values():
             embedder.batcher.stop()
@@ -111,8 +111,9 @@ class SearchService:
         """Returns the searcher of a collection that is ready.
 
         Raises:
-            UnknownCollectionError: no collection of this name is configured.
-            NotReadyError: it is not open, or (CollectionMissingError) has no catalogue.
+            UnknownCollectionError: no collection with this name is configured.
+            NotReadyError: the collection is not open.
+            CollectionMissingError: the collection has no catalogue.
         """
         self._settings.embedding_of(collection)
         searcher = self._opened.searcher(collection)
@@ -134,7 +135,7 @@ class SearchService:
         return searcher
 
     def store(self, collection: str) -> EmbeddedStore:
-        """Where a collection is kept.
+        """Returns the store of a collection that is ready.
 
         Raises:
             UnknownCollectionError, NotReadyError: as `searcher`.
@@ -143,7 +144,7 @@ class SearchService:
         return self._stores[collection]
 
     def change(self, collection: str, changes: Sequence[Change]) -> list[Result]:
-        """Changes products; returns what became of each change, in order.
+        """Changes products; returns the result of each change, in order.
 
         Raises:
             UnknownCollectionError, NotReadyError: as `searcher`.
@@ -154,15 +155,15 @@ class SearchService:
             return self._editing.apply(store, searcher, self.embedder(collection), changes)
 
     def embedder(self, collection: str) -> QueryEmbedder:
-        """Returns what embeds the photos of queries to a collection that is open."""
+        """Returns the embedder for photos of queries to an open collection."""
         return self._embedders[self._settings.embedding_of(collection)]
 
     def photo_at(self, url: str) -> bytes:
-        """The photo at an address that a query names.
+        """Fetches the photo at a URL in a query.
 
         Raises:
             ImageUrlDisabledError: no host is allowed.
-            FetchError: this one is not, or does not give a photo.
+            FetchError: the host is not allowed, or does not return a photo.
         """
         if not self._settings.service.image_url_hosts:
             raise ImageUrlDisabledError(
@@ -172,7 +173,7 @@ class SearchService:
         return self._addresses.read(url)
 
     def states(self) -> list[CollectionState]:
-        """The state of every collection, by name."""
+        """Returns the states of all collections, sorted by name."""
         return [self._state(name) for name in self._settings.collection_names()]
 
     def _state(self, name: str) -> CollectionState:
@@ -180,7 +181,7 @@ class SearchService:
         if failure is None and searcher is not None:
             try:
                 return self._state_of(searcher, self._stores[name])
-            except ImageSearchError as error:  # what the refresher has not met yet
+            except ImageSearchError as error:  # damage that the refresher has not found yet
                 failure = failure_of(error)
         if failure is None:
             return CollectionState(name, "starting", "the model is being loaded")
@@ -194,7 +195,7 @@ class SearchService:
         if store.catalog.damage:
             raise DamagedError(store.catalog.damage)
         fingerprint = found.fingerprint if found else spec.fingerprint
-        # Imported vectors are meant to be of another model; any others are not.
+        # Only imported vectors are of another model on purpose.
         fits = fingerprint in (spec.fingerprint, IMPORTED)
         detail = "" if products else self._empty(searcher.name)
         if found and not fits:
@@ -214,7 +215,7 @@ class SearchService:
         )
 
     def _open(self, name: str) -> Searcher:
-        # First, so that the collection can be searched as soon as there is a catalogue.
+        # The model first, so that a collection can be searched as soon as it has a catalogue.
         embedder = self._embedder_of(self._settings.embedding_of(name)).batcher.embedder
         store = EmbeddedStore(self._catalog(name))
         hides = self._settings.hides_out_of_stock(name)
@@ -238,10 +239,11 @@ class SearchService:
     def _catalog(self, name: str) -> Catalog:
         """Opens the catalogue of a collection.
 
-        The service never makes one: a mistyped or unmounted folder would look like an empty store.
+        The service never creates one, because a mistyped or unmounted folder would look like an
+        empty store.
 
         Raises:
-            CatalogMissingError: there is none.
+            CatalogMissingError: the collection has no catalogue.
         """
         folder, data_dir = self._settings.folder_of(name), self._settings.storage.data_dir
         if not (folder / FILE_NAME).is_file():
@@ -292,7 +294,7 @@ class SearchService:
 
 
 def _require_undamaged(catalog: Catalog) -> None:
-    """Reads and checks everything stored.
+    """Reads and checks all stored data.
 
     Raises:
         DamagedError: the catalogue is damaged.

@@ -1,4 +1,4 @@
-"""Changes products while searches go on, and compacts the catalogue when that is due."""
+"""Changes products during searches, and compacts the catalogue when that is due."""
 
 import logging
 from collections.abc import Sequence
@@ -35,10 +35,11 @@ class ProductEditing:
         embedder: QueryEmbedder,
         changes: Sequence[Change],
     ) -> list[Result]:
-        """Returns what became of each change, in order; a bad one does not stop the others."""
+        """Makes changes; returns the result of each, in order. A failed change stops no other."""
         results = Editor(store, searcher, embedder, self._photos).apply(changes)
         if any(isinstance(result, Done) and result.outcome != "unchanged" for result in results):
-            # Beside the requests: a large catalogue takes half a minute, every 100,000 changes.
+            # In the background: compacting a large catalogue takes half a minute, every 100,000
+            # changes.
             Thread(
                 target=self._compact, args=(store.catalog,), name="compactor", daemon=True
             ).start()

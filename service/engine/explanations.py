@@ -1,4 +1,4 @@
-"""Why a product is a result: where the query and the product's photo agree. No Flask in here."""
+"""Explains results: where the query and the photo of a product agree."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ from service.errors import UnknownImageError
 
 @dataclass(frozen=True)
 class HeatMap:
-    """How much each place of a photo adds to the similarity; the largest value is 1.
+    """The contribution of each place of a photo to the similarity; the largest value is 1.
 
     Attributes:
         image: the photo; None if it came with the request.
-        box: the part of it that `rows` covers; None if that is all.
+        box: the part of the photo that `rows` covers; None is the whole photo.
         rows: from top to bottom, left to right.
     """
 
@@ -35,7 +35,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the query and the photo of the result that matches it best agree."""
+    """Where the query and the best-matching photo of the result agree."""
 
     score: float
     query: HeatMap
@@ -43,14 +43,14 @@ class Explanation:
 
 
 def passes(box: str | None) -> int:
-    """About how many passes of the model an explanation takes."""
+    """Returns the approximate number of passes of the model for an explanation."""
     return explain.PASSES + (TO_LOCATE if box == AUTO else 0)
 
 
 def explain_photo(
     service: SearchService, collection: str, photo: bytes, result: str, box: str | None
 ) -> Explanation:
-    """Explains the product `result` of the search with a photo, given as its file.
+    """Explains the product `result` of a search by a photo, given as the bytes of its file.
 
     Raises:
         ImageError: the photo cannot be used.
@@ -79,10 +79,10 @@ def explain_photo(
 def explain_product(
     service: SearchService, collection: str, product_id: str, result: str, box: str | None
 ) -> Explanation:
-    """Explains the product `result` of the search with a product.
+    """Explains the product `result` of a search by a product.
 
     Raises:
-        BadParameterError: there is a box, which only a photo has.
+        BadParameterError: there is a box, which is for photos only.
         UnsupportedByModelError: the vector is not the mean of feature maps.
         FingerprintMismatchError: the catalogue holds vectors of another model.
         UnknownProductError: there is no such product.
@@ -109,14 +109,14 @@ def explain_product(
 
 
 def _photos_of(reader: Reader, product_id: str) -> tuple[list[Image], Vectors]:
-    """The photos of a product, and their vectors in the same order."""
+    """Returns the photos of a product, and their vectors in the same order."""
     images = {image.image_id: image for image in find_product(reader, product_id).images}
     ids, vectors = reader.vectors(list(images))
     return [images[image_id] for image_id in ids.tolist()], vectors
 
 
 def _nearest(queries: Vectors, vectors: Vectors) -> tuple[int, int]:
-    """Which of each are nearest to one another."""
+    """Returns the indices of the nearest pair of vectors."""
     return divmod(int((queries @ vectors.T).argmax()), len(vectors))
 
 
@@ -132,7 +132,7 @@ def _shown(service: SearchService, collection: str, image: Image, other: Vector)
 
 
 def _rows(embedder: QueryEmbedder, photo: Picture.Image, other: Vector) -> list[list[float]]:
-    """Where a photo agrees with another one, given by its vector; the largest value is 1."""
+    """Returns where a photo agrees with the photo of a vector; the largest value is 1."""
     with embedder.when_idle() as model:
         grid = explain.explain(photo, other, model)
     rows: list[list[float]] = (grid / (grid.max() or 1)).round(4).tolist()

@@ -1,7 +1,7 @@
-"""What `/metrics` tells Prometheus, summed over the processes of the service.
+"""The metrics of `/metrics` for Prometheus, summed over the processes of the service.
 
-Under gunicorn each process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, which
-`gunicorn.conf.py` makes; whichever process is asked adds them up.
+Under gunicorn each process writes its metrics to files in PROMETHEUS_MULTIPROC_DIR, which
+`gunicorn.conf.py` creates; the process that answers `/metrics` adds them up.
 """
 
 import os
@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-# From a product id answered from memory to a photo that waited for its turn.
+# From a product id answered from memory to a photo that was queued.
 _SECONDS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 REQUESTS = Counter("image_search_requests", "Requests answered.", ["endpoint", "status"])
@@ -103,7 +103,7 @@ for _reason in ("disk_full", "read_only", "unavailable"):
 
 
 def exposition() -> tuple[bytes, str]:
-    """Returns all of the above in Prometheus's text format, and its content type."""
+    """Returns all metrics in Prometheus's text format, and its content type."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
@@ -112,6 +112,6 @@ def exposition() -> tuple[bytes, str]:
 
 
 def observe_stages(took_ms: Mapping[str, float]) -> None:
-    """Counts the stages of a search, in milliseconds."""
+    """Records the times of the stages of a search, in milliseconds."""
     for stage, ms in took_ms.items():
         STAGE_SECONDS.labels(stage).observe(ms / 1000)

@@ -1,10 +1,10 @@
-"""Opening the collections of a process, following their changes, and opening them again.
+"""Opens the collections of a process, follows their changes, and opens failed ones again.
 
-Two threads of low priority: one opens what is not open, which may load a model, the other
-follows what is. So a collection that cannot be opened holds up no other.
+Two threads of low priority do this: one opens collections, which may load a model, the other
+refreshes open ones. A collection that cannot be opened delays no other.
 
-A damaged collection is `failed` until it has been opened again with a check of everything stored.
-Until then, searches that do not meet the damage are answered.
+A damaged collection is `failed` until it was opened again with a check of all stored data. Until
+then, searches that do not read the damaged data are answered.
 """
 
 import logging
@@ -22,10 +22,10 @@ from service.engine import metrics
 
 log = logging.getLogger(__name__)
 
-# A change of the catalogue is visible within a second; asking for one takes microseconds.
+# A change of the catalogue is visible within a second; checking for one takes microseconds.
 _INTERVAL_S = 0.2
-# Of attempts to open a collection: each wait is twice the one before. Whether there is a
-# catalogue is asked at every interval.
+# Waits between attempts to open a collection; each is twice the previous one. Whether a missing
+# catalogue exists now is checked at every interval.
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 15.0
 _NICE = 10
@@ -34,9 +34,12 @@ MISSING, FAILED = "missing", "failed"
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a collection is not ready: `status` as in `/readyz`.
+    """Why a collection is not ready.
 
-    `damaged`: the stored data is damaged.
+    Attributes:
+        status: as in `/readyz`.
+        detail: the reason.
+        damaged: whether stored data is damaged.
     """
 
     status: str
@@ -46,7 +49,7 @@ class Failure:
 
 @dataclass
 class _Attempts:
-    """When to try next."""
+    """Decides when to try next."""
 
     at: float = 0.0
     wait_s: float = _FIRST_WAIT_S
@@ -87,7 +90,7 @@ class OpenedCollections:
             thread.start()
 
     def stop(self) -> None:
-        """Ends the background work and closes the catalogues."""
+        """Stops the background work and closes the catalogues."""
         self._stopped.set()
         for thread in self._threads:
             thread.join()
@@ -95,11 +98,11 @@ class OpenedCollections:
             searcher.store.close()
 
     def searcher(self, name: str) -> Searcher | None:
-        """None if the collection is not open."""
+        """Returns the searcher of a collection; None if it is not open."""
         return self._searchers.get(name)
 
     def failure(self, name: str) -> Failure | None:
-        """Why the collection could not be opened or brought up to date last."""
+        """Returns why the last attempt to open or refresh the collection failed."""
         return self._failures.get(name)
 
     def _run(self, step: Callable[[], None]) -> None:
@@ -133,22 +136,22 @@ class OpenedCollections:
             failure = self._attempt(name, partial(self._refresh, searcher))
             if failure is None or failure.status != MISSING:
                 continue
-            if self._searchers.get(name) is searcher:  # the opener may have replaced it
+            if self._searchers.get(name) is searcher:  # the other thread may have replaced it
                 del self._searchers[name]
                 searcher.store.close()  # searches in flight keep their connections
 
     def _attempt(self, name: str, step: Callable[[], object]) -> Failure | None:
-        """Takes a step for a collection, and logs once why it failed."""
+        """Runs a step for a collection; logs the same failure once."""
         before = self._failures.get(name)
         try:
             step()
         except ImageSearchError as error:
             failure = failure_of(error)
             if before and before.damaged and failure.damaged:
-                failure = before  # a full check may name another place first
+                failure = before  # a full check may report other damage first
             if failure != before:
                 log.error("collection %s: %s", name, error)
-        except Exception:  # the next change may be a good one
+        except Exception:  # the next change may succeed
             failure = Failure(FAILED, "an unexpected error; it was logged")
             if failure != before:
                 log.exception("collection %s cannot be used", name)
@@ -162,15 +165,15 @@ class OpenedCollections:
 
 
 def failure_of(error: ImageSearchError) -> Failure:
-    """What `/readyz` says of a collection that raises this error."""
+    """Returns the failure that `/readyz` shows for an error."""
     status = MISSING if isinstance(error, CatalogMissingError) else FAILED
     return Failure(status, str(error), isinstance(error, DamagedError))
 
 
 def _yield_to_requests() -> None:
-    """Lowers the priority of this thread, and of the model's, which it starts.
+    """Lowers the priority of this thread and of the threads of the model, which it starts.
 
-    A request needs the processor for a millisecond; a pass of the model would make it wait.
+    A request needs the processor for a millisecond and would wait for a pass of the model.
     """
-    if sys.platform == "linux":  # elsewhere it would be that of the whole process
+    if sys.platform == "linux":  # elsewhere this sets the priority of the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,8 +1,8 @@
-"""The catalogue's photos: given out only while they are what was indexed.
+"""The photos of catalogues, served only while they are unchanged since they were indexed.
 
-Whoever may write to a folder of photos must not decide what the service serves. A location was
-resolved when it was indexed, so a symbolic link in it came later and is refused; the content is
-compared with the hash that the catalogue holds.
+Write access to a folder of photos must not control what the service serves. Locations were
+resolved when they were indexed, so a symbolic link in one was added later and is refused. The
+content is compared with the hash in the catalogue.
 """
 
 import os
@@ -23,11 +23,11 @@ from indexer.store.embedded.catalog.places import location_of
 from service.errors import OverloadedError, UnknownImageError
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-# Without waiting, or a pipe in the place of a photo would hold the thread.
+# Non-blocking, because opening a pipe in the place of a photo would block the thread.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-_HEAD = 256  # bytes that tell the format
+_HEAD = 256  # bytes that identify the format
 _PIECE = 1 << 20
-# Threads that may wait for photo servers: one that is slow must not hold up searches.
+# Limit on threads that wait for photo servers, so that a slow server does not delay searches.
 _DOWNLOADS = 2
 _DOWNLOAD_S = 5.0
 
@@ -35,8 +35,8 @@ _DOWNLOAD_S = 5.0
 class Originals:
     """Reads the photos of collections, from disk and from the web. Thread-safe.
 
-    The URLs are those of the catalogue, never of a request. They are fetched with the settings
-    and the cache of the command line, so that only hosts that `fetch` allows are reached.
+    URLs come from the catalogue, never from a request. They are fetched with the settings and the
+    cache of the command line, so only hosts that `fetch` allows are contacted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,11 +47,11 @@ class Originals:
         self._downloads = BoundedSemaphore(_DOWNLOADS)
 
     def read(self, catalog: Catalog, image: Image) -> bytes:
-        """The bytes of a photo.
+        """Returns the bytes of a photo.
 
         Raises:
-            UnknownImageError: it cannot be read, or is not what was indexed.
-            OverloadedError: others wait for photo servers already.
+            UnknownImageError: the photo cannot be read, or has changed since it was indexed.
+            OverloadedError: too many threads wait for photo servers.
         """
         if not is_url(image.location):
             with self.open(catalog, image) as file:
@@ -68,7 +68,7 @@ class Originals:
         """Opens the file of a photo, at its beginning; the caller closes it.
 
         Raises:
-            UnknownImageError: it is not a file here, is gone or is not what was indexed.
+            UnknownImageError: the photo is not a local file, or was removed or changed.
         """
         return _opened(catalog, image, self._limits)
 
@@ -85,7 +85,7 @@ class Originals:
 
 def _opened(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
     path = Path(location_of(catalog.folder, image))
-    # Imported vectors come with the name of a photo that was never read here.
+    # Imported vectors have names of photos that were never read here.
     if not path.is_absolute() or image.content_hash.startswith("vector:"):
         raise UnknownImageError(f"image {image.image_id} is not a file of this service")
     try:
@@ -104,7 +104,7 @@ def _opened(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
 
 
 def media_type(file: FileIO) -> str:
-    """The media type of a photo that was opened, by its first bytes."""
+    """Returns the media type of an opened photo, by its first bytes."""
     try:
         return f"image/{recognise(os.pread(file.fileno(), _HEAD, 0)).lower()}"
     except ImageError:  # the file was changed in the meantime
@@ -112,7 +112,7 @@ def media_type(file: FileIO) -> str:
 
 
 def _descriptor(path: Path, trusted: Path) -> int:
-    """Opens a file; follows links in the part of its path that is `trusted`, and no others."""
+    """Opens a file; follows symbolic links only in the `trusted` part of its path."""
     root = trusted if path.is_relative_to(trusted) else Path(path.anchor)
     *folders, name = path.relative_to(root).parts
     folder = os.open(root, os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY))
@@ -134,7 +134,7 @@ def _is_as_indexed(descriptor: int, image: Image, limits: ImageLimits) -> bool:
     while piece := os.pread(descriptor, _PIECE, place):
         digest.update(piece)
         place += len(piece)
-        if place > limits.max_bytes:  # it grows while it is read
+        if place > limits.max_bytes:  # the file grows while it is read
             return False
     return digest.hexdigest() == image.content_hash
 

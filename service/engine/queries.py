@@ -1,4 +1,4 @@
-"""Searches under admission control, and what they cost."""
+"""Searches under admission control, and their cost."""
 
 from indexer.embedding.regions import AUTO, PASSES
 from indexer.search import Answer, SearchParameters, search_by_photos
@@ -41,5 +41,5 @@ def by_product(
 
 
 def passes(box: str | None, photos: int) -> int:
-    """About how many passes of the model a search by so many photos takes."""
+    """Returns the approximate number of passes of the model for a search by this many photos."""
     return photos * (PASSES if box == AUTO else 1)

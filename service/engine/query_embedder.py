@@ -1,4 +1,4 @@
-"""Photos of queries as vectors: a photo is decoded and embedded once, however often it comes."""
+"""Embeds photos of queries; a repeated photo is decoded and embedded once."""
 
 import threading
 import time
@@ -37,8 +37,8 @@ class EmbeddedPart:
 
     Attributes:
         vector: (dimension,).
-        box: the part; None if that is all of the photo.
-        picture: the part as decoded.
+        box: the part; None is the whole photo.
+        picture: the decoded part.
     """
 
     vector: Vector
@@ -48,7 +48,7 @@ class EmbeddedPart:
 
 @dataclass(frozen=True)
 class _Requested:
-    """A vector that is known, or what will give it."""
+    """A known vector, or the future of one."""
 
     vector: "Vector | Future[Done[Vector]]"
     box: Box | None
@@ -57,17 +57,17 @@ class _Requested:
 
 
 class QueryEmbedder:
-    """Decodes photos, crops them, queues them for the model, and remembers their vectors.
+    """Decodes, crops and queues photos for the model, and remembers their vectors.
 
     Args:
-        batcher: see below.
-        limits: what a photo may cost.
-        remembered: how many vectors to keep.
+        batcher: of the model.
+        limits: on the size of a photo.
+        remembered: number of vectors to keep.
         deadline_s: how long a query may wait for its vectors.
 
     Attributes:
         batcher: of the model.
-        limits: of a photo.
+        limits: on the size of a photo.
     """
 
     def __init__(
@@ -80,18 +80,18 @@ class QueryEmbedder:
         self._boxes = _Recent[tuple[bytes, AutoBox], tuple[Box | None]](remembered)
         self._coming: dict[Key, Future[Done[Vector]]] = {}
         self._lock = threading.Lock()
-        # More decoders than cores would only slow each other, and the model.
+        # More decoders than cores would slow each other and the model.
         self._decoders = threading.BoundedSemaphore(available_cores())
 
     def embed(self, photos: Sequence[bytes], box: Box | AutoBox | None = None) -> EmbeddedPhotos:
-        """Embeds a part of each photo, given as the bytes of its file; None is all of it.
+        """Embeds a part of each photo, given as the bytes of its file; None is the whole photo.
 
-        A photo keeps the box that was found in it, for the next page too.
+        The box found in a photo is remembered, so that further pages use the same.
 
         Raises:
             ImageError: a photo cannot be used.
             BadParameterError: invalid box.
-            DeadlineError: the model was busy for too long.
+            DeadlineError: the vectors were not ready in time.
         """
         with self._counted():
             deadline = self._deadline()
@@ -101,7 +101,7 @@ class QueryEmbedder:
         return EmbeddedPhotos(np.stack([vector for vector, _ in done]), requests[0].box, took)
 
     def embed_part(self, photo: bytes, box: Box | AutoBox | None) -> EmbeddedPart:
-        """Embeds a part of a photo, and returns it as a picture too.
+        """Embeds a part of a photo; also returns the decoded part.
 
         Raises:
             ImageError, BadParameterError, DeadlineError: as `embed`.
@@ -116,10 +116,10 @@ class QueryEmbedder:
 
     @contextmanager
     def when_idle(self) -> Iterator["IdleEmbedder"]:
-        """The model, for more than vectors: each of its passes runs while no photo is queued.
+        """Returns the model with passes that run while no photo is queued.
 
         Raises:
-            DeadlineError: the photos took too long.
+            DeadlineError: photos were queued for too long.
         """
         with self._counted():
             yield IdleEmbedder(self.batcher, self._deadline())
@@ -142,11 +142,11 @@ class QueryEmbedder:
         deadline: float,
         picture: Image.Image | None = None,
     ) -> _Requested:
-        """Requests the vector of a part of a photo, which may be decoded already."""
+        """Requests the vector of a part of a photo, which may already be decoded."""
         digest, took = sha256(photo).digest(), Timings()
         if isinstance(box, AutoBox):
             box, picture, took = self._located(digest, photo, box, picture)
-            deadline = self._deadline()  # the passes before had their own
+            deadline = self._deadline()  # the passes before had one of their own
         key = digest, box
         with self._lock:
             if (vector := self._known.get(key)) is not None:
@@ -166,7 +166,7 @@ class QueryEmbedder:
         )
         try:
             pixels, decoding = self._decoded(prepared, deadline)
-        except Exception as error:  # the same for everyone who sent this photo
+        except Exception as error:  # the same for all requests with this photo
             coming.set_exception(error)
             raise
         self.batcher.submit(pixels, deadline, coming)
@@ -181,7 +181,7 @@ class QueryEmbedder:
     def _located(
         self, digest: bytes, photo: bytes, box: AutoBox, picture: Image.Image | None
     ) -> tuple[Box | None, Image.Image | None, Timings]:
-        """Returns the box, the photo if it had to be decoded, and what that took."""
+        """Returns the box, the photo if it was decoded, and the timings."""
         with self._lock:
             if known := self._boxes.get((digest, box)):
                 return known[0], picture, Timings()
@@ -195,7 +195,7 @@ class QueryEmbedder:
         return found, picture, decoding + idle.timings
 
     def _decoded(self, decoding: Callable[[], T], deadline: float) -> tuple[T, Timings]:
-        """Decodes a photo: at most one per core at a time."""
+        """Decodes a photo; at most one per core at a time."""
         asked = time.perf_counter()
         if not self._decoders.acquire(timeout=max(0, deadline - asked)):
             raise DeadlineError
@@ -220,10 +220,10 @@ class QueryEmbedder:
 
 
 class IdleEmbedder(Embedder):
-    """A model whose passes each wait until no photo is queued for it.
+    """A model whose passes each wait until no photo is queued.
 
     Attributes:
-        deadline: when their time is over (`time.perf_counter`).
+        deadline: of all passes (`time.perf_counter`).
         timings: of the passes so far.
     """
 
@@ -237,7 +237,8 @@ class IdleEmbedder(Embedder):
 
     def embed_batch(self, images: Photos) -> Vectors:
         vectors: Vectors = np.empty((len(images), self.dimension), np.float32)
-        for number in range(len(images)):  # one at a time, so that photos wait for one at most
+        # One per pass, so that a queued photo waits for at most one.
+        for number in range(len(images)):
             one = images[number : number + 1]
             vectors[number] = self._pass(self._batcher.embedder.embed_batch, one)[0]
         return vectors
@@ -255,7 +256,7 @@ class IdleEmbedder(Embedder):
 
 
 class _Recent(Generic[K, V]):
-    """What was asked for last."""
+    """A cache of the most recently used values."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

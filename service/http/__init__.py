@@ -1,4 +1,4 @@
-"""What every endpoint shares: parsing, problems, headers, logs, OpenAPI, routing.
+"""Shared by all endpoints: parsing, problems, headers, logs, OpenAPI, routing.
 
-Imports `service.engine` and `service.access`, never `service.api.endpoints`.
+Imports `service.engine` and `service.access`, never `service.api`.
 """

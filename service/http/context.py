@@ -1,4 +1,4 @@
-"""What the current application answers with."""
+"""The collections of the current application."""
 
 from flask import current_app
 

@@ -9,11 +9,11 @@ from service.engine.metrics import REQUEST_SECONDS, REQUESTS
 
 
 def register(app: Flask) -> None:
-    """Makes the application count its requests, once `logs` notes when they begin."""
+    """Makes the application count its requests; call after `logs.register`, which times them."""
 
     @app.after_request
     def count(response: Response) -> Response:
-        # Names of endpoints, not paths: those are as many as there are products.
+        # Names of endpoints: paths are as many as products.
         endpoint = (request.endpoint or "none").rpartition(".")[2]
         REQUESTS.labels(endpoint, response.status_code).inc()
         REQUEST_SECONDS.labels(endpoint).observe(time.perf_counter() - g.began)
@@ -21,9 +21,9 @@ def register(app: Flask) -> None:
 
 
 def start_at_0(app: Flask) -> None:
-    """Shows the faults of every endpoint before the first one, so that alerts see it.
+    """Starts the count of server errors of every endpoint at 0, so that alerts see the first one.
 
-    Prometheus sees no rise in a series that begins with its first value.
+    Prometheus does not detect an increase from no value.
     """
     endpoints = {rule.endpoint.rpartition(".")[2] for rule in app.url_map.iter_rules()}
     for endpoint in endpoints | {"none"}:

@@ -1,4 +1,4 @@
-"""What a view declares about itself for the OpenAPI document, beside its route and its scope."""
+"""Descriptions of views for the OpenAPI document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ JSON = "application/json"
 class Description:
     """A view as an operation of OpenAPI; its summary is the first line of the view's docstring.
 
-    In schemas, pydantic models stand for references to them.
+    Pydantic models in schemas become references.
 
     Attributes:
         id: the `operationId`.
         answers: by status: a model that is sent as JSON, or a response object.
-        raises: the errors that may be answered instead.
+        raises: errors that may be answered instead.
         query: the model of the parameters in the URL.
-        without: fields of `query` that the view does not take.
+        without: fields of `query` that the view does not accept.
         body: schemas of the request body by media type.
     """
 
@@ -44,5 +44,5 @@ class Form:
 
 
 def json_answer(description: str, schema: Any) -> Json:
-    """A response object with a JSON body."""
+    """Returns a response object with a JSON body."""
     return {"description": description, "content": {JSON: {"schema": schema}}}

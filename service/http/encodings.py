@@ -1,4 +1,4 @@
-"""Refuses requests in encodings that the service does not read."""
+"""Rejects requests in unsupported encodings."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -10,14 +10,14 @@ from service.server.lifecycle import WITH_BODY
 
 
 def register(app: Flask) -> None:
-    """Makes the application check every request that has a route."""
+    """Makes the application check every request with a route."""
     app.before_request(_check)
 
 
 def _check() -> None:
     """Checks the encoding of path, query string and body.
 
-    Werkzeug replaces bytes that are not UTF-8 with U+FFFD, which would make another product id.
+    Werkzeug replaces bytes that are not UTF-8 with U+FFFD, which would change a product id.
 
     Raises:
         UnsupportedMediaTypeError: the body is compressed.
@@ -32,7 +32,7 @@ def _check() -> None:
         )
     if "product_id" in (request.view_args or {}):
         _require_utf8("product_id", request.environ["PATH_INFO"].encode("latin-1"))
-    if request.url_rule.rule.startswith("/v1/"):  # the others read none
+    if request.url_rule.rule.startswith("/v1/"):  # other paths read no body
         _require_utf8("the query string", unquote_to_bytes(request.query_string))
 
 

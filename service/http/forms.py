@@ -1,4 +1,4 @@
-"""Forms that are incomplete are refused; Flask takes what it could read of them."""
+"""Rejects incomplete forms; Flask would accept the part that it could read."""
 
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ class _StrictParser(FormDataParser):
         """Parses a form.
 
         Raises:
-            BadRequestError: the form has no boundary, or is malformed or cut.
+            BadRequestError: the form has no boundary, or is malformed or truncated.
         """
         if mimetype == "multipart/form-data" and not (options or {}).get("boundary"):
             raise BadRequestError(
@@ -37,7 +37,7 @@ class _StrictParser(FormDataParser):
             return opened.enter_context(new_file(*args, **named))
 
         self.stream_factory = record
-        with opened:  # closes the files of a form that is refused
+        with opened:  # closes the files of a rejected form
             try:
                 parsed = super().parse(stream, mimetype, content_length, options)
             except ValueError:
@@ -49,6 +49,6 @@ class _StrictParser(FormDataParser):
 
 
 class StrictRequest(Request):
-    """A request whose form is whole."""
+    """A request that rejects incomplete forms."""
 
     form_data_parser_class = _StrictParser

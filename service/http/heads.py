@@ -1,4 +1,4 @@
-"""Answers what can be answered before the body of a request is read."""
+"""Answers requests whose head is already wrong, before their body is read."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class HeadsFirst:
-    """The innermost WSGI middleware: answers a head before its body is read.
+    """The innermost WSGI middleware: checks the head before the body is read.
 
-    It sends `100 Continue` unless the key, path, method or announced length is already wrong,
-    or the method takes no body.
+    Sends `100 Continue` unless the key, path, method or announced length is wrong, or the method
+    has no body.
     """
 
     def __init__(self, app: Flask, inner: "WSGIApplication") -> None:
@@ -46,6 +46,6 @@ class HeadsFirst:
                 raise BadRequestError(f"received {request.method} with a body; send none")
             if (request.content_length or 0) > app.config["MAX_CONTENT_LENGTH"]:
                 raise RequestEntityTooLarge
-        except Exception as error:  # as Flask does for the whole request
+        except Exception as error:  # as Flask does for a whole request
             return app.finalize_request(app.handle_user_exception(error))
         return None

@@ -1,8 +1,7 @@
-"""One line per request, and an id by which a client's report is found in it.
+"""Logs one line per request, with an id that the response also has.
 
-Text from clients, such as a path, has its control characters escaped: it begins no line of its own.
-
-A client, or a proxy before us, may send the id as X-Request-ID; every answer carries it.
+A client or a proxy may send the id as X-Request-ID. Control characters in text from clients, such
+as a path, are escaped, so that it cannot start a line.
 """
 
 import atexit
@@ -22,17 +21,17 @@ from flask import Flask, Response, g, has_request_context, request
 
 HEADER = "X-Request-ID"
 _USABLE = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-# Asked every few seconds by machines.
+# Polled every few seconds.
 _QUIET = {"/healthz", "/readyz", "/metrics"}
 
-# C0 and C1, with line feeds and escape sequences of terminals, and the line breaks of Unicode.
+# C0 and C1, which include line feeds and terminal escapes, and the line breaks of Unicode.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 log = logging.getLogger("service.requests")
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record as one line; the lines of a traceback follow, indented."""
+    """Formats a record as one line, followed by the indented lines of a traceback."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # of logging
         return _escaped(super().formatMessage(record))
@@ -45,7 +44,7 @@ class TextFormatter(logging.Formatter):
 
 
 class _Queue(QueueHandler):
-    """Leaves the formatting to the listener, which is in the same process."""
+    """Leaves formatting to the listener, which is in the same process."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         prepared = copy.copy(record)
@@ -62,7 +61,7 @@ def _indented(lines: str) -> str:
 
 
 def configuration(form: str, level: str) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: everything on stderr, as `json` or `text`."""
+    """Returns the settings for `logging.config.dictConfig`: stderr, as `json` or `text`."""
     formatters = {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -82,13 +81,13 @@ def configuration(form: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "gunicorn.error": {"level": level.upper(), "propagate": True},
-            "faiss.loader": {"level": "WARNING"},  # it names every file that is not there
+            "faiss.loader": {"level": "WARNING"},  # it logs every missing file
         },
     }
 
 
 def start_logging(form: str, level: str) -> None:
-    """Makes lines of all that is reported: warnings, and faults that nothing caught, too."""
+    """Starts logging, also of warnings and uncaught exceptions."""
     dictConfig(configuration(form, level))
     logging.captureWarnings(capture=True)
 
@@ -104,7 +103,7 @@ def start_logging(form: str, level: str) -> None:
 
 
 def write_in_background() -> None:
-    """Leaves the writing of lines to a thread, so that requests do not queue for it."""
+    """Writes lines in a thread, so that requests do not wait for stderr."""
     root = logging.getLogger()
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
     listener = QueueListener(lines, *root.handlers)

@@ -40,7 +40,7 @@ _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
 
 @cache
 def document(blueprints: tuple[ScopedBlueprint, ...]) -> Json:
-    """Describes every route of the blueprints that declares an description."""
+    """Describes every route of the blueprints that has a description."""
     paths: Json = {}
     models: dict[type[BaseModel], None] = {}
     for blueprint in blueprints:
@@ -86,13 +86,13 @@ def _described(rule: str, route: Route, description: Description) -> Json:
     if route.scope:
         described["description"] = f"Takes an API key for `{route.scope}`, where there are keys."
         described["security"] = [{name: []} for name in _KEY]
-        # An operation that has further codes for a status names these, too.
+        # An operation with other codes for one of these statuses lists all of them.
         responses = {**_problems(_ACCESS), **responses}
     return {**described, "responses": dict(sorted(responses.items()))}
 
 
 def _query_parameters(model: type[BaseModel], without: Sequence[str]) -> list[Json]:
-    """The fields of a model as parameters in the URL."""
+    """Returns the fields of a model as parameters in the URL."""
     parameters = []
     for name, schema in model.model_json_schema()["properties"].items():
         if name not in without:
@@ -102,7 +102,7 @@ def _query_parameters(model: type[BaseModel], without: Sequence[str]) -> list[Js
 
 
 def _problems(raised: Iterable[type[ImageSearchError]]) -> Json:
-    """An answer for each status of these errors, which names their codes."""
+    """Returns a response for each status of the errors, with their codes."""
     codes: dict[HTTPStatus, set[str]] = {}
     for kind in raised:
         codes.setdefault(status_of(kind), set()).add(kind.code)
@@ -116,7 +116,7 @@ def _problems(raised: Iterable[type[ImageSearchError]]) -> Json:
 
 
 def _resolved(value: Any, models: dict[type[BaseModel], None]) -> Any:
-    """Replaces models by references to them, and adds them to `models`."""
+    """Replaces models by references, and adds the models to `models`."""
     if isinstance(value, dict):
         return {key: _resolved(inner, models) for key, inner in value.items()}
     if isinstance(value, list):

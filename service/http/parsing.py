@@ -1,4 +1,4 @@
-"""What clients send, read and validated; an error names the field and what was received."""
+"""Reads and validates requests; an error names the field and what was received."""
 
 import base64
 import binascii
@@ -22,40 +22,39 @@ _NOT_BASE64 = re.compile("[^A-Za-z0-9+/=]")
 
 LINES = "application/x-ndjson"
 _MAX_VALUES = 20_000
-_MAX_LINES = 10_000  # ten times as many as are taken: some may be blank
+_MAX_LINES = 10_000  # ten times the limit of operations, because lines may be blank
 
 
 def json_body(
-    *, lines: bool = False, most_values: int = _MAX_VALUES, most_bytes: int | None = None
+    *, lines: bool = False, max_values: int = _MAX_VALUES, max_bytes: int | None = None
 ) -> Any:
-    """The document that the request carries; with `lines`, NDJSON is taken too, as a list.
+    """Returns the JSON document in the body.
 
-    In the place of a line that is not JSON the list has the error.
-
-    No other content type is taken: browsers send those to other origins without asking first.
+    Other content types are rejected: browsers send those to other origins without a preflight.
 
     Args:
-        lines: whether NDJSON is taken.
-        most_values: in all of the body. A value takes up to 50 times as much memory as its text.
-        most_bytes: of the body; by default as many as of any request.
+        lines: also accept NDJSON, as a list; a line that is not JSON is an error in this list.
+        max_values: limit of values in the body; a value takes up to 50 times the memory of its
+            text.
+        max_bytes: limit of the body; by default that of all requests.
 
     Raises:
-        RequestTooLargeError: the body has more.
-        BadRequestError: it is not JSON.
-        UnsupportedMediaTypeError: it is said to be something else.
+        RequestTooLargeError: the body exceeds a limit.
+        BadRequestError: the body is not JSON.
+        UnsupportedMediaTypeError: the body has another content type.
     """
     accepted = ["application/json", *([LINES] if lines else [])]
     if request.mimetype not in accepted:
         raise UnsupportedMediaTypeError(f"received {received_type()}; send {' or '.join(accepted)}")
-    if most_bytes is not None and (request.content_length or 0) > most_bytes:
-        raise _too_long(most_bytes)
-    data = request.get_data(cache=False)  # it may be large, and is held once more as text
-    # Werkzeug cuts a body without a length off at the limit and says nothing.
+    if max_bytes is not None and (request.content_length or 0) > max_bytes:
+        raise _too_long(max_bytes)
+    data = request.get_data(cache=False)  # not cached: it may be large, and exists as text too
+    # Werkzeug silently truncates a body without a length at the limit.
     if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
         raise RequestEntityTooLarge
-    if most_bytes is not None and len(data) > most_bytes:
-        raise _too_long(most_bytes)
-    _require_few_values(data, most_values)
+    if max_bytes is not None and len(data) > max_bytes:
+        raise _too_long(max_bytes)
+    _require_few_values(data, max_values)
     if request.mimetype == LINES:
         if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
             raise RequestTooLargeError(f"the body has more than {_MAX_LINES:,} lines")
@@ -68,20 +67,19 @@ def json_body(
 
 
 def received_type() -> str:
-    """The content type of the request, in words."""
+    """Returns the content type of the request in words."""
     return f"content type {request.mimetype!r}" if request.mimetype else "no content type"
 
 
 def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
-    """The model of what was sent, in the URL and in the body for instance.
+    """Validates what was sent, such as the parameters in the URL and in the body together.
 
     Raises:
-        BadParameterError: it names the field, what was received and what is allowed; or a field is
-            in two sources.
-        BadRequestError: what should have fields has none.
+        BadParameterError: a field is invalid, or is in two sources.
+        BadRequestError: a source is not an object.
     """
     document = sources[0] if len(sources) == 1 else _merged(sources)
-    # Pydantic makes an error of each unknown name.
+    # Before validation, in which pydantic creates an error for each unknown name.
     if isinstance(document, dict) and len(document) > len(model.model_fields):
         name = next(name for name in document if name not in model.model_fields)
         raise BadParameterError(unknown(name, model.model_fields, where))
@@ -92,16 +90,16 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
 
 
 def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) -> dict[str, Any]:
-    """Parameters of a query string or a form; a list of those that may be sent several times.
+    """Returns the parameters of a query string or a form; repeatable ones as lists.
 
     Raises:
-        BadParameterError: another one was, or one is not UTF-8.
+        BadParameterError: a parameter is repeated but not repeatable, or is not UTF-8.
     """
     values: dict[str, Any] = {}
     for name, received in source.lists():
         if name not in repeatable and len(received) > 1:
             raise BadParameterError(f"{name}: received {shown(received)}; send it once")
-        # What Werkzeug puts in the place of bytes of a form that are not UTF-8.
+        # Werkzeug's replacement for bytes of a form that are not UTF-8.
         if any("\ufffd" in text for text in (name, *received)):
             raise BadParameterError(f"{name}: received {shown(received)}; must be UTF-8")
         values[name] = received if name in repeatable else received[0]
@@ -109,11 +107,11 @@ def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) ->
 
 
 def uploaded(limit: int) -> list[bytes]:
-    """The photos that were sent as files.
+    """Returns the photos sent as files.
 
     Raises:
         BadParameterError: there are other files.
-        BadRequestError: there are none, or too many.
+        BadRequestError: there are no photos, or too many.
     """
     if others := set(request.files) - {"image"}:
         raise BadParameterError(f"unknown file {min(others)!r}; send photos as `image`")
@@ -148,7 +146,11 @@ def _merged(sources: Iterable[object]) -> dict[str, Any]:
 
 
 def decoded(text: str, where: str) -> bytes:
-    """What base64 stands for, in a data URL or by itself."""
+    """Decodes base64, plain or in a data URL.
+
+    Raises:
+        BadParameterError: the text is not base64.
+    """
     payload = text.partition(",")[2] if text.startswith("data:") else text
     if "\n" in payload or "\r" in payload:  # MIME has lines of 76 characters
         payload = payload.replace("\r", "").replace("\n", "")
@@ -159,7 +161,7 @@ def decoded(text: str, where: str) -> bytes:
 
 
 def _fault(payload: str) -> str:
-    """Why the text, which has no line breaks, is not base64."""
+    """Returns why a text without line breaks is not base64."""
     if odd := _NOT_BASE64.search(payload):
         hint = "; the URL-safe alphabet is not accepted" if odd[0] in "-_" else ""
         return f"{odd[0]!r} at character {odd.start()}{hint}"
@@ -172,20 +174,20 @@ def _fault(payload: str) -> str:
     )
 
 
-def _require_few_values(data: bytes, most: int) -> None:
-    """Checks that JSON has few values, before it is read.
+def _require_few_values(data: bytes, limit: int) -> None:
+    """Checks the number of values in JSON before it is parsed.
 
-    Each value but the first follows a comma or the start of a list or an object.
+    Each value except the first follows a comma or the start of a list or an object.
     """
-    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > most:
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > limit:
         raise RequestTooLargeError(
-            f"the JSON has more than {most:,} values, counted by its commas (those in texts, too),"
+            f"the JSON has more than {limit:,} values, counted by its commas (those in texts, too),"
             " lists and objects; send less at once"
         )
 
 
-def _too_long(most: int) -> RequestTooLargeError:
-    return RequestTooLargeError(f"the body has more than {most:,} bytes; send less at once")
+def _too_long(limit: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"the body has more than {limit:,} bytes; send less at once")
 
 
 def _document_or_error(line: bytes, where: str) -> Any:
@@ -206,5 +208,5 @@ def _document(data: bytes, where: str) -> Any:
         ) from None
     except UnicodeDecodeError as error:
         raise BadRequestError(f"{where}invalid JSON: not UTF-8 at byte {error.start}") from None
-    except ValueError:  # Python reads no numbers of thousands of digits
+    except ValueError:  # Python limits the digits of numbers
         raise BadRequestError(f"{where}invalid JSON: a number has too many digits") from None

@@ -1,15 +1,15 @@
-"""The title and the detail of a problem: what clients read. Operators read the log and `/readyz`.
+"""The titles and details of problems, written for clients.
 
-The text of some errors names files, commands or settings, with which a client can do nothing and
-which are none of its business.
+Errors that name files, commands or settings have another text for clients; operators find the
+original in the log and `/readyz`.
 """
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
 from indexer.events import EventsError
 
-# A title is of a kind of problem (RFC 9457, 3.1.3): of its code, as the phrase of the status says
-# nothing that the status does not. Codes that are not here are words enough.
+# The title of a kind of problem (RFC 9457, 3.1.3), by code. For other codes, the code itself in
+# words.
 _TITLES = {
     "bad_catalog": "Catalogue unavailable",
     "bad_filter": "Invalid filter",
@@ -42,7 +42,7 @@ _TITLES = {
 }
 
 _ASK = "ask the operator of this service"
-# By class; an error that is not named here takes the text of the nearest base class that is.
+# By class; other errors have the text of the nearest base class listed here.
 _DETAILS: dict[type[ImageSearchError], str] = {
     domain.CatalogError: f"the catalogue cannot be read or written; {_ASK}",
     domain.StorageError: "the disk of the catalogue is not available now; try again later",
@@ -55,12 +55,12 @@ _DETAILS: dict[type[ImageSearchError], str] = {
 
 
 def title_of(code: str) -> str:
-    """A few words for a code, such as `Unknown product`."""
+    """Returns the title for a code, such as `Unknown product`."""
     return _TITLES.get(code, code.replace("_", " ").capitalize())
 
 
 def detail_of(error: ImageSearchError, *, internal: bool = False) -> str:
-    """What a client is told of an error; `internal` if nothing but the service can be at fault."""
+    """Returns the detail for clients; `internal` if the fault is of the service."""
     for kind in type(error).__mro__:
         if kind in _DETAILS:
             return _DETAILS[kind]

@@ -1,4 +1,4 @@
-"""The one place where errors become answers: RFC 9457 `application/problem+json`."""
+"""Converts errors to responses: RFC 9457 `application/problem+json`."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class Problem(BaseModel):
     code: str
 
 
-# An error that is not named here takes the status of the nearest base class that is.
+# Other errors have the status of the nearest base class listed here.
 _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.ImageError: HTTPStatus.BAD_REQUEST,
     domain.UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -74,12 +74,12 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     ImageSearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-# Errors that are logged whatever their status: operators can mend them, clients cannot.
+# Errors that are logged at any status, because only operators can correct them.
 _OURS = (EventsError, domain.StorageError)
-# Of these failures that are counted apart.
+# Those of them that are counted separately.
 _REASONS = (domain.DiskFullError.code, domain.ReadOnlyError.code)
 
-# The codes of what Flask itself refuses.
+# The codes of errors that Flask raises.
 _HTTP_CODES = {
     HTTPStatus.BAD_REQUEST: "bad_request",
     HTTPStatus.NOT_FOUND: "not_found",
@@ -89,7 +89,7 @@ _HTTP_CODES = {
 
 
 def status_of(kind: type[ImageSearchError]) -> HTTPStatus:
-    """The status that answers an error of this class."""
+    """Returns the HTTP status for a class of errors."""
     return next(_STATUS[base] for base in kind.__mro__ if base in _STATUS)
 
 
@@ -111,7 +111,7 @@ def _known(error: ImageSearchError) -> Response:
 
 
 def problem_of(error: ImageSearchError) -> dict[str, Any]:
-    """The problem document of an error; what the operator must know is logged."""
+    """Returns the problem document of an error; logs it if operators must know."""
     status = status_of(type(error))
     internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
     report(error)
@@ -119,11 +119,11 @@ def problem_of(error: ImageSearchError) -> dict[str, Any]:
 
 
 def report(error: ImageSearchError, operations: int = 1) -> None:
-    """Logs what the operator must know of an error, and counts failures of the storage.
+    """Logs an error if operators must know it, and counts failures of the storage.
 
     Args:
-        error: what a client is told in an answer, or in a part of one.
-        operations: how many failed because of it.
+        error: reported in a response or in a part of one.
+        operations: number of operations that failed because of it.
     """
     several = f" ({operations:,} operations)" if operations > 1 else ""
     internal = status_of(type(error)) == HTTPStatus.INTERNAL_SERVER_ERROR
@@ -137,11 +137,11 @@ def report(error: ImageSearchError, operations: int = 1) -> None:
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
-    most = current_app.config["MAX_CONTENT_LENGTH"]
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
     return _known(
         RequestTooLargeError(
             f"the body, one of its fields or the number of its parts is too large; a body has at"
-            f" most {most:,} bytes: send fewer or smaller photos"
+            f" most {limit:,} bytes: send fewer or smaller photos"
         )
     )
 
@@ -174,7 +174,7 @@ def _unknown(error: Exception) -> Response:
 
 
 def problem(status: HTTPStatus, code: str, detail: str) -> Response:
-    """A problem document. `code` is stable, `detail` is for people."""
+    """Returns a problem document. `code` is stable, `detail` is for people."""
     return _response(_document(status, code, detail))
 
 

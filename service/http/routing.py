@@ -1,7 +1,7 @@
 """Product ids in URLs: any characters, slashes included.
 
-WSGI hands over a path that is decoded already, in which the slash of an id (`%2F`) looks like
-one that separates. So the path is decoded again from what the client sent, and keeps `%2F`.
+In the decoded path of WSGI, an encoded slash of an id (`%2F`) looks like a separator. The path is
+therefore decoded again from the raw URL, and keeps `%2F`.
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ class AsciiIntegerConverter(IntegerConverter):
 
 
 class ProductIdConverter(BaseConverter):
-    """The rest of a path as a product id; a slash may be encoded or, where it is clear, not."""
+    """The rest of a path as a product id; slashes may be encoded or, if unambiguous, plain."""
 
     part_isolating = False
-    regex = r"(?s:.+?)(?!\n)"  # `$`, which follows, would leave a newline at the end unmatched
+    regex = r"(?s:.+?)(?!\n)"  # the `$` that follows would match before a final newline
 
     def to_python(self, value: str) -> str:
         return value.replace("%2F", "/").replace("%25", "%")
@@ -50,6 +50,6 @@ class KeepEncodedSlashes:
 
 
 def _decoded(segment: str) -> str:
-    # WSGI spells bytes as latin-1; clients may send letters that are not ASCII as they are.
+    # WSGI represents bytes as Latin-1; clients may send non-ASCII characters unencoded.
     text = unquote_to_bytes(segment.encode("latin-1")).decode("latin-1")
     return text.replace("%", "%25").replace("/", "%2F")

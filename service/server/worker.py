@@ -65,9 +65,9 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         write_in_background()
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         self._photos = 0  # requests with photos that have a thread, or wait for memory
         self._photo_bodies = Memory(_PHOTO_BODIES)
         self._other_bodies = Memory(_OTHER_BODIES)
