@@ -6,6 +6,7 @@ from indexer.cli.check import verify
 from indexer.cli.evaluate import evaluate
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
+from indexer.cli.neighbours import neighbours
 from indexer.cli.read import search, status
 from indexer.cli.report import report
 from indexer.cli.snapshots import snapshot
@@ -22,6 +23,7 @@ for command in (
     init,
     compact,
     rebuild,
+    neighbours,
     import_features,
     export,
     verify,

@@ -21,6 +21,8 @@ from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_sp
 from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
+from indexer.maintenance.compaction import compact_when_due
+from indexer.maintenance.neighbours import update_when_due
 from indexer.search import Searcher
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
@@ -104,6 +106,12 @@ class App:
     def catalog(self, *, create: bool = False) -> Catalog:
         """Opens the catalogue of the collection; creates it if `create` is set."""
         return Catalog(self.folder(), create=create)
+
+    def maintain(self, catalog: Catalog) -> None:
+        """Compacts a catalogue and updates its neighbours if enough has changed."""
+        compact_when_due(catalog, self.settings.index)
+        with log.status("updating similar products"):
+            update_when_due(catalog)
 
     @cached_property
     def photos(self) -> PhotoSource:

@@ -13,8 +13,11 @@ from indexer.cli.plot import plot_answer, require_png
 from indexer.embedding.kinds import difference, kind_of, way_out
 from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
+from indexer.maintenance.neighbours import state_of
 from indexer.search import Answer, SearchParameters, search_by_photos
+from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
+from indexer.store.embedded.neighbours import NeighboursError
 from indexer.validation import explained
 
 
@@ -94,12 +97,18 @@ def status(app: App) -> Output:
         "weights": spec.weights,
         "trained": spec.trained,
         "photo_search": True,
+        "neighbours": None,
         "detail": "",
     }
     if not (app.folder() / FILE_NAME).is_file():
         document["detail"] = "no catalogue here yet: add products, or correct storage.data_dir"
     else:
-        with app.catalog().reader() as reader:
+        catalog = app.catalog()
+        try:
+            document["neighbours"] = _neighbours(catalog)
+        except NeighboursError as error:
+            document["detail"] = str(error)
+        with catalog.reader() as reader:
             products, images = reader.counts()
             document |= {"products": products, "images": images, "seq": reader.seq}
             found = kind_of(reader)
@@ -115,6 +124,18 @@ def status(app: App) -> Output:
     for key, value in document.items():
         table.add_row(key, str(value))
     return Output(document, table)
+
+
+def _neighbours(catalog: Catalog) -> dict[str, Any] | None:
+    """Returns the state of the table of neighbours; None if there is none."""
+    if (state := state_of(catalog)) is None:
+        return None
+    return {
+        "k": state.k,
+        "seq": state.seq,
+        "changed_images": state.changed_images,
+        "in_use": state.in_use,
+    }
 
 
 def _parameters(options: dict[str, Any]) -> SearchParameters:

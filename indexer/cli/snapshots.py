@@ -5,7 +5,6 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.check import findings
-from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.restore import restore as restore_catalog
 from indexer.maintenance.snapshots import Entry, Snapshots
 
@@ -64,7 +63,7 @@ def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
         done = restore_catalog(
             _snapshots(app), name, app.folder(), app.spec, allowed=allow_fingerprint
         )
-        compact_when_due(app.catalog(), app.settings.index)
+        app.maintain(app.catalog())
     document = {
         "restored": done.manifest.name,
         "seq": done.seq,

@@ -7,7 +7,6 @@ import click
 from indexer.cli.app import App, Output, reporting
 from indexer.embedding.kinds import IMPORTED
 from indexer.interchange import transfer
-from indexer.maintenance.compaction import compact_when_due
 
 
 @click.command("import-features")
@@ -39,7 +38,7 @@ def import_features(
     done = transfer.import_features(
         catalog, features, names, app.spec, same_model=same_model, photos=photos
     )
-    compact_when_due(catalog, app.settings.index)
+    app.maintain(catalog)
     text = f"imported {done.vectors} vectors of {done.products} products"
     if done.fingerprint == IMPORTED:
         text += (

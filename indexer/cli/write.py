@@ -26,7 +26,6 @@ from indexer.errors import BadParameterError, FeedError
 from indexer.feeds import FeedRow, RejectedFile, Rejection, read_feed
 from indexer.feeds.sharding import Shard
 from indexer.ingest.sync import BATCH, Indexer
-from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.merge import merge as run_merge
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
@@ -138,7 +137,7 @@ def merge(app: App, folders: tuple[Path, ...]) -> Output:
         catalog = app.catalog(create=True)
         with _progress("merging", lambda: total) as advance:
             report = run_merge(catalog, sources, app.spec, advance)
-        compact_when_due(catalog, app.settings.index)
+        app.maintain(catalog)
     return output(report, None)
 
 
@@ -165,7 +164,7 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None) -> Out
     with catalog.writer() as writer:
         for batch in batched(wanted, BATCH):
             removed += writer.remove(batch)
-    compact_when_due(catalog, app.settings.index)
+    app.maintain(catalog)
     unknown = [product_id for product_id in wanted if product_id not in set(removed)]
     lines = [f"removed {len(removed)}"] + [f"no product {name!r}" for name in unknown]
     return Output(
@@ -209,7 +208,7 @@ def _indexer(
         with _progress("indexing", lambda: sum(1 for _ in rows())) as advance:
             yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
         if not dry_run:
-            compact_when_due(catalog, app.settings.index)
+            app.maintain(catalog)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.errors import DamagedError
+from indexer.maintenance import neighbours
 from indexer.store.embedded.catalog import Catalog, CatalogReader, integrity
 from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.segments import (
@@ -17,6 +18,7 @@ from indexer.store.embedded.catalog.segments import (
     folder_of,
 )
 from indexer.store.embedded.index import VectorIndex, open_segment
+from indexer.store.embedded.neighbours import NeighboursError
 
 # Rounding to float32 changes a length by about 1e-7.
 _LENGTH_TOLERANCE = 1e-5
@@ -33,7 +35,12 @@ def verify(catalog: Catalog) -> list[str]:
     Raises:
         CatalogError: the catalogue cannot be read at the moment.
     """
-    return verify_catalog(catalog) + verify_segment(catalog) + _mark(catalog)
+    return (
+        verify_catalog(catalog)
+        + verify_segment(catalog)
+        + verify_neighbours(catalog)
+        + _mark(catalog)
+    )
 
 
 def verify_catalog(catalog: Catalog) -> list[str]:
@@ -47,6 +54,14 @@ def verify_catalog(catalog: Catalog) -> list[str]:
 def verify_segment(catalog: Catalog) -> list[str]:
     """Verifies only the segment; see `verify`."""
     return list(_run(_segment, catalog, ""))
+
+
+def verify_neighbours(catalog: Catalog) -> list[str]:
+    """Verifies only the table of neighbours; see `verify`."""
+    try:
+        return list(neighbours.differences(catalog))
+    except (DamagedError, NeighboursError) as error:  # their texts name the file
+        return [str(error)]
 
 
 def verify_uploads(catalog: Catalog) -> list[str]:

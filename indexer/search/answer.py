@@ -43,6 +43,7 @@ class Answer:
         box: that of the first photo; None is all of it.
         timings: of the photos, and of waiting for the search.
         search_ms: of the search itself.
+        precomputed: whether the ranking is from the table of neighbours.
         query_id: by which events can name the answer.
     """
 
@@ -57,6 +58,7 @@ class Answer:
     box: Box | None = None
     timings: Timings = field(default_factory=Timings)
     search_ms: float = 0.0
+    precomputed: bool = False
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

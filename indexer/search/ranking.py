@@ -1,7 +1,8 @@
 """Ranking the products of one version of a collection by one query."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,36 +23,52 @@ _FIRST_CANDIDATES = 64
 _GROWTH = 4
 
 
+class Found(NamedTuple):
+    """A page of a ranking.
+
+    Args:
+        top: the certain top of the ranking, before grouping, deduplication and interleaving; with
+            `min_score` it is the whole ranking.
+        page: made of the top.
+        precomputed: whether the index was not searched.
+    """
+
+    top: list[Ranked]
+    page: list[Ranked]
+    precomputed: bool
+
+
 @dataclass(frozen=True)
 class Ranking:
     """Products by the best score of their images and by boosts, equal ones by product id.
 
     Args:
-        reader: reads vectors and values of attributes.
+        reader: reads vectors, values of attributes and precomputed neighbours.
         selection: the products to rank.
-        queries: (n, dimension).
+        queries: returns the vectors (n, dimension); called only if the index is searched.
         parameters: of the query.
+        like: the product whose images the queries are; None if they are anything else.
     """
 
     reader: SearchReader
     selection: Selection
-    queries: Vectors
+    queries: Callable[[], Vectors]
     parameters: SearchParameters
+    like: str | None = None
 
-    def found(self) -> tuple[list[Ranked], list[Ranked]]:
-        """Returns the certain top of the ranking, and the page made of it.
-
-        The top is the ranking before grouping, deduplication and interleaving; with `min_score`
-        it is the whole ranking.
-        """
-        parts = self._parts()
+    def found(self) -> Found:
+        """Returns the page, from precomputed neighbours if they suffice."""
         k = max(_FIRST_CANDIDATES, _IMAGES_PER_PRODUCT * self._depth)
-        while True:
-            certain, complete = self._certain(parts, k)
-            reranked = self._reranked(certain, complete=complete)
-            if complete or (len(reranked) >= self._page_end and self.parameters.min_score is None):
-                return certain, reranked[self.parameters.offset : self._page_end]
+        known, complete = self._precomputed(k)
+        page = self._page(known, complete=complete)
+        if page is not None:
+            return Found(known, page, precomputed=True)
+        parts, queries = self._parts(), self.queries()
+        while page is None:
+            top, complete = self._certain(parts, queries, k, known)
+            page = self._page(top, complete=complete)
             k *= _GROWTH
+        return Found(top, page, precomputed=False)
 
     @property
     def _page_end(self) -> int:
@@ -73,25 +90,51 @@ class Ranking:
             for met, part in parts
         ]
 
+    @property
+    def _floor(self) -> float:
+        floor = self.parameters.min_score
+        return -2.0 if floor is None else floor
+
+    def _precomputed(self, k: int) -> tuple[list[Ranked], bool]:
+        """Returns the precomputed top of the ranking, and whether it is all of it."""
+        found = None
+        if self.like is not None and not self.parameters.boost:
+            found = self.reader.neighbours([self.like], k).get(self.like)
+        if found is None:
+            return [], False
+        best: dict[str, Ranked] = {}
+        _collect(best, self.selection.among(found), 0.0, self._floor)
+        return list(best.values()), found.unseen < self._floor
+
     def _certain(
-        self, parts: Sequence[tuple[float, Selection]], k: int
+        self,
+        parts: Sequence[tuple[float, Selection]],
+        queries: Vectors,
+        k: int,
+        known: Sequence[Ranked],
     ) -> tuple[list[Ranked], bool]:
         """Returns the certain top of the ranking after k images of each part, and if it is all.
 
-        No unseen image ranks above the last seen image of its part.
+        No unseen image ranks above the last seen image of its part. The top begins with the known
+        products: an index that compares a part of the images may miss one, and pages must join.
         """
-        floor = self.parameters.min_score
-        floor = -2.0 if floor is None else floor
         unseen = -np.inf
-        best: dict[str, Ranked] = {}
+        best = {row.product_id: row for row in known}
         for boost, part in parts:
-            candidates = part.nearest(self.queries, k)
-            if candidates.unseen >= floor:
+            candidates = part.nearest(queries, k)
+            if candidates.unseen >= self._floor:
                 unseen = max(unseen, candidates.unseen + boost)
-            _collect(best, candidates, boost, floor)
+            _collect(best, candidates, boost, self._floor)
         ranked = sorted(best.values(), key=lambda row: (-row.rank, row.product_id))
-        complete = unseen == -np.inf
-        return ranked if complete else [row for row in ranked if row.rank > unseen], complete
+        certain = sum(row.rank > unseen for row in ranked)
+        return ranked[: max(certain, len(known))], unseen == -np.inf
+
+    def _page(self, top: list[Ranked], *, complete: bool) -> list[Ranked] | None:
+        """Returns the page made of a top of the ranking; None if the top is too short for it."""
+        reranked = self._reranked(top, complete=complete)
+        if complete or (len(reranked) >= self._page_end and self.parameters.min_score is None):
+            return reranked[self.parameters.offset : self._page_end]
+        return None
 
     def _reranked(self, ranked: list[Ranked], *, complete: bool) -> list[Ranked]:
         parameters = self.parameters

@@ -106,7 +106,8 @@ class Searcher:
         def its_vectors(reader: Reader) -> Vectors:
             return vectors_of(reader, find_product(reader, product_id))
 
-        return self._answer(parameters, its_vectors, () if include_itself else (product_id,))
+        excluded = () if include_itself else (product_id,)
+        return self._answer(parameters, its_vectors, excluded, product_id)
 
     def box(self, text: str | None) -> Box | AutoBox | None:
         """Returns the part of a photo that the parameter `box` names.
@@ -138,11 +139,12 @@ class Searcher:
         parameters: SearchParameters,
         queries_of: Callable[[Reader], Vectors | None],
         excluded: Sequence[str] = (),
+        product_id: str | None = None,
     ) -> Answer:
         asked = time.perf_counter()
         with _TURNS:
             start = time.perf_counter()
-            answer = self._search(parameters, queries_of, excluded)
+            answer = self._search(parameters, queries_of, excluded, product_id)
             search_ms = 1000 * (time.perf_counter() - start)
         waited = Timings(queue=1000 * (start - asked))
         return replace(answer, timings=waited, search_ms=search_ms)
@@ -152,22 +154,29 @@ class Searcher:
         parameters: SearchParameters,
         queries_of: Callable[[Reader], Vectors | None],
         excluded: Sequence[str],
+        product_id: str | None,
     ) -> Answer:
         more, less = parameters.more_like, parameters.less_like
         attributes = self._needs_attributes(parameters)
+        like = None if more or less else product_id
         with self.store.search_reader(attributes=attributes) as found:
-            queries = query_vectors(found.reader, queries_of(found.reader), more, less)
+            reader = found.reader
             conditions = self._conditions(found, parameters)
             selection = found.select(conditions, {*excluded, *more, *less})
-            matching, page = Ranking(found, selection, queries, parameters).found()
-            total, facets = _counts(selection, parameters, matching)
+
+            def queries() -> Vectors:
+                return query_vectors(reader, queries_of(reader), more, less)
+
+            ranking = Ranking(found, selection, queries, parameters, like).found()
+            total, facets = _counts(selection, parameters, ranking.top)
             return Answer(
                 self.name,
-                seq=found.reader.seq,
+                seq=reader.seq,
                 total=total,
-                matches=_matches(found.reader, page, boosted=bool(parameters.boost)),
+                matches=_matches(reader, ranking.page, boosted=bool(parameters.boost)),
                 facets=facets,
                 offset=parameters.offset,
+                precomputed=ranking.precomputed,
             )
 
     def _needs_attributes(self, parameters: SearchParameters) -> bool:

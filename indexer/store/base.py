@@ -71,6 +71,10 @@ class Selection(Protocol):
         """
         ...
 
+    def among(self, candidates: Candidates) -> Candidates:
+        """Returns the candidates that the selection contains, out of those of all products."""
+        ...
+
     def only(self, product_ids: Sequence[str]) -> "Selection":
         """Restricts the selection to these products, all of which it contains."""
         ...
@@ -176,6 +180,21 @@ class SearchReader(Protocol):
 
         Raises:
             BadFilterError: a condition is on an attribute that no product has.
+        """
+        ...
+
+    def neighbours(self, product_ids: Sequence[str], k: int) -> Mapping[str, Candidates]:
+        """Returns precomputed results: the first k products of the ranking by a product's images.
+
+        A store that precomputes nothing returns an empty mapping.
+
+        Args:
+            product_ids: some may not exist.
+            k: maximum number of candidates; there may be fewer, although there are more products.
+
+        Returns:
+            For some of the products: one image of each product of the ranking, itself included, in
+            its order. All products that are left out rank below the last one.
         """
         ...
 

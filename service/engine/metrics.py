@@ -34,6 +34,11 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=_SECONDS,
 )
+BY_PRODUCT = Counter(
+    "image_search_by_product",
+    "Searches by product, by the source of the ranking: table (precomputed) or index.",
+    ["source"],
+)
 IN_FLIGHT = Gauge("image_search_in_flight", "Searches being answered.", multiprocess_mode="livesum")
 REFUSED = Counter(
     "image_search_refused",
@@ -98,6 +103,8 @@ MODEL = Gauge(
 # Prometheus sees no rise in a series that begins with its first failure.
 for _reason in ("in_flight", "wait", "deadline"):
     REFUSED.labels(_reason)
+for _source in ("table", "index"):
+    BY_PRODUCT.labels(_source)
 for _reason in ("disk_full", "read_only", "unavailable"):
     STORAGE_FAILURES.labels(_reason)
 

@@ -2,6 +2,7 @@
 
 from indexer.embedding.regions import AUTO, PASSES
 from indexer.search import Answer, SearchParameters, search_by_photos
+from service.engine import metrics
 from service.engine.collections import SearchService
 
 
@@ -37,7 +38,9 @@ def by_product(
     """
     searcher = service.searcher(collection)
     with service.admission.admit("product"):
-        return searcher.by_product(product_id, parameters, include_itself=include_itself)
+        answer = searcher.by_product(product_id, parameters, include_itself=include_itself)
+    metrics.BY_PRODUCT.labels("table" if answer.precomputed else "index").inc()
+    return answer
 
 
 def passes(box: str | None, photos: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ class WholeCollection:
         # There are few excluded products, so they are removed from the hits.
         hits = self.view.search(queries, k)
         return _without(_candidates(hits, hits, k, self.owners), self.excluded)
+
+    def among(self, candidates: Candidates) -> Candidates:
+        return _without(candidates, self.excluded)
 
     def split(self, conditions: Sequence[Condition]) -> list[tuple[tuple[bool, ...], "Rows"]]:
         return self._rows.split(conditions)
@@ -97,6 +101,9 @@ class Rows:
         hits = Hits(found.ids[chosen], found.scores[chosen])
         return _candidates(hits, found, k, self.owners)
 
+    def among(self, candidates: Candidates) -> Candidates:
+        return _kept(candidates, self._images[candidates.image_ids])
+
     @cached_property
     def _images(self) -> Mask:
         return self.table.images(self.rows)
@@ -138,10 +145,13 @@ def _candidates(hits: Hits, found: Hits, k: int, owners: Owners) -> Candidates:
 def _without(candidates: Candidates, excluded: frozenset[str]) -> Candidates:
     if not excluded:
         return candidates
-    kept = [at for at, name in enumerate(candidates.product_ids) if name not in excluded]
+    return _kept(candidates, np.array([i not in excluded for i in candidates.product_ids], bool))
+
+
+def _kept(candidates: Candidates, mask: Mask) -> Candidates:
     return Candidates(
-        [candidates.product_ids[at] for at in kept],
-        candidates.image_ids[kept],
-        candidates.scores[kept],
+        list(compress(candidates.product_ids, mask)),
+        candidates.image_ids[mask],
+        candidates.scores[mask],
         candidates.unseen,
     )

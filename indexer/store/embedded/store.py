@@ -1,14 +1,16 @@
-"""A collection on the local disk: a catalogue in SQLite, a FAISS index, attribute columns."""
+"""A collection on the local disk: SQLite, a FAISS index, columns, a table of neighbours."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from indexer.arrays import Ids, Vectors
+from indexer.store.base import Candidates
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import LiveTable, Table
 from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.index import LiveView, View
+from indexer.store.embedded.neighbours import LiveNeighbours
 from indexer.store.embedded.selection import Rows, WholeCollection
 
 
@@ -23,6 +25,7 @@ class EmbeddedStore:
         self.catalog = catalog
         self._view = LiveView()
         self._table = LiveTable()
+        self._neighbours = LiveNeighbours(catalog.folder)
 
     @property
     def seq(self) -> int:
@@ -48,7 +51,7 @@ class EmbeddedStore:
                 view = self._view.at(reader)
                 table = self._table.at(reader) if attributes else None
                 if view is not None and (table is not None or not attributes):
-                    yield EmbeddedSearchReader(reader, view, table)
+                    yield EmbeddedSearchReader(reader, view, table, self._neighbours)
                     return
 
     def writer(self) -> AbstractContextManager[CatalogWriter]:
@@ -58,6 +61,7 @@ class EmbeddedStore:
         with self.catalog.reader() as reader:
             self._view.refresh(reader)
             self._table.at(reader)
+            self._neighbours.at(reader)
 
     def sample(self, size: int) -> Vectors:
         with self.catalog.reader() as reader:
@@ -75,11 +79,13 @@ class EmbeddedSearchReader:
         reader: of the catalogue.
         view: of the images.
         table: of the attributes; None if the reader was opened without them.
+        live_neighbours: of the same catalogue.
     """
 
     reader: CatalogReader
     view: View
     table: Table | None
+    live_neighbours: LiveNeighbours
 
     def select(
         self, conditions: Sequence[Condition] = (), excluded: Iterable[str] = ()
@@ -92,6 +98,10 @@ class EmbeddedSearchReader:
         for condition in conditions:
             rows = rows & self._table.having(condition)
         return Rows(self.view, self._table, self._owners, rows)
+
+    def neighbours(self, product_ids: Sequence[str], k: int) -> Mapping[str, Candidates]:
+        found = self.live_neighbours.at(self.reader)
+        return {} if found is None else found.of(self.view, product_ids, k)
 
     def has_attribute(self, name: str) -> bool:
         return self._table.has(name)

@@ -193,6 +193,26 @@ class _SearchReader:
         names = set(self.reader.rows) - set(excluded)
         return _Selection(self.reader, frozenset(names)).meeting(conditions)
 
+    def neighbours(self, product_ids: Sequence[str], k: int) -> dict[str, Candidates]:
+        """Those of products with an even number of photos, so that there are others."""
+        found = {}
+        for name in set(product_ids) & self.reader.rows.keys():
+            images = [image.image_id for image in self.reader.rows[name].images]
+            if len(images) % 2 == 0:
+                found[name] = self._ranking(self.reader.vectors(images)[1], k)
+        return found
+
+    def _ranking(self, queries: Vectors, k: int) -> Candidates:
+        everything = self.select().nearest(queries, len(self.reader.embeddings))
+        rows = zip(-everything.scores, everything.product_ids, everything.image_ids, strict=True)
+        best: dict[str, tuple[float, str, int]] = {}
+        for row in sorted(rows):
+            best.setdefault(row[1], row)
+        first = list(best.values())[:k]
+        unseen = -np.inf if len(first) == len(best) else -first[-1][0]
+        scores, names, ids = zip(*first, strict=True)
+        return Candidates(names, np.array(ids), -np.array(scores), unseen)
+
     def has_attribute(self, name: str) -> bool:
         return any(name in product.attributes for product in self.reader.rows.values())
 
@@ -233,6 +253,13 @@ class _Selection:
         scores = np.array([-score for score, _, _ in rows[:k]])
         ids = np.array([image_id for _, image_id, _ in rows[:k]], np.int64)
         return Candidates([name for _, _, name in rows[:k]], ids, scores, unseen)
+
+    def among(self, candidates: Candidates) -> Candidates:
+        mask = np.array([name in self.names for name in candidates.product_ids], np.bool_)
+        names = [name for name in candidates.product_ids if name in self.names]
+        return Candidates(
+            names, candidates.image_ids[mask], candidates.scores[mask], candidates.unseen
+        )
 
     def split(self, conditions: Sequence[Condition]) -> list[tuple[tuple[bool, ...], "_Selection"]]:
         self._require_known(conditions)

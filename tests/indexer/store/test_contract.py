@@ -16,6 +16,7 @@ from indexer.errors import (
     FingerprintMismatchError,
     LockedError,
 )
+from indexer.maintenance.neighbours import bring_up_to_date
 from indexer.store import Attributes, Candidates, NewImage, PutProduct, Store, parse
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
@@ -239,6 +240,48 @@ def test_an_unknown_attribute_is_an_error(store: Store) -> None:
         ):
             with pytest.raises(BadParameterError):
                 ask()
+
+
+def test_precomputed_neighbours_are_the_first_of_the_ranking(store: Store) -> None:
+    put(store, *(product(str(n), n, n + 100) for n in range(30)))
+    if isinstance(store, EmbeddedStore):
+        bring_up_to_date(store.catalog, 5, lambda _: None)
+    put(store, product("3", 3, 99), product("new", 1))
+    with store.search_reader(attributes=False) as found:
+        for k in (4, 40):
+            everything = found.neighbours([*map(str, range(30)), "no such product"], k)
+            assert 20 < len(everything) < 31
+            for product_id, first in everything.items():
+                images = found.reader.products([product_id])[product_id].images
+                queries = found.reader.vectors([image.image_id for image in images])[1]
+                ranking = ranked(found.select().nearest(queries, 100))
+                assert rows_of(first) == ranking[: len(first.product_ids)]
+                assert len(first.product_ids) >= min(k, 6)
+                assert first.unseen == (-np.inf if len(rows_of(first)) == 31 else first.scores[-1])
+
+
+def rows_of(candidates: Candidates) -> list[tuple[float, str, int]]:
+    columns = -candidates.scores, candidates.product_ids, candidates.image_ids.tolist()
+    return list(zip(*columns, strict=True))
+
+
+def ranked(candidates: Candidates) -> list[tuple[float, str, int]]:
+    best: dict[str, tuple[float, str, int]] = {}
+    for row in sorted(rows_of(candidates)):
+        best.setdefault(row[1], row)
+    return list(best.values())
+
+
+def test_candidates_among_a_selection_are_those_that_it_contains(store: Store) -> None:
+    put(store, *(product(str(n), n, color="red" if n % 2 else "blue") for n in range(8)))
+    with store.search_reader(attributes=True) as found:
+        everything = found.select().nearest(unit(1)[None], 8)
+        for conditions in ([], [parse("color:red")]):
+            selection = found.select(conditions, ["1"])
+            expected = selection.nearest(unit(1)[None], 8)
+            among = selection.among(everything)
+            assert rows_of(among) == rows_of(expected)
+            assert among.unseen == everything.unseen
 
 
 def test_a_sample_is_of_stored_embeddings(store: Store) -> None:

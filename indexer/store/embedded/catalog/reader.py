@@ -21,10 +21,14 @@ _IMAGE = "image_id, product_id, position, uri, location, content_hash, checksum"
 
 @dataclass(frozen=True)
 class Changes:
-    """Images added and removed between two values of `seq`; the arrays are disjoint."""
+    """Images added and removed between two values of `seq`; the arrays are disjoint.
+
+    `product_ids` are those of the products that the images belong or belonged to.
+    """
 
     added: Ids
     removed: Ids
+    product_ids: frozenset[str]
 
 
 class CatalogReader:
@@ -129,6 +133,14 @@ class CatalogReader:
         found = self._images("image_id IN (SELECT value FROM json_each(?))", wanted)
         return {image.image_id: image for image, _ in found}
 
+    def all_images(self) -> Iterator[Image]:
+        """Yields every image, by ascending id."""
+        number = 0
+        for image, _ in self._images("image_id > ? ORDER BY image_id", "0"):
+            number += 1
+            yield image
+        self.require_count("images", number, self._counts[1])
+
     def uploads(self) -> Iterator[Image]:
         """Yields the uploaded images."""
         for image, _ in self._images("location GLOB ? ORDER BY image_id", f"{UPLOADS}/*"):
@@ -173,16 +185,17 @@ class CatalogReader:
 
     def changes_since(self, seq: int) -> Changes:
         """Returns the images added and removed after `seq`, without those that were both."""
-        added: set[int] = set()
-        removed: set[int] = set()
-        for operation, image_id in self._image_journal(seq):
+        added: dict[int, str] = {}
+        removed: dict[int, str] = {}
+        for operation, image_id, product_id in self._image_journal(seq):
             if operation == "add_image":
-                added.add(image_id)
+                added[image_id] = product_id
             elif image_id in added:
-                added.remove(image_id)
+                del added[image_id]
             else:
-                removed.add(image_id)
-        return Changes(_ids(sorted(added)), _ids(sorted(removed)))
+                removed[image_id] = product_id
+        product_ids = frozenset([*added.values(), *removed.values()])
+        return Changes(_ids(sorted(added)), _ids(sorted(removed)), product_ids)
 
     def copy_to(self, path: Path) -> None:
         """Copies this version of the catalogue to a new file."""
@@ -201,8 +214,8 @@ class CatalogReader:
         require(self.connection, "meta", row[1], key, row[0])
         return str(row[0])
 
-    def _image_journal(self, seq: int) -> Iterator[tuple[str, int]]:
-        """Yields operation and image id of the journal's image rows after `seq`."""
+    def _image_journal(self, seq: int) -> Iterator[tuple[str, int, str]]:
+        """Yields operation, image id and product id of the journal's image rows after `seq`."""
         chain = self.chain_at(seq)
         for number, at, operation, product_id, image_id, stored in self.connection.execute(
             "SELECT seq, at, operation, product_id, image_id, checksum FROM journal"
@@ -212,7 +225,7 @@ class CatalogReader:
             chain = checksum(chain, number, at, operation, product_id, image_id)
             if chain != stored:
                 raise self._damaged(f"row {number} of table journal, or one before it,")
-            yield operation, image_id
+            yield operation, image_id, product_id
         if chain != self.end.chain:
             raise self._damaged(f"the end of table journal, up to row {self.seq},")
 

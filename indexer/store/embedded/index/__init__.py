@@ -2,9 +2,10 @@
 
 from indexer.store.embedded.index.base import Hits, VectorIndex
 from indexer.store.embedded.index.faiss_index import FaissIndex
+from indexer.store.embedded.index.knn import nearest_rows
 from indexer.store.embedded.index.live import LiveView
 from indexer.store.embedded.index.segment import FILES, factory, open_segment, write_segment
-from indexer.store.embedded.index.view import View
+from indexer.store.embedded.index.view import View, cosines
 
 __all__ = [
     "FILES",
@@ -13,7 +14,9 @@ __all__ = [
     "LiveView",
     "VectorIndex",
     "View",
+    "cosines",
     "factory",
+    "nearest_rows",
     "open_segment",
     "write_segment",
 ]

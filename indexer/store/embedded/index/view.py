@@ -66,7 +66,7 @@ class View:
         for index in self._present if allowed is None else self._among(allowed.copy()):
             ids = index.candidates(queries, k + _MARGIN)
             found.append(ids)
-            scores.append(_cosines(queries, index.vectors(ids)))
+            scores.append(cosines(queries, index.vectors(ids)))
         ids, score = np.concatenate(found), np.concatenate(scores)
         best = np.lexsort((ids, -score))[:k]
         return Hits(ids[best], score[best])
@@ -133,7 +133,7 @@ def _merge(parts: Sequence[VectorIndex], gone: Ids) -> tuple[FaissIndex, Ids]:
     return merged, np.setdiff1d(gone, np.concatenate([part.ids for part in parts]))
 
 
-def _cosines(queries: Vectors, vectors: Vectors) -> Scores:
+def cosines(queries: Vectors, vectors: Vectors) -> Scores:
     """Returns the highest cosine of each vector to any query, float64 (n,), to twelve decimals.
 
     Rounding gives a vector the score 1 with itself, and gives equal vectors equal scores, so that

@@ -1,0 +1,164 @@
+"""Exact neighbour lists: products compared with all others in float32, the best in float64."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.arrays import Ids, Scores, Vectors
+from indexer.store.embedded.index import cosines, nearest_rows
+from indexer.store.embedded.neighbours.table import Numbers, Photos
+
+# A product of float32 vectors and their cosine differ by less than this: the rounding of a sum of
+# d products is at most d / 2**24 (3e-5 for 512 values).
+TOLERANCE = 1e-4
+# Products per block: 2,000 rows of inner products fill a matrix multiplication.
+_BLOCK = 2_000
+# Vectors found per query, as a multiple of the length of a list times the images per product, and
+# their growth for products that need more.
+_MARGIN = 1.25
+_GROWTH = 4
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The distinct vectors of a collection: photos that products share are compared once.
+
+    Args:
+        vectors: (u, dimension).
+        numbers: (n,) number of the vector of each image.
+        places: (h,) by vector: the place of one image of each product that has it, by product.
+        starts: (u + 1,) start of each vector in `places`, and the end.
+    """
+
+    vectors: Vectors
+    numbers: Ids
+    places: Ids
+    starts: Ids
+
+    @classmethod
+    def of(cls, photos: Photos, vectors: Vectors, limit: int) -> "Distinct":
+        """Finds the distinct ones of the vectors (n, dimension) of images.
+
+        Args:
+            photos: the images.
+            vectors: in the same order.
+            limit: products to keep of each vector; later ones cannot be in a list of this length.
+        """
+        seen: dict[bytes, int] = {}
+        hashes = (blake2b(vector, digest_size=16).digest() for vector in vectors)
+        numbers = np.fromiter((seen.setdefault(h, len(seen)) for h in hashes), np.int64)
+        first = np.unique(numbers, return_index=True)[1]
+        pairs = numbers * len(photos.product_ids) + photos.owners
+        places = np.unique(pairs, return_index=True)[1]
+        holders = numbers[places]
+        starts = np.searchsorted(holders, np.arange(len(first) + 1))
+        kept = np.arange(len(places)) - starts[holders] < limit
+        starts = np.searchsorted(holders[kept], np.arange(len(first) + 1))
+        distinct = vectors if len(first) == len(vectors) else vectors[first]
+        return cls(distinct, numbers, places[kept], starts)
+
+    def spread(self, numbers: Ids, scores: Scores) -> tuple[Ids, Scores]:
+        """Returns the places of the images that have some vectors, with the scores of these."""
+        starts, counts = self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers]
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self.places[np.repeat(starts, counts) + offsets], np.repeat(scores, counts)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The neighbours of some products, as in `Table`.
+
+    Args:
+        places: (q, width).
+        scores: (q, width).
+    """
+
+    places: Numbers
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, count: int, width: int) -> "Lists":
+        """Returns lists without entries."""
+        return cls(np.full((count, width), -1, np.int32), np.zeros((count, width)))
+
+    def put(self, row: int, places: Ids, scores: Scores) -> None:
+        """Sets a list, at most to its width."""
+        length = min(len(places), self.places.shape[1])
+        self.places[row] = -1
+        self.places[row, :length] = places[:length]
+        self.scores[row, :length] = scores[:length]
+
+
+def exact_lists(
+    photos: Photos,
+    vectors: Vectors,
+    products: Ids,
+    least: int,
+    width: int,
+    progress: Callable[[int], None],
+) -> Lists:
+    """Returns the neighbours of products among all products.
+
+    Args:
+        photos: of the whole collection.
+        vectors: (n, dimension), in the same order.
+        products: (q,) numbers of the products.
+        least: entries that each list has at least, if there are so many products.
+        width: entries that each list has at most.
+        progress: called with the number of lists done.
+    """
+    distinct = Distinct.of(photos, vectors, width)
+    total = len(distinct.vectors)
+    found = Lists.empty(len(products), width)
+    pending = np.arange(len(products))
+    count = int(_MARGIN * width * len(vectors) / max(1, len(photos.product_ids)))
+    while len(pending):
+        left: list[int] = []
+        for start in range(0, len(pending), _BLOCK):
+            rows = pending[start : start + _BLOCK]
+            short = _fill(found, rows, products, photos, distinct, min(count, total), least)
+            left += short
+            progress(len(rows) - len(short))
+        pending, count = np.array(left, np.int64), _GROWTH * count
+    return found
+
+
+def _fill(
+    found: Lists,
+    rows: Ids,
+    products: Ids,
+    photos: Photos,
+    distinct: Distinct,
+    count: int,
+    least: int,
+) -> list[int]:
+    """Fills in some lists from `count` vectors per image; returns the rows that need more."""
+    own = [np.unique(distinct.numbers[photos.of_product(number)]) for number in products[rows]]
+    asked = np.unique(np.concatenate(own))
+    nearest, products32 = nearest_rows(distinct.vectors[asked], distinct.vectors, count)
+    is_all = count == len(distinct.vectors)
+    short = []
+    for row, numbers in zip(rows.tolist(), own, strict=True):
+        at = np.searchsorted(asked, numbers)
+        candidates = nearest[at[0]] if len(at) == 1 else np.unique(nearest[at])
+        scores = cosines(distinct.vectors[numbers], distinct.vectors[candidates])
+        places, scores = _ranked(*distinct.spread(candidates, scores), photos.owners)
+        # Any other vector scores less than the last one found, up to rounding.
+        bound = -np.inf if is_all else products32[at, -1].max() + TOLERANCE
+        certain = int(np.searchsorted(-scores, -bound))
+        if certain < least and not is_all:
+            short.append(row)
+        else:
+            found.put(row, places[:certain], scores[:certain])
+    return short
+
+
+def _ranked(places: Ids, scores: Scores, owners: Numbers) -> tuple[Ids, Scores]:
+    """Ranks images by falling score and place, and keeps the first of each product."""
+    order = np.lexsort((places, -scores))
+    first = np.sort(np.unique(owners[places[order]], return_index=True)[1])
+    best = order[first]
+    return places[best], scores[best]
