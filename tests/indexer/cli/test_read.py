@@ -137,6 +137,7 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
         "weights": "fake",
         "trained": True,
         "photo_search": True,
+        "neighbours": None,
         "detail": "",
     }
     text = stocked.run("status").out
