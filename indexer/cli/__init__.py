@@ -11,6 +11,7 @@ from indexer.cli.read import search, status
 from indexer.cli.report import report
 from indexer.cli.snapshots import snapshot
 from indexer.cli.transfer import export, import_features
+from indexer.cli.whiten import whiten
 from indexer.cli.write import add, merge, remove, sync
 
 for command in (
@@ -32,6 +33,7 @@ for command in (
     report,
     evaluate,
     calibrate,
+    whiten,
 ):
     main.add_command(command)
 

@@ -19,6 +19,7 @@ from indexer.cli.errors import DONE, INTERRUPTED, exit_code
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding.photos import PlainQueryEmbedder
+from indexer.embedding.whitening import Whitening, read_whitening
 from indexer.errors import ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.maintenance.compaction import compact_when_due
@@ -90,6 +91,17 @@ class App:
             log.print("weights: untrained; for tests only, results are meaningless")
         with log.status(f"loading {spec.model}, {spec.weights} weights"):
             return load_embedder(settings)
+
+    @cached_property
+    def unwhitened(self) -> EmbeddingSpec:
+        """The spec of the configured model without its whitening."""
+        return resolve_spec(self.embedding.model_copy(update={"whitening": "none"}))
+
+    @cached_property
+    def whitening(self) -> Whitening | None:
+        """The configured whitening; None without one."""
+        path = self.embedding.whitening
+        return None if path == "none" else read_whitening(path)
 
     @cached_property
     def _loaded(self) -> Embedder:

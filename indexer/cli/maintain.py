@@ -7,6 +7,7 @@ from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
+from indexer.embedding.base import unit_rows
 from indexer.ingest.report import Report
 from indexer.ingest.sync import Indexer
 from indexer.maintenance import compaction, reembed
@@ -60,7 +61,8 @@ def rebuild(app: App, re_embed: bool) -> Output:
 
     After a change of the embedding settings, --re-embed reads every photo again from its original
     location and replaces all vectors in one step. Services and other commands continue meanwhile.
-    An interrupted run can be continued. If a photo cannot be read, nothing is replaced.
+    An interrupted run can be continued. If a photo cannot be read, nothing is replaced. If only a
+    whitening was added, the stored vectors are mapped and no photo is read.
     """
     catalog = app.catalog()
     unread = _re_embed(app, catalog).rejected if re_embed else []
@@ -77,7 +79,13 @@ def rebuild(app: App, re_embed: bool) -> Output:
 
 def _re_embed(app: App, catalog: Catalog) -> Report:
     with catalog.reader() as reader:
-        products, _ = reader.counts()
+        (products, _), fingerprint = reader.counts(), reader.fingerprint
+    whitening = app.whitening
+    if whitening and fingerprint == whitening.fingerprint:
+        whitening.require_fit(app.unwhitened.fingerprint)
+        with log.status("whitening"):
+            reembed.transform(catalog, app.spec, lambda vectors: unit_rows(whitening(vectors)))
+        return Report()
     with Progress(console=log) as progress:
         task = progress.add_task("embedding", total=products)
 

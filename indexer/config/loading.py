@@ -129,9 +129,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     base = path.resolve().parent
     for key in StorageSettings.model_fields:
         _anchor(sections.get("storage"), key, base)
-    _anchor(sections.get("embedding"), "weights", base)
-    for collection in _mappings(sections.get("collections")):
-        _anchor(collection.get("embedding"), "weights", base)
+    embeddings = [each.get("embedding") for each in _mappings(sections.get("collections"))]
+    for embedding in (sections.get("embedding"), *embeddings):
+        for key in ("weights", "whitening"):
+            _anchor(embedding, key, base)
     return sections
 
 
@@ -142,7 +143,7 @@ def _mappings(value: object) -> list[dict[str, Any]]:
 def _anchor(section: object, key: str, base: Path) -> None:
     """Makes the relative path in `section[key]` absolute, starting at `base`."""
     if isinstance(section, dict) and isinstance(value := section.get(key), str):
-        section[key] = value if value in (*WEIGHTS_PRESETS, "auto") else str(base / value)
+        section[key] = value if value in (*WEIGHTS_PRESETS, "auto", "none") else str(base / value)
 
 
 def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:

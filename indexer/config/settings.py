@@ -111,6 +111,11 @@ class EmbeddingSettings(Section):
         " their maximum, or the generalised mean with exponent 3. box=auto and explanations need"
         " `average`.",
     )
+    whitening: Literal["none"] | Path = Field(
+        "none",
+        description="File from `whiten`: a map of the vectors learned from the catalogue, for"
+        " weights that were not trained on such photos. box=auto and explanations need `none`.",
+    )
     engine: Literal["auto", "tensorflow", "openvino"] = Field(
         "auto",
         description="Runtime of the model. `auto`: `openvino`, which is faster, if installed,"

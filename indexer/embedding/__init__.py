@@ -8,7 +8,8 @@ from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
 from indexer.embedding.engine import available_cores
 from indexer.embedding.models import family_of
-from indexer.embedding.spec import EmbeddingSpec
+from indexer.embedding.spec import EmbeddingSpec, whitened_spec
+from indexer.embedding.whitening import read_whitening
 
 __all__ = ["Embedder", "EmbeddingSpec", "available_cores", "load_embedder", "resolve_spec"]
 
@@ -19,9 +20,12 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
     Raises:
         ConfigError: there is no such model, or it does not go with the other settings.
         WeightsError: `weights` is neither a preset nor a readable file of a known format, or is
-            an int8 model that was calibrated for other settings.
+            an int8 model that was calibrated for other settings; or `whitening` cannot be read.
     """
-    return family_of(settings.model).resolve(settings)
+    spec = family_of(settings.model).resolve(settings)
+    if settings.whitening == "none":
+        return spec
+    return whitened_spec(spec, read_whitening(settings.whitening))
 
 
 def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Embedder:
@@ -31,15 +35,21 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
     survive a fork.
 
     Args:
-        settings: model, weights, input size, resizing, pooling, engine and precision.
+        settings: model, weights, input size, resizing, pooling, whitening, engine and precision.
         threads: cores to compute on; None uses all cores available to this process. TensorFlow
             has one thread count per process, fixed by its first inference.
 
     Raises:
         ConfigError: there is no such model, or it does not go with the other settings.
         EngineUnavailableError: the engine is not installed, or cannot run these weights.
-        WeightsError: the weights cannot be found, downloaded or verified, or do not fit the model.
+        WeightsError: the weights cannot be found, downloaded or verified, or do not fit the model;
+            or `whitening` was learned from vectors of other settings.
         UnsupportedPrecisionError: the processor does not support the requested precision.
     """
     family = family_of(settings.model)
-    return family.load(family.resolve(settings), settings, threads)
+    embedder = family.load(family.resolve(settings), settings, threads)
+    if settings.whitening == "none":
+        return embedder
+    from indexer.embedding.whitened import WhitenedEmbedder
+
+    return WhitenedEmbedder(embedder, read_whitening(settings.whitening))

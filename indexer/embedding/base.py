@@ -97,10 +97,11 @@ class Embedder(ABC):
             UnsupportedByModelError: it is None.
         """
         if self.cells is None:
+            whitening = " and whitening" if self.spec.whitening_sha256 else ""
             raise UnsupportedByModelError(
                 f"box=auto and explanations need a model whose vector is the mean of its feature"
-                f" maps, which {self.spec.model} with {self.spec.pooling} pooling is not; use a box"
-                " of your own, or the whole photo"
+                f" maps, which {self.spec.model} with {self.spec.pooling} pooling{whitening} is"
+                " not; use a box of your own, or the whole photo"
             )
         return self.cells
 

@@ -166,6 +166,10 @@ def _differing(weights: str, before: Fields, spec: EmbeddingSpec) -> Iterator[tu
         old, new = before.get(key, default), now.get(key, default)
         if old != new:
             yield f"embedding.{key}", str(old), str(new)
+    old, new = (each.get("whitening_sha256", "") for each in (before, now))
+    if old != new:
+        then, configured = (f"SHA-256 {str(each)[:12]}" if each else "none" for each in (old, new))
+        yield "embedding.whitening", then, configured
 
 
 @lru_cache(maxsize=64)
@@ -182,6 +186,7 @@ def _recovered(fingerprint: str, spec: EmbeddingSpec) -> Fields | None:
         tried = replace(
             spec,
             pooling="average",
+            whitening_sha256="",
             weights_sha256=sha256,
             numeric_class=numeric_class,
             input_size=side,

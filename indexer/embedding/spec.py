@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from indexer.config.settings import WEIGHTS_PRESETS
 from indexer.embedding.pooling import Pooling
 from indexer.embedding.resize import ResizeMethod
+from indexer.embedding.whitening import Whitening
 from indexer.errors import WeightsError
 
 FASHION = "fashion-2"  # the bundled version
@@ -51,6 +52,7 @@ class EmbeddingSpec:
             0.99999; each `int8` model is its own class.
         dimension: length of a vector.
         pooling: how the last feature maps become a vector.
+        whitening_sha256: SHA-256 of the whitening's file; "" without one.
     """
 
     model: str
@@ -61,6 +63,7 @@ class EmbeddingSpec:
     numeric_class: Literal["float", "int8"] = "float"
     dimension: int = 512
     pooling: Pooling = "average"
+    whitening_sha256: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -83,12 +86,19 @@ class EmbeddingSpec:
         }
         if self.pooling != "average":
             fields["pooling"] = self.pooling
+        if self.whitening_sha256:
+            fields["whitening_sha256"] = self.whitening_sha256
         return fields
 
     @property
     def trained(self) -> bool:
         """False for the seeded random weights, whose rankings are meaningless."""
         return self.weights_sha256 != UNTRAINED_SHA256
+
+
+def whitened_spec(spec: EmbeddingSpec, whitening: Whitening) -> EmbeddingSpec:
+    """Returns the spec of whitened vectors."""
+    return replace(spec, whitening_sha256=whitening.sha256, dimension=whitening.matrix.shape[1])
 
 
 def file_sha256(path: Path) -> str:

@@ -9,13 +9,16 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
-from indexer.arrays import batched
+from indexer.arrays import Vectors, batched
+from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import bind
 from indexer.feeds import FeedRow, ImageRef
 from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.attributes import products_changed_since
 from indexer.store.embedded.catalog.places import location_of
+from indexer.store.embedded.catalog.writer import as_puts
 
 # Folder next to the catalogue, so that a run continues what an interrupted one has embedded.
 STAGING = "re-embedding"
@@ -49,6 +52,35 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
     if not report.rejected:
         shutil.rmtree(folder, ignore_errors=True)
     return report
+
+
+def transform(
+    catalog: Catalog, spec: EmbeddingSpec, function: Callable[[Vectors], Vectors]
+) -> None:
+    """Replaces all embeddings by a function of them, in one transaction; reads no photo.
+
+    Args:
+        catalog: whose embeddings to replace.
+        spec: of the new embeddings.
+        function: maps float32 (n, d) to float32 (n, spec.dimension), rows of length 1.
+
+    Raises:
+        LockedError: another process is writing.
+        CatalogError: the catalogue is damaged.
+    """
+    folder = catalog.folder / STAGING
+    shutil.rmtree(folder, ignore_errors=True)
+    with (
+        closing(Catalog(folder / spec.fingerprint[:12], create=True)) as staging,
+        catalog.writer() as writer,
+    ):
+        with staging.writer() as into, staging.reader() as empty, catalog.reader() as reader:
+            bind(empty, into, spec)
+            for batch in batched(reader.product_ids(), BATCH):
+                into.put(as_puts(reader, list(reader.products(batch).values()), function))
+        with staging.reader() as transformed:
+            writer.copy_from(transformed)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _replace(catalog: Catalog, staging: Catalog, run: Indexer, seq: int, before: Report) -> Report:

@@ -12,6 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from indexer.cli import app, main
+from indexer.config import EmbeddingSettings
+from indexer.embedding import EmbeddingSpec
+from indexer.embedding.spec import whitened_spec
+from indexer.embedding.whitening import read_whitening
 from indexer.store import Product
 from indexer.store.embedded.catalog import Catalog
 from tests.conftest import png
@@ -79,7 +83,13 @@ class Shop:
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     embedder = FakeEmbedder()
     monkeypatch.setattr(app, "load_embedder", lambda _: embedder)
-    monkeypatch.setattr(app, "resolve_spec", lambda _: embedder.spec)
+
+    def resolve(settings: EmbeddingSettings) -> EmbeddingSpec:
+        if settings.whitening == "none":
+            return embedder.spec
+        return whitened_spec(embedder.spec, read_whitening(settings.whitening))
+
+    monkeypatch.setattr(app, "resolve_spec", resolve)
     monkeypatch.chdir(tmp_path)
     return Shop(tmp_path, embedder)
 

@@ -218,8 +218,8 @@ def test_json_is_one_document_on_stdout_and_nothing_else(stocked: Shop) -> None:
     arguments["keys revoke"] = [
         stocked.run("keys", "create", "--scope", "events", "--json").json["id"]
     ]
-    # That of `calibrate` is looked at where there are photos enough for it.
-    others = (name for name, _ in commands() if name not in (*arguments, "calibrate"))
+    # Those of `calibrate` and `whiten` are looked at where there are photos enough for them.
+    others = (name for name, _ in commands() if name not in (*arguments, "calibrate", "whiten"))
     for name in [*arguments, *others]:
         ran = stocked.run(*name.split(), *arguments.get(name, []), "--json")
         assert ran.code == 0, (name, ran.err)

@@ -3,12 +3,12 @@
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.arrays import batched
+from indexer.arrays import Vectors, batched
 from indexer.errors import FingerprintMismatchError
 from indexer.store.embedded.catalog.checksums import checksum, path_of
 from indexer.store.embedded.catalog.high_water_mark import HighWaterMark, HighWaterMarkFile
@@ -227,10 +227,20 @@ class CatalogWriter:
         self._mark.write(HighWaterMark(self._end.seq, self._end.image_id))
 
 
-def as_puts(other: CatalogReader, products: list[Product]) -> list[PutProduct]:
-    """Converts products of another catalogue, with their vectors, for `CatalogWriter.put`."""
+def as_puts(
+    other: CatalogReader,
+    products: list[Product],
+    function: Callable[[Vectors], Vectors] | None = None,
+) -> list[PutProduct]:
+    """Converts products of another catalogue, with their vectors, for `CatalogWriter.put`.
+
+    Args:
+        other: the catalogue.
+        products: of it.
+        function: of the vectors, float32 (n, d); None leaves them as they are.
+    """
     ids, vectors = other.vectors([i.image_id for product in products for i in product.images])
-    vector_of = dict(zip(ids.tolist(), vectors, strict=True))
+    vector_of = dict(zip(ids.tolist(), function(vectors) if function else vectors, strict=True))
     return [
         PutProduct(
             product.product_id,
