@@ -141,8 +141,9 @@ def cosines(queries: Vectors, vectors: Vectors) -> Scores:
     the size of the matrix; those of einsum do not.
     """
     wide, wide_queries = vectors.astype(np.float64), queries.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    query_lengths = np.linalg.norm(wide_queries, axis=1)
+    lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
+    query_lengths = np.sqrt(np.einsum("md,md->m", wide_queries, wide_queries))
     products = np.einsum("nd,md->nm", wide, wide_queries)
-    scores: Scores = (products / (lengths * query_lengths)).max(axis=1)
-    return np.clip(np.round(scores, _DECIMALS), -1.0, 1.0)
+    products /= lengths[:, None] * query_lengths
+    scores: Scores = products.max(axis=1)
+    return scores.round(_DECIMALS).clip(-1.0, 1.0)
