@@ -31,7 +31,7 @@ class Museum:
     def __init__(self, folder: Path, random: Random, *, killed: bool) -> None:
         self._whole, self._copy = folder / "whole", folder / "copy"
         shop = Shop(self._copy)
-        for kind in ("put", "put", "put", "put", "compact"):
+        for kind in ("put", "put", "put", "put", "compact", "neighbours"):
             shop.do(operation_of(kind, random, {}, {}))
         self.snapshot = shop.do(Operation("snapshot"))
         with shop.catalog.reader() if killed else nullcontext():  # the log is not emptied

@@ -16,7 +16,7 @@ from tests.campaigns.shop import Operation, Shop, State, operation_of
 from tests.campaigns.worker import Fault, Outcome, Worker, worker
 
 # To recover is to restore where the catalogue is damaged.
-KINDS = ("put", "remove", "compact", "snapshot", "restore", "recover")
+KINDS = ("put", "remove", "compact", "neighbours", "snapshot", "restore", "recover")
 _PER_SHOP = 60  # operations, then a new one
 _LONGEST_S = 0.02
 _STRIDE = 37  # a prime, so that it comes to every call
@@ -31,7 +31,7 @@ class Victim:
         self._random = random
         self._state: State = {}
         self._snapshots: dict[str, State] = {}
-        for kind in ("put", "put", "compact", "put", "snapshot", "put"):
+        for kind in ("put", "put", "compact", "put", "neighbours", "snapshot", "put"):
             self.do(kind)
 
     def do(

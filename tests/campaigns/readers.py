@@ -65,7 +65,8 @@ def _swap(shop: Shop, random: Random, size: int) -> dict[int, State]:
     snapshots: dict[str, State] = {}
     for number in range(size):
         swap = "restore" if number % 2 and snapshots else "compact"
-        for kind in ("put", "remove", swap, *(["snapshot"] if number % 10 == 0 else [])):
+        sometimes = ["snapshot"] if number % 10 == 0 else ["neighbours"] if number % 3 == 0 else []
+        for kind in ("put", "remove", swap, *sometimes):
             operation = operation_of(kind, random, state, snapshots)
             name = shop.do(operation)
             state = operation.on(state, snapshots)

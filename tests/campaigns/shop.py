@@ -15,6 +15,7 @@ import numpy as np
 from indexer.arrays import Vector, Vectors, normalised
 from indexer.config import IndexSettings
 from indexer.maintenance import compaction
+from indexer.maintenance.neighbours import bring_up_to_date
 from indexer.maintenance.restore import restore
 from indexer.maintenance.snapshots import Snapshots
 from indexer.maintenance.verify import verify
@@ -30,6 +31,9 @@ State = dict[str, tuple[tuple[int, ...], int]]
 NAMES = [f"product/{number} ü" for number in range(30)]
 _PHOTOS = 60
 EVERYTHING = SearchParameters(limit=200)
+_FIRST = SearchParameters(limit=4)
+# Neighbours of each product in the table: some of the products, or all.
+_K = (_FIRST.limit, len(NAMES))
 _TOLERANCE = 1e-5
 
 
@@ -37,7 +41,7 @@ _TOLERANCE = 1e-5
 class Operation:
     """Something that is done to a shop, wholly or not at all."""
 
-    kind: str  # put, remove, compact, snapshot, restore
+    kind: str  # put, remove, compact, neighbours, snapshot, restore
     products: State = field(default_factory=dict)
     snapshot: str = ""
 
@@ -94,6 +98,10 @@ class Shop:
                     writer.remove(operation.products)
             case "compact":
                 compaction.compact(self.catalog, IndexSettings())
+            case "neighbours":
+                with self.catalog.reader() as reader:
+                    k = _K[reader.seq % 2]
+                bring_up_to_date(self.catalog, k, lambda _: None)
             case "snapshot":
                 return self.snapshots.create(self.catalog).name
             case "restore":
@@ -106,7 +114,14 @@ class Shop:
             return _state(snapshot)
 
     def similar(self, product_id: str) -> Answer:
-        return self.searcher.by_product(product_id, EVERYTHING, include_itself=True)
+        """
+        Raises:
+            AssertionError: the first page, which may be from the table, is not that of all.
+        """
+        answer = self.searcher.by_product(product_id, EVERYTHING, include_itself=True)
+        first = self.searcher.by_product(product_id, _FIRST, include_itself=True)
+        assert first.matches == answer.matches[: _FIRST.limit]
+        return answer
 
     def require(self, expected: State, searched: Iterable[str]) -> None:
         """
@@ -147,8 +162,10 @@ def require_answer(answer: Answer, product_id: str, expected: State) -> None:
 
 def random_operation(random: Random, state: State, snapshots: dict[str, State]) -> Operation:
     """One that can be done now; most change products."""
-    kinds = ["put"] * 36 + ["remove"] * 12 * bool(state) + ["compact"] * bool(state) + ["snapshot"]
-    kind = random.choice(kinds + ["restore"] * bool(snapshots))
+    kinds = ["put"] * 36 + ["snapshot"] + ["restore"] * bool(snapshots)
+    if state:
+        kinds += ["remove"] * 12 + ["compact"] + ["neighbours"] * 2
+    kind = random.choice(kinds)
     return operation_of(kind, random, state, snapshots)
 
 

@@ -236,7 +236,7 @@ def _errors_named(path: Path) -> Iterator[None]:
 
 def _header(block: bytes) -> dict[str, Any]:
     text = block[8:].rstrip()
-    if zlib.crc32(text) != int(block[:8], 16):
+    if block[:8] != b"%08x" % zlib.crc32(text):
         raise ValueError("wrong checksum of the header")
     header: dict[str, Any] = json.loads(text)
     if header["format"] != _FORMAT:
