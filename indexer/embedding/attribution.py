@@ -2,8 +2,9 @@
 
 An embedding is a mean over positions, scaled to length 1, so its inner product with another
 embedding is a sum over positions: Zhou et al., arXiv 1512.04150; for two photos, Stylianou et
-al., "Visualizing Deep Similarity Networks", arXiv 1901.00536. VGG16 max-pools 2 x 2 positions
-before the mean; each pooled value is attributed to the position it came from.
+al., "Visualizing Deep Similarity Networks", arXiv 1901.00536. A linear layer after the mean leaves
+it a sum. VGG16 max-pools 2 x 2 positions before the mean; each pooled value is attributed to the
+position it came from.
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from indexer.arrays import Vector
 from indexer.embedding import Embedder
 from indexer.embedding.base import Cells, Maps
+from indexer.embedding.head import Head
 from indexer.embedding.resize import resize
 
 # At the input size of the fashion weights a grid has only 4 x 4 positions. Enlarging the photo
@@ -39,18 +41,28 @@ def explain(photo: Image.Image, other: Vector, embedder: Embedder) -> Grid:
     half = round(_SCALE * embedder.spec.input_size / cells.side / 2)
     positions = 2 * max(1, half, -(-cells.fewest // 2))
     pixels = resize(photo, positions * cells.side, "bilinear")
-    return contributions(embedder.activations(pixels[None])[0], other, cells)
+    return contributions(embedder.activations(pixels[None])[0], other, cells, embedder.head)
 
 
-def contributions(maps: Maps, other: Vector, cells: Cells) -> Grid:
+def contributions(maps: Maps, other: Vector, cells: Cells, head: Head | None = None) -> Grid:
     """Returns the contribution of each position of the last feature maps to the cosine.
 
-    All are 0 if the photo activates no channel of the model.
+    All positions have an equal share of the contribution of the head's bias. All contributions are
+    0 if the photo activates no channel of the model.
     """
     placed = _unpooled(maps) if cells.max_pooled else maps.astype(np.float64)
-    length = np.linalg.norm(placed.sum(axis=(0, 1)))
-    grid: Grid = placed @ other.astype(np.float64)
-    return grid / (length or 1)
+    total = placed.sum(axis=(0, 1))
+    length = np.linalg.norm(total)
+    if not length:
+        return np.zeros(maps.shape[:2])
+    target = other.astype(np.float64)
+    grid: Grid
+    if head is None:
+        grid = placed @ target / length
+        return grid
+    kernel, bias = head.kernel.astype(np.float64), head.bias.astype(np.float64)
+    grid = placed @ (kernel @ target) / length + bias @ target / placed[..., 0].size
+    return grid / np.linalg.norm(total @ kernel / length + bias)
 
 
 def _unpooled(maps: Maps) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from indexer.arrays import Vectors, normalised
+from indexer.embedding.head import Head
 from indexer.embedding.pooling import pooled
 from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
@@ -47,12 +48,15 @@ class Embedder(ABC):
     Attributes:
         spec: everything that determines the vectors; vectors of equal fingerprints are comparable.
         runs_on: the engine and its number format, as shown to users.
-        cells: how the last feature maps cover a photo; None if the vector is not their mean.
+        cells: how the last feature maps cover a photo; None if the vector does not come from their
+            mean.
+        head: linear layer between that mean and the vector; None if there is none.
     """
 
     spec: EmbeddingSpec
     runs_on: str
     cells: Cells | None = None
+    head: Head | None = None
 
     @property
     def dimension(self) -> int:
@@ -104,6 +108,11 @@ class Embedder(ABC):
                 " not; use a box of your own, or the whole photo"
             )
         return self.cells
+
+    def projected(self, features: NDArray[np.floating]) -> Vectors:
+        """Returns the vectors of features (n, channels): normalised, through the head if any."""
+        vectors = unit_rows(features)
+        return unit_rows(self.head(vectors)) if self.head else vectors
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resizes an RGB photo of any size to uint8 (side, side, 3), as `spec` says."""

@@ -13,7 +13,7 @@ from indexer.embedding.models import family_of
 from indexer.embedding.precision import check_int8, resolve_precision
 from indexer.embedding.quantised import quantise, unpack
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.embedding.weights import load_weights
+from indexer.embedding.weights import load_head, load_weights
 from indexer.errors import ConfigError, WeightsError
 
 NEAREST = 10
@@ -108,6 +108,11 @@ def _require_convertible(spec: EmbeddingSpec) -> None:
         raise WeightsError(
             f"embedding.weights: received {spec.weights}, which is an int8 model already; set it"
             " to float weights"
+        )
+    if load_head(spec) is not None:
+        raise WeightsError(
+            f"embedding.weights: received {spec.weights}, which has a head; `calibrate` converts"
+            " weights without one only"
         )
     for key, received, needed in (
         ("model", spec.model, "vgg16"),

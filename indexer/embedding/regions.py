@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.arrays import Scores, Vectors, normalised
+from indexer.arrays import Scores, Vectors
 from indexer.embedding import Embedder
-from indexer.embedding.base import Cells, Maps
+from indexer.embedding.base import Maps
 from indexer.images import Box, crop
 
 AUTO = "auto"
@@ -53,14 +53,11 @@ def locate(image: Image.Image, embedder: Embedder, products: Vectors) -> Box | N
     Raises:
         UnsupportedByModelError: the vectors of `embedder` are not the mean of feature maps.
     """
-    cells = embedder.required_cells()
+    embedder.required_cells()
     if not len(products):
         return None
-    usual = embedder.spec.input_size
-    found = [
-        _windows(_maps(image, embedder, min(scale * usual, _MAX_SIDE)), usual, products, cells)
-        for scale in _SCALES
-    ]
+    sides = (min(scale * embedder.spec.input_size, _MAX_SIDE) for scale in _SCALES)
+    found = [_windows(_maps(image, embedder, side), embedder, products) for side in sides]
     boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     tried = [_grown(box) for box in _distinct(boxes, scores)]
     vectors = embedder.embed([image, *(crop(image, box) for box in tried)])
@@ -81,8 +78,9 @@ def _maps(image: Image.Image, embedder: Embedder, longest: int) -> Maps:
     return maps
 
 
-def _windows(maps: Maps, usual: int, products: Vectors, cells: Cells) -> tuple[Boxes, Scores]:
+def _windows(maps: Maps, embedder: Embedder, products: Vectors) -> tuple[Boxes, Scores]:
     """Returns windows about the size of the model's input, and their best score to a product."""
+    cells = embedder.required_cells()
     extra = 1 if cells.max_pooled else 0  # a pooled value covers two cells in either direction
     if cells.max_pooled:
         maps = np.maximum(maps[:-1], maps[1:])
@@ -90,11 +88,10 @@ def _windows(maps: Maps, usual: int, products: Vectors, cells: Cells) -> tuple[B
     height, width, channels = maps.shape
     total = np.zeros((height + 1, width + 1, channels))
     total[1:, 1:] = maps.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
-    rows = np.array(list(_places(height, width, usual // cells.side, extra)))
+    rows = np.array(list(_places(height, width, embedder.spec.input_size // cells.side, extra)))
     y1, x1, y2, x2 = rows.T
     sums = total[y2, x2] - total[y1, x2] - total[y2, x1] + total[y1, x1]
-    sums[~sums.any(axis=1)] = 1  # a window that activates no channel
-    scores = (normalised(sums) @ products.T).max(axis=1).astype(np.float64)
+    scores = (embedder.projected(sums) @ products.T).max(axis=1).astype(np.float64)
     sides = np.array([width + extra, height + extra] * 2)
     return np.stack([x1, y1, x2 + extra, y2 + extra], axis=1) / sides, scores
 

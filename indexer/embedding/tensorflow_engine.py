@@ -1,6 +1,6 @@
 """VGG16 on TensorFlow, compiled for inference on a processor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -72,6 +72,26 @@ class TensorFlowEmbedder(Embedder):
         return maps
 
 
+def last_maps(images: Any, weights: Mapping[str, Any], dtype: Any) -> Any:
+    """Computes the feature maps of the last convolution, before pooling, in a graph.
+
+    Args:
+        images: a tensor, uint8 (n, height, width, 3), RGB.
+        weights: kernel and bias of each convolution: arrays, which become constants, or variables.
+        dtype: TensorFlow's type of all convolutions but the first.
+    """
+    # The first convolution runs in float32: bfloat16 loses most precision on the pixels, and this
+    # layer is 1 % of the arithmetic.
+    maps = tf.cast(images[..., ::-1], tf.float32) - tf.constant(MEAN_BGR)
+    for block in BLOCKS:
+        maps = maps if block is BLOCKS[0] else tf.nn.max_pool2d(maps, 2, 2, "VALID")
+        for layer in block:
+            kernel, bias = (tf.convert_to_tensor(each, maps.dtype) for each in weights[layer])
+            maps = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(maps, kernel, 1, "SAME"), bias))
+            maps = tf.cast(maps, dtype)
+    return maps
+
+
 def _limit_threads(threads: int | None) -> None:
     threading = tf.config.threading
     if threads is not None and threading.get_intra_op_parallelism_threads() != threads:
@@ -91,21 +111,9 @@ def _functions(
     dtype = tf.as_dtype(precision)
     dense_weights = [[tf.constant(array, dtype) for array in weights[layer]] for layer in dense]
 
-    def last_maps(images: Any) -> Any:
-        # The first convolution runs in float32: bfloat16 loses most precision on the pixels, and
-        # this layer is 1 % of the arithmetic.
-        maps = tf.cast(images[..., ::-1], tf.float32) - tf.constant(MEAN_BGR)
-        for block in BLOCKS:
-            maps = maps if block is BLOCKS[0] else tf.nn.max_pool2d(maps, 2, 2, "VALID")
-            for layer in block:
-                kernel, bias = (tf.constant(array, maps.dtype) for array in weights[layer])
-                maps = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(maps, kernel, 1, "SAME"), bias))
-                maps = tf.cast(maps, dtype)
-        return maps
-
     @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def outputs(images: Any) -> Any:
-        values = tf.nn.max_pool2d(last_maps(images), 2, 2, "VALID")
+        values = tf.nn.max_pool2d(last_maps(images, weights, dtype), 2, 2, "VALID")
         if dense:
             values = tf.reshape(values, (tf.shape(images)[0], -1))
         for kernel, bias in dense_weights:
@@ -114,6 +122,6 @@ def _functions(
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def maps(images: Any) -> Any:
-        return tf.cast(last_maps(images), tf.float32)
+        return tf.cast(last_maps(images, weights, dtype), tf.float32)
 
     return outputs, maps

@@ -4,11 +4,13 @@ Arrays are read by layer name. No Keras model is built, nothing in the file is e
 result is independent of the engine.
 """
 
+import io
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,11 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from indexer.embedding.downloads import VGG16_CLASSIFIER, VGG16_IMAGENET
+from indexer.embedding.head import SUFFIX as HEAD_SUFFIX
+from indexer.embedding.head import Head, HeadManifest, head_of, read_manifest
 from indexer.embedding.spec import FASHION, UNTRAINED_SEED, EmbeddingSpec
 from indexer.errors import WeightsError
+from indexer.files import write_atomically
 
 FASHION_FILE = Path(__file__).parent / "weights" / "vgg16-fashion-2.npz"
 
@@ -71,6 +76,43 @@ def load_weights(spec: EmbeddingSpec) -> LayerWeights:
             )
     with _opened(path) as arrays:
         return _fitted(arrays, shapes, path)
+
+
+def load_head(spec: EmbeddingSpec) -> Head | None:
+    """Loads the linear layer in the weights file of `spec`; None if it has none.
+
+    Raises:
+        WeightsError: the head cannot be read.
+    """
+    path = Path(spec.weights)
+    if path.suffix != HEAD_SUFFIX or (manifest := read_manifest(path)) is None:
+        return None
+    with _opened(path) as arrays:
+        return head_of(arrays, manifest, path)
+
+
+def save_headed(path: Path, weights: LayerWeights, head: Head, manifest: HeadManifest) -> str:
+    """Writes a weights file with a head atomically; layers take half their size, as float16.
+
+    Returns:
+        The SHA-256 of the file in hex.
+
+    Raises:
+        WeightsError: it cannot be written, or a weight is too large for float16.
+    """
+    arrays: dict[str, Any] = head.arrays(manifest)
+    for layer, (kernel, bias) in weights.items():
+        arrays[f"{layer}/kernel"] = kernel.astype(np.float16)
+        arrays[f"{layer}/bias"] = bias.astype(np.float16)
+        if not all(np.isfinite(arrays[f"{layer}/{what}"]).all() for what in ("kernel", "bias")):
+            raise WeightsError(f"the weights of layer {layer} are too large for float16")
+    data = io.BytesIO()
+    np.savez(data, **arrays)
+    try:
+        write_atomically(path, data.getvalue())
+    except OSError as error:
+        raise WeightsError(f"cannot write {path}: {error.strerror}") from error
+    return sha256(data.getvalue()).hexdigest()
 
 
 def _he_normal(seed: int, shapes: Shapes) -> LayerWeights:

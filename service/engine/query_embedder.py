@@ -231,6 +231,7 @@ class IdleEmbedder(Embedder):
         self.spec = batcher.embedder.spec
         self.runs_on = batcher.embedder.runs_on
         self.cells = batcher.embedder.cells
+        self.head = batcher.embedder.head
         self.deadline = deadline
         self.timings = Timings()
         self._batcher = batcher

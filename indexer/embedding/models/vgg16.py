@@ -4,14 +4,19 @@
 and second dense layer of the classifier, after ReLU: 4096 values.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.config import EmbeddingSettings
 from indexer.config.settings import WEIGHTS_PRESETS
 from indexer.embedding.base import Embedder
 from indexer.embedding.downloads import VGG16_CLASSIFIER, VGG16_IMAGENET, KerasFile
+from indexer.embedding.head import SUFFIX as HEAD_SUFFIX
+from indexer.embedding.head import HeadManifest
+from indexer.embedding.head import read_manifest as read_head_manifest
 from indexer.embedding.int8 import SUFFIX as INT8_SUFFIX
-from indexer.embedding.int8 import read_manifest
+from indexer.embedding.int8 import Manifest, read_manifest
+from indexer.embedding.pooling import Pooling
 from indexer.embedding.spec import (
     ALIASES,
     DEFAULT_SIDE,
@@ -39,6 +44,8 @@ def resolve(settings: EmbeddingSettings) -> EmbeddingSpec:
     """
     if Path(settings.weights).suffix == INT8_SUFFIX:
         return _int8_spec(settings, Path(settings.weights))
+    if Path(settings.weights).suffix == HEAD_SUFFIX and (manifest := _head_manifest(settings)):
+        return _headed_spec(settings, manifest)
     weights = ALIASES.get(settings.weights, settings.weights)
     presets, keras_file = PRESET_SHA256, VGG16_IMAGENET
     if settings.model != "vgg16":
@@ -79,17 +86,7 @@ def _require_dense(settings: EmbeddingSettings, weights: str) -> None:
 def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
     sha256 = file_sha256(path)
     manifest = read_manifest(path)
-    for key, received, made_for in (
-        ("model", settings.model, manifest.model),
-        ("input_size", settings.input_size, manifest.input_size),
-        ("resize", settings.resize, manifest.resize),
-        ("pooling", settings.pooling, "average"),
-    ):
-        if received not in (made_for, "auto"):
-            raise WeightsError(
-                f"embedding.{key}: received {received}, but {path} was calibrated for {made_for};"
-                f" set it to {made_for}, or calibrate again"
-            )
+    _require_same(settings, manifest, "average")
     return EmbeddingSpec(
         model=manifest.model,
         weights=settings.weights,
@@ -100,15 +97,57 @@ def _int8_spec(settings: EmbeddingSettings, path: Path) -> EmbeddingSpec:
     )
 
 
+def _head_manifest(settings: EmbeddingSettings) -> HeadManifest | None:
+    path = Path(settings.weights)
+    return read_head_manifest(path) if path.is_file() else None
+
+
+def _headed_spec(settings: EmbeddingSettings, manifest: HeadManifest) -> EmbeddingSpec:
+    _require_same(settings, manifest, manifest.pooling)
+    return EmbeddingSpec(
+        model=manifest.model,
+        weights=settings.weights,
+        weights_sha256=file_sha256(Path(settings.weights)),
+        input_size=manifest.input_size,
+        resize=manifest.resize,
+        dimension=manifest.dimension,
+        pooling=manifest.pooling,
+    )
+
+
+def _require_same(
+    settings: EmbeddingSettings, manifest: Manifest | HeadManifest, pooling: Pooling
+) -> None:
+    """Checks that the settings are those that a file was made for.
+
+    Raises:
+        WeightsError: they are not.
+    """
+    for key, received, made_for in (
+        ("model", settings.model, manifest.model),
+        ("input_size", settings.input_size, manifest.input_size),
+        ("resize", settings.resize, manifest.resize),
+        ("pooling", settings.pooling, pooling),
+    ):
+        if received not in (made_for, "auto"):
+            raise WeightsError(
+                f"embedding.{key}: received {received}, but {settings.weights} was made for"
+                f" {made_for}; set it to {made_for}, or create the file again"
+            )
+
+
 def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) -> Embedder:
     """Loads the model of a spec; see `indexer.embedding.load_embedder`."""
     from indexer.embedding.engine import resolve_engine
+    from indexer.embedding.headed import HeadedEmbedder
     from indexer.embedding.precision import check_int8, resolve_precision
     from indexer.embedding.quantised import load_quantised
-    from indexer.embedding.weights import load_weights
+    from indexer.embedding.weights import load_head, load_weights
 
     engine = resolve_engine(settings.engine, spec)
     precision = resolve_precision(settings.precision)
+    head = load_head(spec)
+    base = spec if head is None else replace(spec, dimension=len(head.kernel))
     input_max = None
     if spec.numeric_class == "int8":
         check_int8()
@@ -119,10 +158,12 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     if engine == "openvino":
         from indexer.embedding.openvino_engine import OpenVinoEmbedder
 
-        return OpenVinoEmbedder(spec, weights, precision, threads, input_max)
-    from indexer.embedding.tensorflow_engine import TensorFlowEmbedder
+        embedder: Embedder = OpenVinoEmbedder(base, weights, precision, threads, input_max)
+    else:
+        from indexer.embedding.tensorflow_engine import TensorFlowEmbedder
 
-    return TensorFlowEmbedder(spec, weights, precision, threads)
+        embedder = TensorFlowEmbedder(base, weights, precision, threads)
+    return embedder if head is None else HeadedEmbedder(embedder, head)
 
 
 def _custom_sha256(path: Path, keras_file: KerasFile) -> str:

@@ -78,8 +78,8 @@ def test_the_spec_is_that_of_the_manifest_with_a_fingerprint_of_its_own(file: Pa
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"input_size": 64}, r"input_size: received 64, but .*own\.int8 was calibrated for 32"),
-        ({"resize": "letterbox"}, r"resize: received letterbox, .* calibrated for bilinear"),
+        ({"input_size": 64}, r"input_size: received 64, but .*own\.int8 was made for 32"),
+        ({"resize": "letterbox"}, r"resize: received letterbox, .* made for bilinear"),
     ],
 )
 def test_settings_that_contradict_the_manifest_are_refused(

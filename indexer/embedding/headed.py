@@ -1,0 +1,31 @@
+"""A model whose vectors go through a linear layer."""
+
+from dataclasses import replace
+
+from indexer.arrays import Vectors
+from indexer.embedding.base import Embedder, Maps, Photos
+from indexer.embedding.head import Head
+
+
+class HeadedEmbedder(Embedder):
+    """Maps the vectors of another embedder and normalises them again.
+
+    Args:
+        embedder: the model up to the pooling.
+        head: the linear layer.
+    """
+
+    def __init__(self, embedder: Embedder, head: Head) -> None:
+        self.spec = replace(embedder.spec, dimension=len(head.bias))
+        self.runs_on = embedder.runs_on
+        self.cells = embedder.cells
+        self.head = head
+        self._embedder = embedder
+
+    def embed_batch(self, images: Photos) -> Vectors:
+        """Embeds prepared photos; see `Embedder`."""
+        return self.projected(self._embedder.embed_batch(images))
+
+    def activations(self, images: Photos) -> Maps:
+        """Computes the last feature maps; see `Embedder`."""
+        return self._embedder.activations(images)
