@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,9 @@ from indexer.search import Answer, Searcher, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FakeEmbedder
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 SLOW = (ROOT / "tests/campaigns", ROOT / "tests/service/static")
@@ -72,6 +76,18 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set IMAGE_SEARCH_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real browser for all tests of a process."""
+    from tests.browser import find_chromium, launched  # Playwright, which few tests need
+
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on PATH")
+    with launched(executable) as browser:
+        yield browser
 
 
 def png(colour: object, size: tuple[int, int] = (32, 32)) -> bytes:

@@ -1,22 +1,18 @@
 """The worst failures, as pictures."""
 
-import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.errors import ImageError
 from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.tasks import Photos, SameLabel
-from indexer.images import ImageLimits, crop, decode
+from indexer.images import ImageLimits
+from indexer.pages import thumbnail
 
 MAX_FAILURES = 12
 MAX_RESULTS = 4  # of each
-_SIDE = 120  # pixels
-_QUALITY = 70  # of JPEG: about 4 KB for each picture
 
 
 @dataclass(frozen=True)
@@ -134,13 +130,5 @@ class _Album:
 
     def _thumbnail(self, photos: Photos, place: int) -> str:
         box = photos.boxes[place]
-        try:
-            data = self._read(photos.locations[place])
-            image = decode(data, self._limits, None if box else 2 * _SIDE)
-        except ImageError:
-            return ""
-        image = crop(image, box) if box else image
-        image.thumbnail((_SIDE, _SIDE))
-        file = BytesIO()
-        image.save(file, "JPEG", quality=_QUALITY)
-        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+        location = photos.locations[place]
+        return thumbnail(lambda: self._read(location), self._limits, box)

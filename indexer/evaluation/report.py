@@ -1,15 +1,8 @@
-"""An evaluation as one HTML file: no scripts, nothing from other servers.
+"""An evaluation as one HTML file."""
 
-Its content security policy admits only its own style sheet and pictures; the template escapes all
-text.
-"""
-
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from indexer.evaluation.comparison import Verdict
@@ -20,8 +13,9 @@ from indexer.evaluation.plots import class_chart, interval_chart, threshold_char
 from indexer.evaluation.preparing import Model
 from indexer.evaluation.threshold import curve
 from indexer.images import ImageLimits
+from indexer.pages import render_page
 
-_FOLDER = Path(__file__).parent
+_TEMPLATE = Path(__file__).with_name("report.html")
 _MAX_CLASSES = 30
 _MAX_CURVES = 4
 _LOST = "The queries that lost most nDCG against the first result."
@@ -50,25 +44,16 @@ def render(
     """
     first = evaluation.results[0]
     shown, before = (evaluation.results[1], first) if verdict else (first, None)
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
     classes = shown.classes[:_MAX_CLASSES]
     thresholds = [result for result in evaluation.results if result.threshold][:_MAX_CURVES]
-    return environment.get_template("report.html").render(
+    return render_page(
+        _TEMPLATE,
         scope=scope,
         evaluation=evaluation,
         verdict=verdict,
         models=models,
         failures=failures(evaluation, shown, before, read, limits),
         failure_rule=_LOST if before else _WRONG,
-        style=Markup(style),  # noqa: S704 - a file of this package
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         metrics=evaluation.main_metrics,
         metric_charts=_metric_charts(evaluation),
         differences=_difference_charts(evaluation),

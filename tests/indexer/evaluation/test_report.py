@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from playwright.sync_api import Browser
 
 from indexer.evaluation.comparison import compare
 from indexer.evaluation.document import Scope
@@ -17,8 +17,8 @@ from indexer.evaluation.preparing import Model, prepare_labels
 from indexer.evaluation.report import render
 from indexer.feeds import read_feed
 from indexer.images import ImageLimits
+from tests.browser import require_accessible
 from tests.fakes import FakeEmbedder, PoolingEmbedder
-from tests.service.static.chromium import find_chromium, launched
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -73,22 +73,16 @@ def test_the_pictures_are_few_and_small(report: str) -> None:
     assert max(map(len, pictures)) < 20_000
 
 
-def test_axe_finds_no_fault_by_day_and_by_night(report: str, tmp_path: Path) -> None:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium on PATH")
+def test_axe_finds_no_fault_by_day_by_night_and_on_a_phone(
+    report: str, tmp_path: Path, browser: Browser
+) -> None:
     path = tmp_path / "report.html"
     path.write_text(report)
-    with launched(executable) as browser:
-        page = browser.new_page()
-        faults: list[str] = []
-        page.on("console", lambda message: faults.append(message.text))
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.goto(path.as_uri())
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("getComputedStyle(document.body).maxWidth") == "1080px"
-        page.set_viewport_size({"width": 360, "height": 740})
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        assert faults == []
+    page = browser.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.goto(path.as_uri())
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") == "1080px"
+    require_accessible(page)
+    assert faults == []
+    page.close()

@@ -1,49 +1,23 @@
-"""A real browser for the tests of the search page, and the gestures of its users."""
+"""The gestures of the users of the search page."""
 
 import base64
 import io
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # An explanation of a result.
 HEAT = {
     "score": 0.9,
     "query": {"image_url": "/static/icon.svg", "box": [0, 0, 0.5, 1], "rows": [[0, 1], [0.5, 0]]},
     "result": {"image_url": "/static/icon.svg", "box": None, "rows": [[1, 0], [0, 0.2]]},
 }
-
-
-def find_chromium() -> str | None:
-    """The path of a Chromium on PATH, None if there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
-
-
-@contextmanager
-def launched(executable: str) -> Iterator[Browser]:
-    """A headless browser, closed at the end."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def png(colour: str) -> bytes:

@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.service.static.chromium import find_chromium, launched, png
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium on PATH")
-    with launched(executable) as browser:
-        yield browser
+from tests.service.static.chromium import png
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser import require_accessible
 from tests.service.static.chromium import (
     HEAT,
     answer,
@@ -19,7 +19,6 @@ from tests.service.static.chromium import (
     results,
 )
 
-AXE = Axe()
 FACETS = {
     "color": [{"value": f"colour {number}", "count": number} for number in range(9, 0, -1)],
     "in_stock": [{"value": True, "count": 3}],
@@ -145,18 +144,7 @@ def test_axe_finds_no_fault_by_day_by_night_and_on_a_phone(
     able: Page, photo: Path, state: Callable[[Page, Path], None]
 ) -> None:
     state(able, photo)
-    require_no_fault(able, {"rules": {"target-size": {"enabled": True}}})
-    able.emulate_media(color_scheme="dark")
-    require_no_fault(able, {"runOnly": ["color-contrast"]})
-    able.set_viewport_size({"width": 360, "height": 740})
-    able.emulate_media(color_scheme="light")
-    require_no_fault(able, {"runOnly": ["color-contrast", "target-size"]})
-    assert able.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-
-
-def require_no_fault(page: Page, options: dict[str, object]) -> None:
-    faults = AXE.run(page, options=options)
-    assert faults.violations_count == 0, faults.generate_report()
+    require_accessible(able)
 
 
 def test_the_first_tab_leads_to_the_results(page: Page) -> None:

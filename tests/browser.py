@@ -1,0 +1,56 @@
+"""A real browser for tests of pages, and the check that axe-core makes of them.
+
+The fixture `browser` in tests/conftest.py opens one for all tests of a process.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium on PATH, None if there is none."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def launched(executable: str) -> Iterator[Browser]:
+    """A headless browser, closed at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def require_accessible(page: Page) -> None:
+    """Fails if axe-core finds a fault by day, by night or on a phone, or if a phone has to scroll.
+
+    The page must be open in the state to check.
+    """
+    page.emulate_media(color_scheme="light")
+    _require_no_fault(page, {"rules": {"target-size": {"enabled": True}}})
+    page.emulate_media(color_scheme="dark")
+    _require_no_fault(page, {"runOnly": ["color-contrast"]})
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme="light")
+    _require_no_fault(page, {"runOnly": ["color-contrast", "target-size"]})
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def _require_no_fault(page: Page, options: dict[str, object]) -> None:
+    faults = Axe().run(page, options=options)
+    assert faults.violations_count == 0, faults.generate_report()
