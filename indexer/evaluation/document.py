@@ -10,6 +10,7 @@ from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.preparing import Model, Prepared
 
 _DIGITS = 4
+_FEW = 30  # queries; the bootstrap of fewer misses rare failures altogether
 _NAMED = 10  # ids or labels in a sentence
 
 
@@ -83,6 +84,8 @@ class Scope:
             f"{self.queries:,} query photos, {self.products:,} products with {self.photos:,} photos"
             f" from {self.source}; judged by {self.judged_by}"
         )
+        if self.queries < _FEW:
+            yield f"fewer than {_FEW} queries: the intervals are too narrow, do not rely on them"
         if self.candidates > self.queries + self.unanswerable:
             yield f"queries: a random sample of {self.candidates:,} photos"
         counted = {

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -13,7 +13,7 @@ from indexer.errors import ImageSearchError
 from indexer.evaluation.metrics import Flags
 from indexer.evaluation.tasks import Photos
 from indexer.feeds import FeedRow, Rejection
-from indexer.store import Attributes, AttributeValue, Image, Product, Reader
+from indexer.store import Attributes, AttributeValue, Image, Reader
 
 _BATCH = 500
 _SHOWN = 20
@@ -74,15 +74,16 @@ def labelled_collection(
     Raises:
         LabelsError: no product has the attribute.
     """
-    products: list[Product] = []
-    for batch in batched(reader.product_ids(), _BATCH):
-        found = reader.products(batch)
-        products += [found[product_id] for product_id in batch]
-    images = [[_Photo(locate(i), i.content_hash, i.image_id) for i in p.images] for p in products]
-    return _labelled(
-        label,
-        ((p.product_id, p.attributes, i) for p, i in zip(products, images, strict=True)),
-    )
+
+    def products() -> Iterator[_Row]:
+        for batch in batched(reader.product_ids(), _BATCH):
+            found = reader.products(batch)
+            for product_id in batch:
+                of_product = found[product_id].images
+                photos = [_Photo(locate(i), i.content_hash, i.image_id) for i in of_product]
+                yield product_id, found[product_id].attributes, photos
+
+    return _labelled(label, products())
 
 
 def labelled_feed(
@@ -100,7 +101,10 @@ def labelled_feed(
     good: list[FeedRow] = []
     rejected: list[Rejection] = []
     for row in rows:
-        (good if isinstance(row, FeedRow) else rejected).append(row)  # type: ignore[arg-type]
+        if isinstance(row, FeedRow):
+            good.append(row)
+        else:
+            rejected.append(row)
     good.sort(key=lambda row: row.product_id)
     products = ((r.product_id, r.attributes, [_Photo(i.location) for i in r.images]) for r in good)
     labelled = _labelled(label, products)
@@ -109,10 +113,13 @@ def labelled_feed(
 
 def vectors_of(reader: Reader, image_ids: Ids) -> Vectors:
     """Returns the stored vectors of images, in this order: (n, dimension)."""
-    found = list(reader.all_vectors())
-    ids = np.concatenate([chunk for chunk, _ in found])
-    places = np.searchsorted(ids, image_ids)
-    return np.concatenate([vectors for _, vectors in found])[places]
+    vectors = np.empty((len(image_ids), reader.dimension or 0), np.float32)
+    order = np.argsort(image_ids)
+    for ids, chunk in reader.all_vectors():
+        first, end = np.searchsorted(image_ids, [ids[0], ids[-1] + 1], sorter=order)
+        places = order[first:end]
+        vectors[places] = chunk[np.searchsorted(ids, image_ids[places])]
+    return vectors
 
 
 def common(first: Labelled, second: Labelled) -> tuple[Ids, Ids]:
@@ -136,9 +143,10 @@ class _Photo:
     image_id: int = 0
 
 
-def _labelled(
-    label: str | None, products: Iterable[tuple[str, Attributes, list[_Photo]]]
-) -> Labelled:
+_Row = tuple[str, Attributes, list[_Photo]]
+
+
+def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
     names: dict[str, str] = {}  # as compared -> as first written
     ids: list[str] = []
     labels: list[str] = []
