@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from indexer.errors import ImageSearchError
 from indexer.files import write_atomically, writer_lock
 
-Scope = Literal["search", "events", "metrics", "admin"]
+Scope = Literal["search", "events", "rate", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _FILE = "keys.json"  # not a valid collection name

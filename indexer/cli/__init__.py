@@ -7,6 +7,7 @@ from indexer.cli.evaluate import evaluate
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.neighbours import neighbours
+from indexer.cli.ratings import ratings
 from indexer.cli.read import search, status
 from indexer.cli.report import report
 from indexer.cli.snapshots import snapshot
@@ -31,6 +32,7 @@ for command in (
     snapshot,
     keys,
     report,
+    ratings,
     evaluate,
     calibrate,
     whiten,

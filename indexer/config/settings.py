@@ -331,6 +331,18 @@ class EventsSettings(Section):
     )
 
 
+class RatingsSettings(Section):
+    """Judgements of the rating page."""
+
+    max_mib: int = Field(
+        256,
+        ge=1,
+        le=1_048_576,
+        description="Maximum size in MiB of the file of judgements (about 100 bytes each). When it"
+        " is full, new ones are refused; none is ever deleted.",
+    )
+
+
 class CollectionSettings(Section):
     """Overrides for one collection; other settings come from the sections above."""
 
@@ -354,6 +366,7 @@ class Settings(Section):
     service: ServiceSettings = ServiceSettings()
     access: AccessSettings = AccessSettings()
     events: EventsSettings = EventsSettings()
+    ratings: RatingsSettings = RatingsSettings()
     collections: dict[CollectionName, CollectionSettings] = Field(
         default_factory=dict,
         description="Further collections by name; `default` always exists.",

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from indexer.errors import ImageSearchError
-from indexer.events.store import EventsError, events_error
+from indexer.events.store import FAILURES, EventsError
 from indexer.files import sync
 
 _FILE = "events.key"  # not a valid collection name
@@ -72,7 +72,7 @@ class QueryIds:
             self._create()
             return self._current()
         except OSError as error:
-            raise events_error(self._path, error) from error
+            raise FAILURES.of(self._path, error) from error
 
     def _current(self) -> bytes:
         status = self._path.stat()

@@ -7,24 +7,18 @@ oldest rows are on the same pages, and deleting them frees whole pages.
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, get_args
 
-from indexer.errors import CatalogError, DiskFullError, ImageSearchError, ReadOnlyError
-from indexer.files import storage_error
-from indexer.sqlite.faults import named
-from indexer.sqlite.wal import set_wal
+from indexer.errors import DiskFullError, ImageSearchError, ReadOnlyError
+from indexer.sqlite.database import MIB, Database, Failures, used_bytes
 
 Action = Literal["click", "cart", "purchase", "dismiss"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 _FILE = "events.db"  # not a valid collection name
-_BUSY_TIMEOUT_S = 10.0
-MIB = 1024 * 1024
 # A page has at most 200 results, and an event has one of four actions.
 _MAX_EVENTS = 200 * len(ACTIONS)  # of one query
 # Rows to delete per statement when the file is full: more than a transaction adds, but few
@@ -83,17 +77,7 @@ class EventsReadOnlyError(ReadOnlyError, EventsError):
     """The disk is read-only."""
 
 
-def events_error(path: Path, error: OSError | sqlite3.Error) -> EventsError:
-    """What an error of the system means for the file of events, or of their key."""
-    told = storage_error("", error) if isinstance(error, OSError) else named(path, error)
-    kind = _KINDS.get(type(told), EventsError)
-    return kind(f"{path}: {getattr(error, 'strerror', None) or error}")
-
-
-_KINDS: dict[type[CatalogError], type[EventsError]] = {
-    DiskFullError: EventsDiskFullError,
-    ReadOnlyError: EventsReadOnlyError,
-}
+FAILURES = Failures(EventsError, EventsDiskFullError, EventsReadOnlyError)
 
 
 @dataclass(frozen=True)
@@ -137,11 +121,13 @@ class EventStore:
     """
 
     def __init__(self, data_dir: Path, max_mib: int | None = None) -> None:
-        self.path = data_dir / _FILE
+        self._database = Database(data_dir / _FILE, _SCHEMA, FAILURES)
         self._max_bytes = math.inf if max_mib is None else max_mib * MIB
-        self._lock = Lock()
-        self._db: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None  # identity of the open file
+
+    @property
+    def path(self) -> Path:
+        """Path of the file."""
+        return self._database.path
 
     def add_queries(self, queries: Iterable[Query]) -> None:
         """Stores queries."""
@@ -158,7 +144,7 @@ class EventStore:
             )
             for query in queries
         ]
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._make_room(db)
 
@@ -170,7 +156,7 @@ class EventStore:
         rows = [
             (event.query_id, event.product_id, event.action, at, _MAX_EVENTS) for event in events
         ]
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.executemany(_ADD_EVENT, rows)
             self._make_room(db)
 
@@ -178,79 +164,30 @@ class EventStore:
         """Deletes rows from before a time, and then the oldest rows until the file is not full."""
         if not self.path.is_file():
             return
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             db.execute("DELETE FROM queries WHERE at < ?", (before,))
             db.execute("DELETE FROM events WHERE at < ?", (before,))
         fits = False
         while not fits:
-            with self._transaction() as db:
+            with self._database.transaction() as db:
                 fits = self._make_room(db)
 
     def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Runs a SELECT and returns its rows; none if nothing was ever stored."""
-        if self._db is None and not self.path.is_file():
-            return []
-        with self._transaction() as db:
-            return db.execute(statement, values).fetchall()
+        return self._database.select(statement, *values)
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
-            if self._db:
-                self._db.close()
-                self._db = None
+        self._database.close()
 
     def _make_room(self, db: sqlite3.Connection) -> bool:
         """Deletes the oldest rows while the file is full; returns whether it fits then."""
         for _ in range(_MAX_ROUNDS):
-            if _used_bytes(db) <= self._max_bytes:
+            if used_bytes(db) <= self._max_bytes:
                 return True
             ages = {table: _oldest(db, table) for table in _DELETE_OLDEST}
             db.execute(_DELETE_OLDEST[min(ages, key=ages.__getitem__)], (_DELETED_AT_ONCE,))
         return False
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._db is not None and self._identity() != self._file:
-                    self._db.close()  # the data folder was moved or replaced
-                    self._db = None
-                if self._db is None:
-                    self._db = self._opened()
-                    self._file = self._identity()
-                with self._db:  # commits, or rolls back
-                    yield self._db
-            except (OSError, sqlite3.Error) as error:
-                raise events_error(self.path, error) from error
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
-
-    def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
-        try:
-            set_wal(connection, _BUSY_TIMEOUT_S)
-            connection.execute("PRAGMA synchronous = FULL")
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _used_bytes(db: sqlite3.Connection) -> int:
-    """Returns the size of the file without its free pages."""
-    pages, free, size = (
-        db.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _oldest(db: sqlite3.Connection, table: str) -> float:
