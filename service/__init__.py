@@ -26,6 +26,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     from service import access
     from service.api.events import register as register_events
     from service.api.pages import BLUEPRINTS
+    from service.api.ratings import register as register_ratings
     from service.engine.collections import SearchService
     from service.http import counting, encodings, forms, headers, heads, logs, problems, routing
     from service.server.incoming import max_body_bytes
@@ -44,6 +45,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     logs.register(app)
     counting.register(app)
     register_events(app, settings)
+    register_ratings(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     counting.start_at_0(app)

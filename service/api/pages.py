@@ -1,4 +1,4 @@
-"""The search page and the OpenAPI document."""
+"""The search page, the rating page and the OpenAPI document."""
 
 from flask import Response, current_app, jsonify
 
@@ -9,6 +9,7 @@ from service.api.events import blueprint as events
 from service.api.explain import blueprint as explain
 from service.api.images import blueprint as images
 from service.api.products import blueprint as products
+from service.api.ratings import blueprint as ratings
 from service.api.search import blueprint as search
 from service.api.status import blueprint as status
 from service.http import openapi
@@ -16,7 +17,18 @@ from service.http.descriptions import Description, Json, json_answer
 
 blueprint = ScopedBlueprint("pages", __name__)
 
-BLUEPRINTS = (search, batch, explain, products, changes, images, events, status, blueprint)
+BLUEPRINTS = (
+    search,
+    batch,
+    explain,
+    products,
+    changes,
+    images,
+    events,
+    ratings,
+    status,
+    blueprint,
+)
 
 
 def document() -> Json:
@@ -28,6 +40,12 @@ def document() -> Json:
 def page() -> Response:
     """The search page."""
     return current_app.send_static_file("index.html")
+
+
+@blueprint.get("/rate", scope=None)
+def rating_page() -> Response:
+    """The rating page."""
+    return current_app.send_static_file("rate.html")
 
 
 @blueprint.get(

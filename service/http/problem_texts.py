@@ -6,7 +6,7 @@ original in the log and `/readyz`.
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
-from indexer.events import EventsError
+from indexer.events import EventsError, RatingsError, RatingsFullError
 
 # The title of a kind of problem (RFC 9457, 3.1.3), by code. For other codes, the code itself in
 # words.
@@ -51,6 +51,8 @@ _DETAILS: dict[type[ImageSearchError], str] = {
     domain.CatalogMissingError: "the catalogue is not there now; try again later",
     domain.LockedError: "another process is writing to this collection; try again later",
     EventsError: "events cannot be stored now; try again later",
+    RatingsError: "ratings cannot be stored or read now; try again later",
+    RatingsFullError: f"the file of ratings has its maximum size; {_ASK}",
 }
 
 

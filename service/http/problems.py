@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from indexer import errors as domain
 from indexer.errors import ImageSearchError
-from indexer.events import EventsError, UnknownQueryError
+from indexer.events import EventsError, RatingsError, RatingsFullError, UnknownQueryError
 from service.engine.metrics import STORAGE_FAILURES
 from service.errors import (
     RETRY_AFTER_S,
@@ -68,6 +68,8 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     UnknownImageError: HTTPStatus.NOT_FOUND,
     EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnknownQueryError: HTTPStatus.NOT_FOUND,
+    RatingsError: HTTPStatus.SERVICE_UNAVAILABLE,
+    RatingsFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
@@ -75,7 +77,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
 }
 
 # Errors that are logged at any status, because only operators can correct them.
-_OURS = (EventsError, domain.StorageError)
+_OURS = (EventsError, RatingsError, domain.StorageError)
 # Those of them that are counted separately.
 _REASONS = (domain.DiskFullError.code, domain.ReadOnlyError.code)
 

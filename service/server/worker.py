@@ -31,7 +31,7 @@ from service.server.memory import Memory
 Job = Callable[[Connection, Exchange], bool]
 Then = Callable[[Connection, Exchange, bool], None]
 
-_PHOTO = re.compile(r"/v1/(?:search|explain)\b")
+_PHOTO = re.compile(r"/v1/(?:search|explain|ratings/candidates)\b")
 _PROBES = {"/healthz", "/readyz", "/metrics"}
 # Memory for the bodies of photo searches, and for those of all other requests.
 _PHOTO_BODIES = 96 * MIB

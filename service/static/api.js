@@ -1,34 +1,7 @@
-// The service's HTTP interface; the only module that fetches.
+// The endpoints of the service that the search page uses.
 
+import { formOf, postJson, request } from "./http.js";
 import { documentOf, parametersOf } from "./search.js";
-
-const KEY = "api-key"; // in sessionStorage: deleted when the tab is closed
-
-/** An error of the service or the connection, with a message for people. */
-export class Problem extends Error {
-  constructor({ title, detail = "", status = 0, code = "", retryAfter = 0 }) {
-    super(detail || title);
-    Object.assign(this, { title, detail, status, code, retryAfter });
-  }
-
-  /** Whether the same request may succeed later. */
-  get passing() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
-  }
-
-  /** Whether the request needs a key or another one. */
-  get wantsKey() {
-    return this.status === 401 || this.status === 403;
-  }
-}
-
-export function keepKey(key) {
-  sessionStorage.setItem(KEY, key);
-}
-
-export function hasKey() {
-  return sessionStorage.getItem(KEY) !== null;
-}
 
 /** Requests one page of products similar to the search's photo or product. */
 export function search(query, signal) {
@@ -89,64 +62,4 @@ export async function getAbilities() {
     findsBox: JSON.stringify(described("box") ?? "").includes("auto"),
     explain: Boolean(paths["/v1/explain"]),
   };
-}
-
-/** Requests the readiness document, also while the service is not ready. */
-export async function getReadiness() {
-  const response = await reach("readyz", { cache: "no-store" });
-  const document = await json(response);
-  if (!document?.status) throw problemOf(response, document);
-  return { ...document, ready: response.ok };
-}
-
-function formOf(photo, pairs) {
-  const form = new FormData();
-  form.append("image", photo);
-  for (const [name, value] of pairs) form.append(name, value);
-  return form;
-}
-
-function postJson(path, document, signal) {
-  const headers = { "Content-Type": "application/json" };
-  return request(path, { method: "POST", body: JSON.stringify(document), headers, signal });
-}
-
-async function request(path, options) {
-  const response = await reach(path, options);
-  const document = await json(response);
-  if (!response.ok || document === null) throw problemOf(response, document);
-  return document;
-}
-
-async function reach(path, options) {
-  const key = sessionStorage.getItem(KEY);
-  const headers = { ...options?.headers, ...(key && { Authorization: `Bearer ${key}` }) };
-  try {
-    return await fetch(path, { ...options, headers });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem({
-      title: "The service cannot be reached",
-      detail: "It did not respond. Check the connection, then try again.",
-    });
-  }
-}
-
-async function json(response) {
-  try {
-    return await response.json();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    return null;
-  }
-}
-
-function problemOf(response, document) {
-  return new Problem({
-    title: document?.title || "Unexpected response from the service",
-    detail: document?.detail || `HTTP status ${response.status}.`,
-    status: response.status,
-    code: document?.code,
-    retryAfter: Number(response.headers.get("Retry-After")) || 0,
-  });
 }

@@ -1,6 +1,7 @@
 // A search as a curl command, for developers.
 
-import { fitsPath, hasKey, similarUrl } from "./api.js";
+import { fitsPath, similarUrl } from "./api.js";
+import { hasKey } from "./http.js";
 import { documentOf, parametersOf } from "./search.js";
 
 const dialog = document.getElementById("curl");

@@ -1,13 +1,14 @@
 // Shows errors, with a retry button or a field for a key. The text is the service's, except where
 // that is about HTTP requests.
 
-import { hasKey, keepKey } from "./api.js";
+import { hasKey, keepKey } from "./http.js";
 
 const box = document.getElementById("problem");
 const form = document.getElementById("key-form");
 const again = box.querySelector("button");
 const part = (selector) => box.querySelector(selector);
-// Labels of parameters on this page.
+const DOING = document.body.dataset.doing; // what this page is for
+// Labels of parameters on the pages.
 const FIELDS = {
   filter: "Condition",
   boost: "Boost",
@@ -17,6 +18,7 @@ const FIELDS = {
   limit: "Results per page",
   box: "Crop",
   product_id: "Product id",
+  rater: "Name or initials",
 };
 let timer = 0;
 let retry = null;
@@ -50,8 +52,8 @@ export function wordsOf(problem) {
 
 function keyWordsOf({ status }) {
   if (status === 403) {
-    const detail = "Enter a key that allows searching, or ask the operator of this service for one.";
-    return { title: "This API key does not allow searching", detail };
+    const detail = `Enter a key that allows ${DOING}, or ask the operator of this service for one.`;
+    return { title: `This API key does not allow ${DOING}`, detail };
   }
   if (!hasKey()) {
     const detail = "Enter your API key below. If you have none, ask the operator of this service for one.";

@@ -1,14 +1,14 @@
 // The collections of the service, and waiting until they can be searched.
 
-import { getReadiness } from "./api.js";
 import { showNotice } from "./view.js";
-
-const RETRY_MS = 1000;
+import { untilReady } from "./waiting.js";
 
 let collections = [];
 
 /** Resolves when no collection is starting any more; shows a notice meanwhile. */
-export const ready = untilReady();
+export const ready = untilReady(showNotice).then((found) => {
+  collections = found;
+});
 
 export function names() {
   return collections.map(({ name }) => name);
@@ -40,26 +40,4 @@ export function noticeOf(collection) {
     return "This collection uses untrained weights, for trials only: its results do not reflect similarity.";
   }
   return "";
-}
-
-async function untilReady() {
-  for (;;) {
-    const readiness = await getReadiness().catch((problem) => problem);
-    if (settled(readiness)) {
-      collections = readiness.collections;
-      return;
-    }
-    showNotice(waitingFor(readiness));
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-  }
-}
-
-/** Whether no collection is starting; failed ones do not delay the others. */
-function settled({ ready: all, collections: states = [] }) {
-  return all || (states.length > 0 && states.every(({ status }) => status !== "starting"));
-}
-
-function waitingFor({ status, title }) {
-  if (status === "starting") return "The service is starting. This takes a few seconds…";
-  return `${title ?? `The service is not ready (${status})`}. Retrying…`;
 }

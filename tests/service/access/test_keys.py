@@ -56,6 +56,11 @@ SCOPES = {
         "GET /v1/products/<product_id:product_id>/similar",
     },
     "events": {"POST /v1/events"},
+    "rate": {
+        "GET /v1/ratings/queries",
+        "POST /v1/ratings/candidates",
+        "POST /v1/ratings",
+    },
     "metrics": {"GET /metrics"},
     "admin": {
         "PUT /v1/products/<product_id:product_id>",
@@ -65,6 +70,7 @@ SCOPES = {
     },
     "none": {
         "GET /",
+        "GET /rate",
         "GET /healthz",
         "GET /readyz",
         "GET /openapi.json",

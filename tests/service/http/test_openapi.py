@@ -11,8 +11,8 @@ from service.api.pages import document
 from service.api.search import JsonQuery, Parameters
 from tests.service.contract import template_of
 
-# The search page and its files are no part of the interface for programs.
-PAGE = {"static", "pages.page"}
+# The pages and their files are no part of the interface for programs.
+PAGE = {"static", "pages.page", "pages.rating_page"}
 
 
 @pytest.fixture
