@@ -78,22 +78,23 @@ def from_collections(app: App, label: str | None, names: Sequence[str]) -> Mater
     """
     stored = [name for name in names if name == CURRENT or not _is_settings(name)] or [CURRENT]
     galleries = {name: _stored(app, name, label) for name in stored}
-    photos = galleries[stored[0]].gallery
-    for each in galleries.values():
+    first, *others = galleries.values()
+    photos = first.gallery
+    for each in others:
         photos = photos.keep(common(photos, each.gallery)[0])
+    if not len(photos.photos):
+        raise LabelsError(f"{' and '.join(stored)} have no photo of the same product in common")
     models = []
     for name in names:
         if name in galleries:
             own = galleries[name]
-            places = common(photos, own.gallery)[1]
-            models.append(own.model(app, name, own.vectors[places]))
+            vectors = own.vectors[common(photos, own.gallery)[1]] if others else own.vectors
+            models.append(own.model(app, name, vectors))
         else:
             models.append(_embedding(app, name))
-    whole = galleries[stored[0]].gallery
-    if not len(photos.photos):
-        raise LabelsError(f"{' and '.join(stored)} have no photo of the same product in common")
     source = " and ".join(f"collection {app.collection}" if n == CURRENT else n for n in stored)
-    return Material(photos, models, source, (), len(whole.photos) - len(photos.photos))
+    left_out = len(first.gallery.photos) - len(photos.photos)
+    return Material(photos, models, source, not_common=left_out)
 
 
 @dataclass(frozen=True)

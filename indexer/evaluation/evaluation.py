@@ -119,12 +119,15 @@ def _result(
     if first is not None:
         changes = {name: each - first.values[name] for name, each in measured.values.items()}
         difference = intervals(changes, groups, seed=seed)
+    labelled = isinstance(task.judgements, SameLabel)
+    # Named products are few, and look-alikes that are not named count as wrong.
+    depth = measured.products.shape[1] if labelled else 1
     return Result(
         vectors,
         distance,
         intervals(measured.values, groups, seed=seed),
         difference,
-        propose(measured) if distance == "cosine" else None,
+        propose(measured, depth) if distance == "cosine" else None,
         by_class(task.judgements, measured) if isinstance(task.judgements, SameLabel) else [],
         measured,
     )

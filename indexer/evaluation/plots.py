@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from indexer.evaluation.bootstrap import Interval
 from indexer.evaluation.classes import ClassResult
-from indexer.evaluation.threshold import Point, Threshold
+from indexer.evaluation.threshold import Threshold
 
 _WIDTH, _LEFT, _RIGHT, _ROW, _AXIS = 720, 240, 64, 24, 26  # pixels
 _HEIGHT = 240  # of a curve
@@ -63,8 +63,9 @@ def class_chart(classes: Sequence[ClassResult]) -> Markup:
     )
 
 
-def threshold_chart(points: Sequence[Point], chosen: Threshold) -> Markup:
+def threshold_chart(chosen: Threshold) -> Markup:
     """Draws the share of right results, and of queries with a result, over the minimum score."""
+    points = chosen.curve
     across = _Scale.round(points[0].score, points[-1].score, _LEFT, _WIDTH - _RIGHT)
     down = _Scale(1, 0, 8, _HEIGHT)
     parts = [

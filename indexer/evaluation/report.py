@@ -11,7 +11,6 @@ from indexer.evaluation.evaluation import Evaluation
 from indexer.evaluation.failures import failures
 from indexer.evaluation.plots import class_chart, interval_chart, threshold_chart
 from indexer.evaluation.preparing import Model
-from indexer.evaluation.threshold import curve
 from indexer.images import ImageLimits
 from indexer.pages import render_page
 
@@ -58,9 +57,7 @@ def render(
         metric_charts=_metric_charts(evaluation),
         differences=_difference_charts(evaluation),
         threshold_charts=[
-            (each, threshold_chart(curve(each.measured), each.threshold))
-            for each in thresholds
-            if each.threshold
+            (each, threshold_chart(each.threshold)) for each in thresholds if each.threshold
         ],
         shown=shown,
         classes=classes,

@@ -13,7 +13,7 @@ from indexer.evaluation.evaluation import evaluate
 from indexer.evaluation.labels import LabelsError
 from indexer.evaluation.measuring import Vectorised, measure
 from indexer.evaluation.tasks import Grades, Photos, SameLabel, Task
-from indexer.evaluation.threshold import curve, propose
+from indexer.evaluation.threshold import propose
 
 RANDOM = np.random.RandomState(5)
 VECTORS = normalised(RANDOM.standard_normal((400, 32)))
@@ -104,15 +104,14 @@ def threshold_task(right: Sequence[bool]) -> tuple[Task, Vectorised]:
 def test_the_minimum_score_is_the_lowest_with_nine_of_ten_right() -> None:
     right = [number < 180 for number in range(400)]
     task, vectors = threshold_task(right)
-    found = propose(measure(task, vectors, "cosine", k=1))
+    found = propose(measure(task, vectors, "cosine", k=1), depth=1)
     assert found.score is not None
     kept = np.cos(np.radians(np.linspace(5, 80, 400))) >= found.score
     assert kept.sum() in (199, 200)  # 180 of them are right
     assert found.right == pytest.approx(180 / kept.sum())
     assert found.answered == pytest.approx(kept.mean())
-    points = curve(measure(task, vectors, "cosine", k=1))
-    assert points[0].answered == 1
-    assert points[-1].right == 1
+    assert found.curve[0].answered == 1
+    assert found.curve[-1].right == 1
 
 
 @pytest.mark.parametrize(
@@ -125,6 +124,6 @@ def test_the_minimum_score_is_the_lowest_with_nine_of_ten_right() -> None:
 )
 def test_a_proposal_that_cannot_be_made_is_explained(right: list[bool], reason: str) -> None:
     task, vectors = threshold_task(right)
-    found = propose(measure(task, vectors, "cosine", k=1))
+    found = propose(measure(task, vectors, "cosine", k=1), depth=1)
     assert found.score is None
     assert reason in found.sentence()
