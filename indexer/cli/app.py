@@ -122,6 +122,10 @@ class App:
     def maintain(self, catalog: Catalog) -> None:
         """Compacts a catalogue and updates its neighbours if enough has changed."""
         compact_when_due(catalog, self.settings.index)
+        self.maintain_neighbours(catalog)
+
+    def maintain_neighbours(self, catalog: Catalog) -> None:
+        """Updates the neighbours of a catalogue if enough has changed."""
         with log.status("updating similar products"):
             update_when_due(catalog)
 

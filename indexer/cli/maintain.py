@@ -46,7 +46,9 @@ def compact(app: App) -> Output:
     with log.status("compacting"):
         with catalog.writer():
             UploadedPhotos(catalog).sweep()
-        return _output(compaction.compact(catalog, app.settings.index))
+        segment = compaction.compact(catalog, app.settings.index)
+    app.maintain_neighbours(catalog)
+    return _output(segment)
 
 
 @click.command()
@@ -74,7 +76,9 @@ def rebuild(app: App, re_embed: bool) -> Output:
             FAILED,
         )
     with log.status("rebuilding"):
-        return _output(compaction.rebuild(catalog, app.settings.index))
+        segment = compaction.rebuild(catalog, app.settings.index)
+    app.maintain_neighbours(catalog)
+    return _output(segment)
 
 
 def _re_embed(app: App, catalog: Catalog) -> Report:

@@ -59,11 +59,11 @@ class Searcher:
         self._hide_out_of_stock = hide_out_of_stock
 
     def warm_up(self) -> None:
-        """Searches by any product, so that the next search finds files and code in memory."""
+        """Searches the index, so that the next search finds files and code in memory."""
         with self.store.reader() as reader:
             first = next(reader.product_ids(), None)
         if first is not None:
-            self.by_product(first, SearchParameters(), include_itself=True)
+            self.by_examples(SearchParameters(more_like=[first]))
 
     def by_vectors(self, vectors: Vectors, parameters: SearchParameters) -> Answer:
         """Finds the products that look most like any of the vectors (n, dimension) of photos.

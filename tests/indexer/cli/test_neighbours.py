@@ -67,8 +67,11 @@ def test_commands_that_change_many_products_update_the_table(
     monkeypatch.setattr(neighbours, "_MAX_CHANGED", 0.2)
     table.run("remove", "p1", "p2")
     assert state(table) == {"k": 5, "seq": 80, "changed_images": 2, "in_use": True}
-    table.run("remove", "p3")
-    assert state(table) == {"k": 5, "seq": 86, "changed_images": 0, "in_use": True}
+    monkeypatch.setattr(neighbours, "_MIN_CHANGES", 2)
+    table.run("compact")
+    assert state(table) == {"k": 5, "seq": 84, "changed_images": 0, "in_use": True}
+    table.run("remove", "p3", "p4")
+    assert state(table) == {"k": 5, "seq": 88, "changed_images": 0, "in_use": True}
 
 
 def test_a_command_that_changes_most_of_the_catalogue_says_what_to_run(
