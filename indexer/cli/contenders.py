@@ -1,9 +1,9 @@
 """What `evaluate` measures: settings, collections and snapshots, as named on the command line."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from indexer.arrays import Vectors
@@ -112,7 +112,6 @@ class _Stored:
         Its `load` raises a FingerprintMismatchError if the settings are not those of the vectors.
         """
 
-        @cache
         def load() -> Embedder:
             spec = resolve_spec(self.settings)
             if spec.fingerprint != self.kind.fingerprint:
@@ -136,7 +135,7 @@ def _embedding(app: App, name: str) -> Model:
         settings = replaced(settings, {key.strip(): value.strip() for key, value in pairs})
     spec = resolve_spec(settings)
     fields = {"weights": spec.weights, **spec.fields}
-    return Model(name, fields, cache(partial(app.load, settings)))
+    return Model(name, fields, partial(app.load, settings))
 
 
 def _stored(app: App, name: str, label: str | None) -> _Stored:
@@ -155,7 +154,8 @@ def _opened(app: App, name: str) -> Iterator[tuple[Catalog, Path, EmbeddingSetti
         yield app.catalog(), app.folder(), app.embedding
     elif name in app.settings.collection_names():
         folder = app.settings.folder_of(name)
-        yield Catalog(folder), folder, app.settings.embedding_of(name)
+        with closing(Catalog(folder)) as catalog:
+            yield catalog, folder, app.settings.embedding_of(name)
     else:
         snapshots = Snapshots(app.settings.snapshots_of(app.collection))
         with opened(snapshots, name) as catalog:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from indexer.arrays import Ids, Vectors, batched
 from indexer.errors import ImageSearchError
-from indexer.evaluation.metrics import Flags
 from indexer.evaluation.tasks import Photos
 from indexer.feeds import FeedRow, Rejection
 from indexer.store import Attributes, AttributeValue, Image, Reader
@@ -44,9 +43,17 @@ class Labelled:
     image_ids: Ids
     unlabelled: int
 
-    def keep(self, kept: Flags | Ids) -> "Labelled":
-        """Returns some of the photos, and the products that have one of them."""
-        photos = self.photos.keep(kept)
+    def keep(self, kept: Ids, content_hashes: Sequence[str] | None = None) -> "Labelled":
+        """Returns some of the photos, and the products that have one of them.
+
+        Args:
+            kept: places of the photos.
+            content_hashes: of all photos, if they were not known yet.
+        """
+        photos = self.photos
+        if content_hashes is not None:
+            photos = replace(photos, content_hashes=content_hashes)
+        photos = photos.keep(kept)
         products, owners = np.unique(photos.owners, return_inverse=True)
         ids = [self.photos.product_ids[product] for product in products.tolist()]
         photos = replace(photos, product_ids=ids, owners=owners)

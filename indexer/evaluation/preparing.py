@@ -1,6 +1,6 @@
 """From photos, judgements and models to a task and its vectors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ class Model:
     Attributes:
         name: as shown.
         fields: that decide its vectors, for the record.
-        load: returns the embedder; takes seconds.
+        load: loads the embedder; takes seconds and memory.
         stored: (photos, dimension), the vectors of the gallery if it has them already.
     """
 
@@ -68,17 +68,20 @@ def prepare_labels(
         seed: of that.
 
     Raises:
-        LabelsError: there are no readable photos of two products.
+        LabelsError: no photo can be read.
     """
-    labelled, vectors, errors = _gallery(labelled, models, embed)
+    embedded = [_embedded(labelled.photos, None, model, embed)[0] for model in models]
+    errors = _errors(embedded)
+    good = _readable(labelled.photos, errors)
+    labelled = labelled.keep(good, embedded[-1].content_hashes)
     rows = _drawn(len(labelled.photos), sample, seed)
     queries = labelled.photos.keep(rows)
     judgements = SameLabel(labelled.names, labelled.labels[queries.owners], labelled.labels)
-    task = Task(labelled.photos, queries, rows, judgements)
     vectorised = [
-        Vectorised(model.name, found, found[rows])
-        for model, found in zip(models, vectors, strict=True)
+        Vectorised(model.name, each.vectors[good], each.vectors[good[rows]])
+        for model, each in zip(models, embedded, strict=True)
     ]
+    task = Task(labelled.photos, queries, rows, judgements)
     return Prepared(task, vectorised, labelled, len(labelled.photos), errors)
 
 
@@ -105,21 +108,18 @@ def prepare_queries(
         LabelsError: no photo of the gallery, or none of the queries can be read.
     """
     drawn = _drawn(len(judged.photos), sample, seed)
-    photos = judged.photos.keep(drawn)
-    gallery, vectors, errors = _gallery(gallery, models, embed)
-    embedded = [embed(photos, model.load()) for model in models]
-    for each in embedded:
-        errors |= each.errors
-    good = np.flatnonzero([location not in errors for location in photos.locations])
-    if not len(good):
-        raise _unreadable(errors)
-    photos = replace(photos, content_hashes=embedded[0].content_hashes).keep(good)
-    grades, unknown = judged.grades_in(gallery.photos.product_ids, drawn[good])
+    queries = judged.photos.keep(drawn)
+    both = [_embedded(gallery.photos, queries, model, embed) for model in models]
+    errors = _errors(each for pair in both for each in pair)
+    good, able = _readable(gallery.photos, errors), _readable(queries, errors)
+    gallery = gallery.keep(good, both[-1][0].content_hashes)
+    queries = replace(queries, content_hashes=both[-1][1].content_hashes).keep(able)
+    grades, unknown = judged.grades_in(gallery.photos.product_ids, drawn[able])
     vectorised = [
-        Vectorised(model.name, found, each.vectors[good])
-        for model, found, each in zip(models, vectors, embedded, strict=True)
+        Vectorised(model.name, found.vectors[good], asked.vectors[able])
+        for model, (found, asked) in zip(models, both, strict=True)
     ]
-    task = Task(gallery.photos, photos, None, grades)
+    task = Task(gallery.photos, queries, None, grades)
     return Prepared(task, vectorised, gallery, len(judged.photos), errors, unknown)
 
 
@@ -127,25 +127,35 @@ def _drawn(number: int, sample: int, seed: int) -> Ids:
     return np.sort(np.random.RandomState(seed).permutation(number)[:sample])
 
 
-def _gallery(
-    gallery: Labelled, models: Sequence[Model], embed: Embed
-) -> tuple[Labelled, list[Vectors], dict[str, str]]:
-    """Returns the readable photos, their vectors by each model, and the errors of the others."""
-    vectors: list[Vectors] = []
-    errors: dict[str, str] = {}
-    for model in models:
-        if model.stored is None:
-            embedded = embed(gallery.photos, model.load())
-            photos = replace(gallery.photos, content_hashes=embedded.content_hashes)
-            gallery = replace(gallery, photos=photos)
-            errors |= embedded.errors
-        vectors.append(embedded.vectors if model.stored is None else model.stored)
-    good: Ids = np.flatnonzero([location not in errors for location in gallery.photos.locations])
+def _embedded(
+    gallery: Photos, queries: Photos | None, model: Model, embed: Embed
+) -> list[Embedded]:
+    """Returns the vectors of the gallery, and of the queries if there are any.
+
+    The model is in memory only meanwhile.
+    """
+    stored = None
+    if model.stored is not None:
+        stored = Embedded(model.stored, list(gallery.content_hashes), {})
+        if queries is None:
+            return [stored]
+    embedder = model.load()
+    found = stored or embed(gallery, embedder)
+    return [found] if queries is None else [found, embed(queries, embedder)]
+
+
+def _errors(embedded: Iterable[Embedded]) -> dict[str, str]:
+    return {at: why for each in embedded for at, why in each.errors.items()}
+
+
+def _readable(photos: Photos, errors: Mapping[str, str]) -> Ids:
+    """Returns the places of the photos that every model could read.
+
+    Raises:
+        LabelsError: there are none.
+    """
+    good = np.flatnonzero([location not in errors for location in photos.locations])
     if not len(good):
-        raise _unreadable(errors)
-    return gallery.keep(good), [each[good] for each in vectors], errors
-
-
-def _unreadable(errors: Mapping[str, str]) -> LabelsError:
-    location, reason = next(iter(errors.items()))
-    return LabelsError(f"no photo can be read; {location}: {reason}")
+        location, reason = next(iter(errors.items()))
+        raise LabelsError(f"no photo can be read; {location}: {reason}")
+    return good

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.evaluation.metrics import Flags, Gains, Scores
+from indexer.evaluation.metrics import Gains, Scores
 from indexer.images import Box
 
 
@@ -33,9 +33,9 @@ class Photos:
     def __len__(self) -> int:
         return len(self.owners)
 
-    def keep(self, kept: Flags | Ids) -> "Photos":
+    def keep(self, kept: Ids) -> "Photos":
         """Returns some of the photos; `product_ids` stays as it is."""
-        places = np.arange(len(self))[kept].tolist()
+        places = kept.tolist()
         return Photos(
             self.product_ids,
             self.owners[kept],
