@@ -85,20 +85,22 @@ class EmbeddingSettings(Section):
 
     model: str = Field(
         "vgg16",
-        description="`vgg16` (512 values), or its dense layers `vgg16-fc1` and `vgg16-fc2` (4096"
-        " values, side 224, not with the fashion weights): docs/models.md.",
+        description="`vgg16`, its dense layers `vgg16-fc1` and `vgg16-fc2`, `vgg19`, `resnet50`,"
+        " `inception_v3`, `densenet121`, `mobilenet_v3_large`, `efficientnet_v2_b0` or"
+        " `convnext_tiny`: docs/models.md.",
     )
     weights: str = Field(
         "fashion",
-        description="`fashion-2` (bundled; clothing and footwear), `fashion` (the newest version,"
-        " now `fashion-2`), `imagenet` (downloaded once; general merchandise), `untrained` (seeded;"
-        " for tests), or the path of a .h5, .keras, .weights.h5, .npz or (from `calibrate`)"
-        " .int8 file.",
+        description="`fashion-2` (bundled, for vgg16; clothing and footwear), `fashion` (the newest"
+        " version, now `fashion-2`), `imagenet` (downloaded once; general merchandise), `untrained`"
+        " (seeded; for tests), or the path of a .h5, .keras, .weights.h5, .npz or (from"
+        " `calibrate`) .int8 file.",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",
         description="Side of the model's square input in pixels."
-        " `auto`: the side that the weights were trained with, 64 for fashion-2, 224 otherwise.",
+        " `auto`: the side that the model was trained with, 64 for fashion-2, 299 for inception_v3,"
+        " 224 otherwise.",
     )
     resize: Literal["bilinear", "nearest", "letterbox"] = Field(
         "bilinear",

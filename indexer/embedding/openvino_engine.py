@@ -1,12 +1,10 @@
 """VGG16 on OpenVINO, built directly from the weight arrays, without a model file."""
 
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from indexer.arrays import Vectors
@@ -18,7 +16,7 @@ from indexer.embedding.base import (
     Photos,
     vectors_of,
 )
-from indexer.embedding.engine import available_cores
+from indexer.embedding.openvino_session import Session
 from indexer.embedding.precision import Precision
 from indexer.embedding.quantised import FIRST, QUANTISED, STEPS, InputMax
 from indexer.embedding.spec import EmbeddingSpec
@@ -60,49 +58,31 @@ class OpenVinoEmbedder(Embedder):
         dense = DENSE_LAYERS[spec.model]
         self.cells = VGG16_CELLS if spec.pooling == "average" and not dense else None
         self._graph = _Graph(weights, dense, input_max or {}, precision)
-        self._options = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
-            "INFERENCE_NUM_THREADS": threads or available_cores(),
-            # With pinning, all worker processes would run on the first cores.
-            "ENABLE_CPU_PINNING": False,
-        }
-        # One inference uses every core: two at once are no faster and take twice the memory.
-        self._lock = Lock()
-        self._requests: dict[Use, ov.InferRequest] = {}
+        self._session = Session(self._model, precision, threads)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
     def embed_batch(self, images: Photos) -> Vectors:
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        (outputs,) = self._run("one" if len(images) == 1 else "many", images)
+        (outputs,) = self._session.run("one" if len(images) == 1 else "many", images)
         return vectors_of(outputs, self.spec)
 
     def activations(self, images: Photos) -> Maps:
         self._check_sides(images)
-        maps: Maps = self._run("maps", images)[0]
+        maps: Maps = self._session.run("maps", images)[0]
         return maps
 
     def input_max(self, images: Photos) -> InputMax:
         """Returns the largest input value of each convolution except the first."""
         self._check(images)
-        found = zip(QUANTISED, self._run("input_max", images), strict=True)
+        found = zip(QUANTISED, self._session.run("input_max", images), strict=True)
         return {layer: float(largest) for layer, largest in found}
 
-    def _run(self, use: Use, images: Photos) -> list[NDArray[np.float32]]:
-        with self._lock:
-            if use not in self._requests:
-                self._requests[use] = self._compile(use)
-            # Inputs and outputs are copied: the next inference overwrites the tensors.
-            results = self._requests[use].infer([np.ascontiguousarray(images)])
-            return [results[number] for number in range(len(results))]
-
-    def _compile(self, use: Use) -> ov.InferRequest:
+    def _model(self, use: Use) -> ov.Model:
         side = -1 if use == "maps" else self.spec.input_size
         # A static batch size makes a single photo 5 % faster.
-        model = self._graph.model(use, [1 if use == "one" else -1, side, side, 3])
-        return ov.Core().compile_model(model, "CPU", self._options).create_infer_request()
+        return self._graph.model(use, [1 if use == "one" else -1, side, side, 3])
 
 
 class _Graph:

@@ -1,9 +1,13 @@
 """Number formats that the processor supports for convolutions."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from PIL import Image
+
+from indexer.embedding.base import Embedder, Photos
 from indexer.errors import UnsupportedPrecisionError
 
 Precision = Literal["float32", "bfloat16"]
@@ -13,6 +17,9 @@ BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 # Without these, sums of 8-bit products overflow 16 bits, and the vectors are wrong.
 INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+# Lowest cosine between the vectors of a photo in float32 and in bfloat16.
+MIN_COSINE = 0.9999
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
@@ -46,6 +53,44 @@ def resolve_precision(
     if requested == "auto":
         return "bfloat16" if able else "float32"
     return requested
+
+
+def faithful(
+    load: Callable[[Precision], Embedder], requested: Literal["auto", "float32", "bfloat16"]
+) -> Embedder:
+    """Loads a model in bfloat16 if its vectors are those of float32, which is compared.
+
+    Vectors of both precisions share a fingerprint.
+
+    Args:
+        load: returns the model in a precision.
+        requested: the setting `embedding.precision`.
+
+    Raises:
+        UnsupportedPrecisionError: bfloat16 is requested, but the processor would emulate it, or
+            the vectors are others.
+    """
+    embedder = load(resolve_precision(requested))
+    if resolve_precision(requested) == "float32":
+        return embedder
+    exact, images = load("float32"), _test_pictures(embedder.spec.input_size)
+    cosine = (embedder.embed_batch(images) * exact.embed_batch(images)).sum(axis=1).min()
+    if cosine >= MIN_COSINE:
+        return embedder
+    if requested == "bfloat16":
+        raise UnsupportedPrecisionError(
+            f"embedding.precision: received bfloat16, but vectors of {embedder.spec.model} have a"
+            f" cosine of only {cosine:.5f} to those in float32; set it to auto or float32"
+        )
+    return exact
+
+
+def _test_pictures(side: int) -> Photos:
+    """Returns pictures of random patches, from coarse to fine: uint8 (n, side, side, 3)."""
+    random = np.random.RandomState(0)
+    cells = (2, 4, 8, 16)
+    patches = (random.randint(0, 256, (each, each, 3)).astype(np.uint8) for each in cells)
+    return np.stack([np.asarray(Image.fromarray(p).resize((side, side))) for p in patches])
 
 
 def check_int8(flags: Set[str] | None = None) -> None:

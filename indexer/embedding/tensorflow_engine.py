@@ -51,7 +51,7 @@ class TensorFlowEmbedder(Embedder):
         self.runs_on = f"tensorflow {precision}"
         dense = DENSE_LAYERS[spec.model]
         self.cells = VGG16_CELLS if spec.pooling == "average" and not dense else None
-        _limit_threads(threads)
+        limit_threads(threads)
         # One inference uses every core: two at once are no faster and take twice the memory.
         self._lock = Lock()
         self._outputs, self._maps = _functions(weights, dense, spec.input_size, precision)
@@ -92,7 +92,12 @@ def last_maps(images: Any, weights: Mapping[str, Any], dtype: Any) -> Any:
     return maps
 
 
-def _limit_threads(threads: int | None) -> None:
+def limit_threads(threads: int | None) -> None:
+    """Limits the cores of TensorFlow, which has one limit per process.
+
+    Raises:
+        RuntimeError: TensorFlow already runs with another number of threads.
+    """
     threading = tf.config.threading
     if threads is not None and threading.get_intra_op_parallelism_threads() != threads:
         threading.set_intra_op_parallelism_threads(threads)

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
-from indexer.embedding.models import vgg16
+from indexer.embedding.models import applications, vgg16
+from indexer.embedding.models.applications import APPLICATIONS
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import ConfigError
 
@@ -34,4 +35,8 @@ def family_of(model: str) -> Family:
     """
     if model in vgg16.MODELS:
         return vgg16
-    raise ConfigError(f"embedding.model: received {model!r}; allowed: {', '.join(vgg16.MODELS)}")
+    if model in APPLICATIONS:
+        return applications
+    raise ConfigError(
+        f"embedding.model: received {model!r}; allowed: {', '.join([*vgg16.MODELS, *APPLICATIONS])}"
+    )
