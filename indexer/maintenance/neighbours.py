@@ -38,8 +38,10 @@ log = logging.getLogger(__name__)
 DEFAULT_K = 50
 # Changed images: from this number, commands that change the catalogue update the table.
 _MIN_CHANGES = 100
-# From this share of all images they leave it to the command `neighbours`, as it takes minutes.
+# Above this share of all images, unless there are few images, they leave it to the command
+# `neighbours`, because it takes minutes.
 _MAX_CHANGED = 0.1
+_FEW_IMAGES = 20_000
 # From this share, a new table is built, because that is faster than an update.
 _REBUILT = 0.25
 _ROWS = 8192
@@ -130,8 +132,9 @@ def update_when_due(catalog: Catalog) -> None:
         if found is None or (found.in_use and found.changed_images < _MIN_CHANGES):
             return
         with catalog.reader() as reader:
-            due = _MAX_CHANGED * reader.counts()[1]
-        if found.is_continued and found.changed_images <= due:
+            _, images = reader.counts()
+        few_changes = found.is_continued and found.changed_images <= _MAX_CHANGED * images
+        if few_changes or images <= _FEW_IMAGES:
             bring_up_to_date(catalog, None, lambda _: None)
         else:
             log.warning("the table of similar products is out of date: run `neighbours`")

@@ -78,8 +78,13 @@ def test_a_command_that_changes_most_of_the_catalogue_says_what_to_run(
     table: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(neighbours, "_MIN_CHANGES", 3)
-    table.run("add", table.feed(colours(40, start=100)))
+    with monkeypatch.context() as large:
+        large.setattr(neighbours, "_FEW_IMAGES", 0)
+        table.run("add", table.feed(colours(40, start=100)))
     assert "out of date: run `neighbours`" in caplog.text
+    assert state(table) == {"k": 5, "seq": 80, "changed_images": 40, "in_use": True}
+    table.run("remove", "p1")
+    assert state(table) == {"k": 5, "seq": 162, "changed_images": 0, "in_use": True}
 
 
 @pytest.mark.parametrize("damaged", [False, True])

@@ -11,8 +11,8 @@ from indexer.arrays import Ids, Scores, Vectors
 from indexer.store.embedded.index import cosines, nearest_rows
 from indexer.store.embedded.neighbours.table import Numbers, Photos
 
-# A product of float32 vectors and their cosine differ by less than this: the rounding of a sum of
-# d products is at most d / 2**24 (3e-5 for 512 values).
+# An inner product in float32 and the exact cosine differ by less than this: the rounding of a sum
+# of d terms is at most d / 2**24 (3e-5 for 512 values).
 TOLERANCE = 1e-4
 # Products per block: 2,000 rows of inner products fill a matrix multiplication.
 _BLOCK = 2_000
@@ -138,7 +138,7 @@ def _fill(
     """Fills in some lists from `count` vectors per image; returns the rows that need more."""
     own = [np.unique(distinct.numbers[photos.of_product(number)]) for number in products[rows]]
     asked = np.unique(np.concatenate(own))
-    nearest, products32 = nearest_rows(distinct.vectors[asked], distinct.vectors, count)
+    nearest, approximate = nearest_rows(distinct.vectors[asked], distinct.vectors, count)
     is_all = count == len(distinct.vectors)
     short = []
     for row, numbers in zip(rows.tolist(), own, strict=True):
@@ -147,7 +147,7 @@ def _fill(
         scores = cosines(distinct.vectors[numbers], distinct.vectors[candidates])
         places, scores = _ranked(*distinct.spread(candidates, scores), photos.owners)
         # Any other vector scores less than the last one found, up to rounding.
-        bound = -np.inf if is_all else products32[at, -1].max() + TOLERANCE
+        bound = -np.inf if is_all else approximate[at, -1].max() + TOLERANCE
         certain = int(np.searchsorted(-scores, -bound))
         if certain < least and not is_all:
             short.append(row)
