@@ -20,6 +20,7 @@ from indexer.maintenance.verify import verify
 from indexer.search import Answer, Searcher, SearchParameters
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
+from indexer.store.embedded.index import Hits, View
 from indexer.store.embedded.neighbours import (
     NeighboursError,
     live,
@@ -173,6 +174,23 @@ def test_a_page_within_the_lists_comes_from_the_table_and_a_later_one_joins_it(s
         sources.append(answer.precomputed)
     assert sources[: K + 1] == [True] * (K + 1)
     assert sources[-1] is False
+
+
+def test_pages_join_although_the_index_misses_a_product(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = rows(shop.searched(NAMES[7], limit=30))
+    search, (_, missed, _) = View.search, whole[2]
+
+    def forgetful(view: View, queries: Vectors, k: int) -> Hits:
+        hits = search(view, queries, k)
+        kept = hits.ids != missed
+        return Hits(hits.ids[kept], hits.scores[kept])
+
+    monkeypatch.setattr(View, "search", forgetful)
+    assert rows(shop.searched(NAMES[7], limit=30)) != whole
+    pages = [shop.similar(NAMES[7], limit=1, offset=offset) for offset in range(30)]
+    assert [row for page in pages for row in rows(page)] == whole
 
 
 def test_the_product_itself_is_left_out_on_request(shop: Shop) -> None:
