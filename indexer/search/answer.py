@@ -11,14 +11,14 @@ from indexer.fetch import is_url
 from indexer.images import Box
 from indexer.store import FacetCount, Image, Product
 
-IMAGES = "/v1/images"  # where the service has the photos of the catalogue
+IMAGES = "/v1/images"  # path of the photos of the catalogue on the service
 
 
 @dataclass(frozen=True)
 class Match:
-    """A product of the ranking, with the photo of it that matched best.
+    """A product of the ranking, with its best-matching photo.
 
-    `boost` is what the query's boosts added to the score for the ranking; None without boosts.
+    `boost` is what the boosts of the query added to the score for ranking; None without boosts.
     """
 
     product: Product
@@ -29,22 +29,22 @@ class Match:
 
 @dataclass(frozen=True)
 class Answer:
-    """A page of the ranking, and how it came about.
+    """A page of the ranking.
 
     Attributes:
         collection: that was searched.
-        seq: the state of the catalogue that was searched.
-        total: products in the whole ranking.
+        seq: state of the searched catalogue.
+        total: number of products in the ranking.
         matches: the page.
         facets: by attribute, its values and their counts.
-        offset: products of the ranking before the page.
-        kind: what was searched with: `photo` or `product`.
+        offset: number of products before the page.
+        kind: of the query, `photo` or `product`.
         has_box: whether the query asked for a part of the photo.
-        box: that of the first photo; None is all of it.
+        box: of the first photo; None is the whole photo.
         timings: of the photos, and of waiting for the search.
-        search_ms: of the search itself.
+        search_ms: time of the search itself.
         precomputed: whether the ranking is from the table of neighbours.
-        query_id: by which events can name the answer.
+        query_id: id to which events refer.
     """
 
     collection: str
@@ -67,9 +67,9 @@ class Answer:
         return {**asdict(self.timings), "search": self.search_ms}
 
     def document(self) -> dict[str, Any]:
-        """Returns what the HTTP service and the CLI print as JSON.
+        """Returns the JSON document of the HTTP service and the CLI.
 
-        `facets` and `boost` are in it if the query asked for them.
+        It has `facets` and `boost` only if the query asked for them.
         """
         document: dict[str, Any] = {
             "query_id": self.query_id,

@@ -59,7 +59,7 @@ def errors_named(
 
 
 def named(path: Path, error: Exception) -> CatalogError:
-    """What an error of SQLite means, with the file's name."""
+    """Returns the error of the library for an error of SQLite; its text names the file."""
     # None for a UnicodeDecodeError.
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:

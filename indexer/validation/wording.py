@@ -82,11 +82,11 @@ def explained(
     """Describes the first fault of a document: its place, what was received, what it must be.
 
     Args:
-        model: that the document does not fit.
+        model: of the document.
         invalid: the faults.
-        where: the place of the document in a larger one.
-        noun: what a field of the model is called.
-        allowed: describes the values of a field; by default the fault itself does.
+        where: path of the document in a larger one.
+        noun: name for the fields of the model.
+        allowed: describes the allowed values of a field; by default the text is that of the fault.
     """
     error = invalid.errors(include_url=False)[0]
     location = tuple(part for part in error["loc"] if part != "[key]")
@@ -102,7 +102,7 @@ def explained(
         return must
     for depth, annotation in enumerate(annotations):
         if allowed and not _has_models(annotation):
-            # The whole field: the fault may be inside of one of the forms of its value.
+            # For the whole field: its value may have several forms, of which one has the fault.
             must = f"allowed: {allowed(annotations[depth - 1], str(location[depth - 1]))}"
             location = location[:depth]
             break
