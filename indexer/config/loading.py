@@ -30,8 +30,8 @@ class Setting:
 
     section: str
     key: str
+    group: type[Section]
     default: object
-    allowed: str
     description: str
 
     @property
@@ -39,11 +39,16 @@ class Setting:
         """The environment variable that overrides the setting."""
         return f"{PREFIX}{self.section}_{self.key}".upper()
 
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        return _allowed(self.group, self.key)
+
 
 def table() -> list[Setting]:
     """Returns every scalar setting, in the order of `settings`."""
     return [
-        Setting(section, key, inner.default, _allowed(group, key), inner.description or "")
+        Setting(section, key, group, inner.default, inner.description or "")
         for section, group in _sections().items()
         for key, inner in group.model_fields.items()
     ]
