@@ -37,7 +37,7 @@ test: .venv/dev ## formatting, lint, types, tests
 	$(BIN)/mypy
 	$(TESTS) $(MEASURE)
 
-test-fast: .venv/dev ## the tests that start no process and load no TensorFlow
+test-fast: .venv/dev ## the quick tests: no processes, no TensorFlow
 	$(TESTS) --fast -rfE
 
 lint: .venv/dev ## lint and types

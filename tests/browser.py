@@ -4,6 +4,7 @@ The fixture `browser` in tests/conftest.py opens one for all tests of a process.
 """
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,8 @@ def find_chromium() -> str | None:
 @contextmanager
 def launched(executable: str) -> Iterator[Browser]:
     """A headless browser, closed at the end."""
+    # Playwright starts it in a coroutine, where --fast cannot skip the test.
+    sys.audit("subprocess.Popen", executable, ARGUMENTS, None, None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser

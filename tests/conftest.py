@@ -28,21 +28,39 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
-SLOW = (ROOT / "tests/campaigns", ROOT / "tests/service/static")
+SLOW = [
+    *(ROOT / "tests/campaigns", ROOT / "tests/examples", ROOT / "tests/service/static"),
+    ROOT / "tests/test_real_data.py",
+]
 
 # How long an example takes is for benchmarks to say: a busy machine breaks no rule.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--fast", action="store_true", help="skip what starts a process or loads TensorFlow"
+        "--fast",
+        action="store_true",
+        help="leave out slow tests, and what starts a process or loads TensorFlow",
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """With --fast, properties are tested on fewer examples."""
+    if config.getoption("fast"):
+        settings.load_profile("fast")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --fast, tests that wait or compute for seconds are left out."""
+    if config.getoption("fast"):
+        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With --fast, neither campaigns nor browsers are run."""
+    """With --fast, no campaigns, browsers, drawn stores or real photos."""
     return True if config.getoption("fast") and collection_path in SLOW else None
 
 

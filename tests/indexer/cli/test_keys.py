@@ -55,6 +55,7 @@ def test_damaged_keys_are_an_error_that_names_the_file(shop: Shop) -> None:
     assert shop.run("keys", "create", "--scope", "search").code == 1
 
 
+@pytest.mark.slow
 def test_keys_made_at_the_same_time_are_all_kept(shop: Shop) -> None:
     made: list[str] = []
 

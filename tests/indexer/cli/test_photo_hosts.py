@@ -15,6 +15,8 @@ from tests.indexer.cli.conftest import Ran, Shop, grey
 from tests.photo_server import Handler, PhotoServer, reply, running
 from tests.processes import start
 
+pytestmark = pytest.mark.slow
+
 PRODUCTS = 30
 
 

@@ -24,6 +24,8 @@ from indexer.embedding.quantised import (
 from indexer.embedding.weights import load_weights
 from indexer.errors import WeightsError
 
+pytestmark = pytest.mark.slow
+
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32)
 MANIFEST = Manifest(
     model="vgg16",

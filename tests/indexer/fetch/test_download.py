@@ -109,6 +109,7 @@ def test_a_passing_failure_is_tried_again(
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_a_lasting_failure_is_given_up_after_three_tries(
     server: PhotoServer, photos: PhotoSource
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_refusal_is_not_tried_again(
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for(server: PhotoServer, photos: PhotoSource) -> None:
     server.answers = [reply(b"", 429, Retry_After="1"), reply()]
     start = time.monotonic()

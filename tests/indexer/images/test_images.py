@@ -172,6 +172,7 @@ print(memory("VmHWM") - before, *sizes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the memory")
 def test_no_photo_fills_the_memory_or_warns_even_with_several_at_once(tmp_path: Path) -> None:
     photos = {
@@ -226,6 +227,7 @@ def test_arbitrary_bytes_give_an_image_or_an_image_error(tail: bytes, start: byt
     only_an_image_or_an_image_error(start + tail)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(WHOLE), st.data())
 @settings(max_examples=600, deadline=None)
 def test_a_mutated_photo_gives_an_image_or_an_image_error(data: bytes, draw: st.DataObject) -> None:

@@ -51,6 +51,7 @@ def sharded(folder: Path, rows: Sequence[FeedRow | Rejection], parts: int) -> li
     return stores
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(
     st.dictionaries(

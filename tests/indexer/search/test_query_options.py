@@ -124,6 +124,7 @@ queries = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=7)
 @given(
     seed=st.integers(0, 2**32),

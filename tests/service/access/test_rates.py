@@ -74,6 +74,7 @@ def test_a_request_that_costs_more_than_the_limit_takes_all_of_it(serve: Serve, 
     assert codes == [415, 429]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "path", "body"),
     [

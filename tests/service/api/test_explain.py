@@ -231,6 +231,7 @@ def test_a_photo_on_the_web_that_is_another_one_now_is_not_explained(
     assert "not the one that was indexed" in response.get_json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_slow_photo_server_holds_up_two_explanations_and_no_more(
     tmp_path: Path, server: PhotoServer
 ) -> None:

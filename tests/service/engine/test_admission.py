@@ -227,6 +227,7 @@ def slow(tmp_path: Path, **own: Any) -> Iterator[tuple[SlowEmbedder, FlaskClient
     store.catalog.close()
 
 
+@pytest.mark.slow
 def test_photos_are_answered_beside_a_client_that_sends_one_box_auto_after_the_other(
     tmp_path: Path,
 ) -> None:
@@ -246,6 +247,7 @@ def test_photos_are_answered_beside_a_client_that_sends_one_box_auto_after_the_o
     assert set(located) == {200}
 
 
+@pytest.mark.slow
 def test_a_photo_goes_between_the_passes_of_box_auto(tmp_path: Path) -> None:
     with slow(tmp_path) as (embedder, client), ThreadPoolExecutor(2) as pool:
         embedder.gate.clear()
@@ -260,6 +262,7 @@ def test_a_photo_goes_between_the_passes_of_box_auto(tmp_path: Path) -> None:
     assert embedder.log[:3] == ["look", "embed", "look"]
 
 
+@pytest.mark.slow
 def test_box_auto_and_explanations_have_a_share_of_their_own(tmp_path: Path) -> None:
     explanation = {"product_id": "red", "result": "navy"}
     with slow(tmp_path, max_in_flight=4) as (embedder, client), ThreadPoolExecutor(2) as pool:

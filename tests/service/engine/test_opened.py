@@ -191,6 +191,7 @@ def test_a_catalogue_that_is_damaged_while_it_is_served_is_told_and_not_a_fault(
         assert "table state is damaged" in detail
 
 
+@pytest.mark.slow
 def test_a_damaged_catalogue_stays_failed_until_all_of_it_is_whole(store: Store) -> None:
     store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
 

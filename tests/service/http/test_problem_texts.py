@@ -156,6 +156,7 @@ def picture(form: str, width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["PNG", "GIF"])
 @pytest.mark.parametrize("side", [8_000, 20_000])
 def test_a_photo_of_too_many_pixels_is_told_how_many_it_may_have(

@@ -206,6 +206,7 @@ def _hold_lock(folder: Path, ready: Connection) -> None:
         ready.recv()
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused_with_the_pid_of_the_first(catalog: Catalog) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -107,6 +107,7 @@ def new_shop(tmp_path: Path) -> Iterator[Callable[[], Shop]]:
         shop.catalog.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_after_any_changes_a_table_answers_as_a_search_and_an_updated_one_is_a_new_one(

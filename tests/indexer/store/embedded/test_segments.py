@@ -74,6 +74,7 @@ def test_the_kind_of_a_segment_follows_the_setting_and_the_number_of_images(
     assert factory(kind, images) == expected
 
 
+@pytest.mark.slow
 def test_lists_find_nearly_all_that_comparing_with_everything_finds(large: Catalog) -> None:
     view, exact = view_of(large, LiveView()), exact_view(large)
     queries = clustered(50, seed=9)
@@ -154,6 +155,7 @@ def until_set(ended: threading.Event, errors: list[str], call: Callable[[], None
             errors.append(repr(error))
 
 
+@pytest.mark.slow
 def test_searches_during_many_rebuilds_see_no_error_and_no_mixture(catalog: Catalog) -> None:
     live, ended, errors = LiveView(), threading.Event(), list[str]()
     query = clustered(1)
