@@ -38,6 +38,14 @@ def _exists(file: str, name: str) -> bool:
     return path.is_file() and re.search(rf"def {name}\(", path.read_text()) is not None
 
 
+def test_every_place_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z][\w./]*(?:/\w+|\.py))`", text)
+    roots = [ROOT, ROOT / "indexer", ROOT / "service"]
+    assert len(named) > 50
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
 @pytest.mark.parametrize("command", QUERIES)
 def test_the_queries_that_are_shown_can_be_read(command: str) -> None:
     if body := re.search(r"-d '(.*)'", command):

@@ -207,6 +207,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "evaluate": ["--label", "currency"],
     "export": ["out"],
     "import-features": ["out/features.npy", "out/names.txt"],
+    "ratings export": ["ratings.jsonl"],
+    "ratings import": ["ratings.jsonl"],
     "snapshot prune": ["--keep", "1"],
     "keys create": ["--scope", "search"],
 }
