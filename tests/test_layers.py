@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sqlite": set(),
     "store/embedded": {"sqlite", "store"},
     "search": {"embedding", "fetch", "images", "store", "validation"},
-    "evaluation": {"embedding", "feeds", "fetch", "images", "pages", "store"},
+    "evaluation": {"embedding", "events", "feeds", "fetch", "images", "pages", "store"},
     "pages": {"images"},
     "events": {"search", "sqlite", "store"},
     "access": set(),

@@ -10,6 +10,7 @@ from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.contenders import CURRENT, Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED
 from indexer.cli.evaluation_tables import tables
+from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
 from indexer.embedding import Embedder
 from indexer.errors import BadParameterError
 from indexer.evaluation.comparison import Verdict, compare
@@ -18,8 +19,15 @@ from indexer.evaluation.document import Scope, document
 from indexer.evaluation.embedding import Embedded, embed
 from indexer.evaluation.evaluation import Evaluation
 from indexer.evaluation.evaluation import evaluate as run
-from indexer.evaluation.preparing import Model, Prepared, prepare_labels, prepare_queries
+from indexer.evaluation.preparing import (
+    Embed,
+    Model,
+    Prepared,
+    prepare_labels,
+    prepare_queries,
+)
 from indexer.evaluation.queries import read_queries
+from indexer.evaluation.rated_evaluation import Options, evaluate_ratings
 from indexer.evaluation.tasks import Photos
 from indexer.files import storage_error, write_atomically
 
@@ -34,6 +42,16 @@ _LABEL = "category"
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV file of query photos and the products that are right for each: columns photo,"
     " product_id, optionally grade and box.",
+)
+@click.option(
+    "--ratings",
+    is_flag=True,
+    help="Measure with the judgements of the rating page, /rate.",
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --ratings: folder of the photos that were rated as queries.",
 )
 @click.option(
     "--model",
@@ -95,6 +113,8 @@ def evaluate(
     feed: Path | None,
     label: str | None,
     queries: Path | None,
+    ratings: bool,
+    photos: Path | None,
     models: tuple[str, ...],
     pair: tuple[str, str] | None,
     distances: tuple[Metric, ...],
@@ -109,14 +129,27 @@ def evaluate(
     Without FEED, the products of the collection are measured by their stored vectors: each photo
     searches for the others (leave-one-out), and products with the same LABEL are right. FEED is a
     folder with a subfolder for each label, or any feed that `add` reads: its photos are embedded,
-    the collection is not used. With --queries, other photos search. docs/quality.md explains the
-    numbers.
+    the collection is not used. With --queries, other photos search; with --ratings, what people
+    have rated. docs/quality.md explains the numbers.
     """
     names = _names(models, pair, distances)
-    if queries and label:
-        raise BadParameterError("pass either --label or --queries, which name the right products")
-    by = None if queries else label or _LABEL
+    by = _label(label, queries, ratings)
+    if photos and not ratings:
+        raise BadParameterError("--photos needs --ratings")
+    if report and ratings:
+        raise BadParameterError("--report is not available with --ratings")
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
+    notes = [f"rejected: {each.source}: {each.reason}" for each in material.rejected]
+    if ratings:
+        options = Options(distances, limit, sample, seed, tolerance if pair else None)
+        judged, files = stored_ratings(app), files_by_hash(photos)
+        rated = evaluate_ratings(
+            material.gallery, material.models, _embed(app), judged, files, options
+        )
+        found = material.source, material.not_common
+        return Output(
+            rated.document(*found), rated_tables(rated, *found), _code(rated.verdict), notes
+        )
     prepared = _prepared(app, material, queries, sample, seed)
     evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
     judged_by = f"attribute {by}" if by else str(queries)
@@ -127,9 +160,26 @@ def evaluate(
     return Output(
         document(scope, evaluation, material.models, verdict),
         tables(scope, evaluation, verdict),
-        FAILED if verdict and verdict.outcome == "regression" else DONE,
-        [f"rejected: {each.source}: {each.reason}" for each in material.rejected],
+        _code(verdict),
+        notes,
     )
+
+
+def _label(label: str | None, queries: Path | None, ratings: bool) -> str | None:
+    """Returns the attribute that makes products alike; None if something else names the right ones.
+
+    Raises:
+        BadParameterError: several do.
+    """
+    if (label is not None) + (queries is not None) + ratings > 1:
+        raise BadParameterError(
+            "pass one of --label, --queries and --ratings, which name the right products"
+        )
+    return None if queries or ratings else label or _LABEL
+
+
+def _code(verdict: Verdict | None) -> int:
+    return FAILED if verdict and verdict.outcome == "regression" else DONE
 
 
 def _write(
@@ -164,6 +214,14 @@ def _names(
 def _prepared(
     app: App, material: Material, queries: Path | None, sample: int, seed: int
 ) -> Prepared:
+    gallery, models, embedded = material.gallery, material.models, _embed(app)
+    if queries is None:
+        return prepare_labels(gallery, models, embedded, sample=sample, seed=seed)
+    judged = read_queries(queries)
+    return prepare_queries(gallery, judged, models, embedded, sample=sample, seed=seed)
+
+
+def _embed(app: App) -> Embed:
     limits = app.settings.images.limits()
 
     def embedded(photos: Photos, embedder: Embedder) -> Embedded:
@@ -173,9 +231,4 @@ def _prepared(
                 photos, app.photos.read, embedder, limits, lambda n: progress.advance(task, n)
             )
 
-    if queries is None:
-        return prepare_labels(material.gallery, material.models, embedded, sample=sample, seed=seed)
-    judged = read_queries(queries)
-    return prepare_queries(
-        material.gallery, judged, material.models, embedded, sample=sample, seed=seed
-    )
+    return embedded

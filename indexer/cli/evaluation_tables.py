@@ -32,7 +32,7 @@ def _metrics(evaluation: Evaluation) -> Table:
     names = evaluation.main_metrics
     table = Table("model", "distance", *names, box=None)
     for result in evaluation.results:
-        cells = (_cell(result.metrics[name], ".3f") for name in names)
+        cells = (cell(result.metrics[name], ".3f") for name in names)
         table.add_row(result.vectors.name, result.distance, *cells)
     table.add_row("chance", "", *(f"{evaluation.chance[name]:.3f}" for name in names))
     return table
@@ -43,12 +43,13 @@ def _differences(evaluation: Evaluation) -> Table:
     table = Table("model", "distance", *names, box=None)
     for result in evaluation.results:
         if difference := result.difference:
-            cells = (_cell(difference[name], "+z.3f") for name in names)
+            cells = (cell(difference[name], "+z.3f") for name in names)
             table.add_row(result.vectors.name, result.distance, *cells)
     return table
 
 
-def _cell(interval: Interval, form: str) -> str:
+def cell(interval: Interval, form: str) -> str:
+    """Returns a value above its interval."""
     return f"{interval.value:{form}}\n{interval.low:{form}} to {interval.high:{form}}"
 
 

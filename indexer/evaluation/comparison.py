@@ -46,7 +46,11 @@ def compare(evaluation: Evaluation, tolerance: float) -> Verdict:
         tolerance: a loss of nDCG@k that is accepted, 0 or above.
     """
     metric = f"nDCG@{evaluation.k}"
-    difference = (evaluation.results[1].difference or {})[metric]
+    return judge(metric, (evaluation.results[1].difference or {})[metric], tolerance)
+
+
+def judge(metric: str, difference: Interval, tolerance: float) -> Verdict:
+    """Returns the verdict on a paired difference; see `Verdict`."""
     outcome: Outcome = "no difference"
     if difference.high < -tolerance:
         outcome = "regression"

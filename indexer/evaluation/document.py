@@ -10,7 +10,8 @@ from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.preparing import Model, Prepared
 
 _DIGITS = 4
-_FEW = 30  # queries; the bootstrap of fewer misses rare failures altogether
+FEW_QUERIES = 30  # queries; the bootstrap of fewer misses rare failures altogether
+TOO_FEW = f"fewer than {FEW_QUERIES} queries: the intervals are too narrow, do not rely on them"
 _NAMED = 10  # ids or labels in a sentence
 
 
@@ -84,8 +85,8 @@ class Scope:
             f"{self.queries:,} query photos, {self.products:,} products with {self.photos:,} photos"
             f" from {self.source}; judged by {self.judged_by}"
         )
-        if self.queries < _FEW:
-            yield f"fewer than {_FEW} queries: the intervals are too narrow, do not rely on them"
+        if self.queries < FEW_QUERIES:
+            yield TOO_FEW
         if self.candidates > self.queries + self.unanswerable:
             yield f"queries: a random sample of {self.candidates:,} photos"
         counted = {
@@ -129,7 +130,7 @@ def document(
             {**_result(result), "settings": settings[result.vectors.name]}
             for result in evaluation.results
         ],
-        "comparison": None if verdict is None else _rounded(asdict(verdict)),
+        "comparison": None if verdict is None else rounded(asdict(verdict)),
     }
 
 
@@ -144,15 +145,15 @@ def _result(result: Result) -> dict[str, Any]:
     }
     if result.difference:
         fields["difference"] = {name: asdict(each) for name, each in result.difference.items()}
-    return {name: _rounded(value) for name, value in fields.items()}
+    return {name: rounded(value) for name, value in fields.items()}
 
 
-def _rounded(value: Any) -> Any:
-    """Rounds all numbers of a document."""
+def rounded(value: Any) -> Any:
+    """Returns a document with all its numbers rounded."""
     if isinstance(value, float):
         return round(value, _DIGITS)
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
+        return [rounded(inner) for inner in value]
     return value

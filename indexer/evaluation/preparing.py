@@ -70,11 +70,11 @@ def prepare_labels(
     Raises:
         LabelsError: no photo can be read.
     """
-    embedded = [_embedded(labelled.photos, None, model, embed)[0] for model in models]
-    errors = _errors(embedded)
-    good = _readable(labelled.photos, errors)
+    embedded = [embedded_by(labelled.photos, None, model, embed)[0] for model in models]
+    errors = errors_of(embedded)
+    good = readable(labelled.photos, errors)
     labelled = labelled.keep(good, embedded[-1].content_hashes)
-    rows = _drawn(len(labelled.photos), sample, seed)
+    rows = drawn(len(labelled.photos), sample, seed)
     queries = labelled.photos.keep(rows)
     judgements = SameLabel(labelled.names, labelled.labels[queries.owners], labelled.labels)
     vectorised = [
@@ -107,14 +107,14 @@ def prepare_queries(
     Raises:
         LabelsError: no photo of the gallery, or none of the queries can be read.
     """
-    drawn = _drawn(len(judged.photos), sample, seed)
-    queries = judged.photos.keep(drawn)
-    both = [_embedded(gallery.photos, queries, model, embed) for model in models]
-    errors = _errors(each for pair in both for each in pair)
-    good, able = _readable(gallery.photos, errors), _readable(queries, errors)
+    chosen = drawn(len(judged.photos), sample, seed)
+    queries = judged.photos.keep(chosen)
+    both = [embedded_by(gallery.photos, queries, model, embed) for model in models]
+    errors = errors_of(each for pair in both for each in pair)
+    good, able = readable(gallery.photos, errors), readable(queries, errors)
     gallery = gallery.keep(good, both[-1][0].content_hashes)
     queries = replace(queries, content_hashes=both[-1][1].content_hashes).keep(able)
-    grades, unknown = judged.grades_in(gallery.photos.product_ids, drawn[able])
+    grades, unknown = judged.grades_in(gallery.photos.product_ids, chosen[able])
     vectorised = [
         Vectorised(model.name, found.vectors[good], asked.vectors[able])
         for model, (found, asked) in zip(models, both, strict=True)
@@ -123,11 +123,12 @@ def prepare_queries(
     return Prepared(task, vectorised, gallery, len(judged.photos), errors, unknown)
 
 
-def _drawn(number: int, sample: int, seed: int) -> Ids:
+def drawn(number: int, sample: int, seed: int) -> Ids:
+    """Returns the numbers below `number`, or a random sample of them, ascending."""
     return np.sort(np.random.RandomState(seed).permutation(number)[:sample])
 
 
-def _embedded(
+def embedded_by(
     gallery: Photos, queries: Photos | None, model: Model, embed: Embed
 ) -> list[Embedded]:
     """Returns the vectors of the gallery, and of the queries if there are any.
@@ -144,11 +145,12 @@ def _embedded(
     return [found] if queries is None else [found, embed(queries, embedder)]
 
 
-def _errors(embedded: Iterable[Embedded]) -> dict[str, str]:
+def errors_of(embedded: Iterable[Embedded]) -> dict[str, str]:
+    """Returns location and reason of all photos that cannot be read."""
     return {at: why for each in embedded for at, why in each.errors.items()}
 
 
-def _readable(photos: Photos, errors: Mapping[str, str]) -> Ids:
+def readable(photos: Photos, errors: Mapping[str, str]) -> Ids:
     """Returns the places of the photos that every model could read.
 
     Raises:

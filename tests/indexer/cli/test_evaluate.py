@@ -209,7 +209,11 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
     ("arguments", "code", "text"),
     [
         (("--label", "colour"), 1, "no product has the attribute 'colour'; choose one"),
-        (("--label", "category", "--queries", "q.csv"), 2, "either --label or --queries"),
+        (
+            ("--label", "category", "--queries", "q.csv"),
+            2,
+            "one of --label, --queries and --ratings",
+        ),
         (("--model", "current", "--compare", "current", "other"), 2, "pass no --model"),
         (("--compare", "current", "current"), 2, "each must be different"),
         (("--compare", "current", "missing"), 1, "no snapshot 'missing'"),

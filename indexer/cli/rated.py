@@ -1,0 +1,81 @@
+"""`evaluate --ratings`: the judgements of raters, and the tables."""
+
+from hashlib import file_digest
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from indexer.cli.app import App
+from indexer.cli.evaluation_tables import cell
+from indexer.errors import BadParameterError
+from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.rated_evaluation import RatedEvaluation
+from indexer.events import Rating, RatingStore
+
+
+def stored_ratings(app: App) -> list[Rating]:
+    """Returns all judgements.
+
+    Raises:
+        LabelsError: there are none.
+        RatingsError: they cannot be read.
+    """
+    store = RatingStore(app.settings.storage.data_dir)
+    try:
+        ratings = list(store.all())
+    finally:
+        store.close()
+    if not ratings:
+        raise LabelsError("there are no ratings; make some on the page /rate of the service")
+    return ratings
+
+
+def files_by_hash(folder: Path | None) -> dict[str, str]:
+    """Returns the paths of the files in a folder, and below it, by their SHA-256.
+
+    Raises:
+        BadParameterError: a file cannot be read.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")) if folder else ():
+        if path.is_file():
+            try:
+                with path.open("rb") as file:
+                    files[file_digest(file, "sha256").hexdigest()] = str(path)
+            except OSError as error:
+                raise BadParameterError(f"--photos: {path}: {error.strerror}") from error
+    return files
+
+
+def rated_tables(evaluation: RatedEvaluation, source: str, not_common: int) -> Group:
+    """Returns the results as text; see `RatedEvaluation.sentences`."""
+    results = evaluation.results
+    sentences = evaluation.sentences(source, not_common)
+    parts: list[RenderableType] = [*sentences, "", _metrics(evaluation)]
+    if len(results) > 1:
+        parts += ["", f"difference to {results[0].name}, {results[0].distance}"]
+        parts += [_differences(evaluation)]
+    if evaluation.verdict:
+        parts += ["", evaluation.verdict.sentence()]
+    return Group(*parts)
+
+
+def _metrics(evaluation: RatedEvaluation) -> Table:
+    names, rated = evaluation.main_metrics, evaluation.coverage
+    table = Table("model", "distance", *names, rated, box=None)
+    for result in evaluation.results:
+        cells = (cell(result.metrics[name], ".3f") for name in names)
+        share = f"{result.metrics[rated].value:.3f}"
+        table.add_row(result.name, result.distance, *cells, share)
+    return table
+
+
+def _differences(evaluation: RatedEvaluation) -> Table:
+    names = evaluation.main_metrics
+    table = Table("model", "distance", *names, box=None)
+    for result in evaluation.results:
+        if difference := result.difference:
+            cells = (cell(difference[name], "+z.3f") for name in names)
+            table.add_row(result.name, result.distance, *cells)
+    return table

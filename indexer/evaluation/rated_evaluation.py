@@ -1,0 +1,165 @@
+"""An evaluation with the judgements of raters, as one JSON document and as sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from indexer.evaluation.bootstrap import LEVEL
+from indexer.evaluation.comparison import Verdict, judge
+from indexer.evaluation.distances import Metric
+from indexer.evaluation.document import FEW_QUERIES, TOO_FEW, rounded
+from indexer.evaluation.labels import Labelled
+from indexer.evaluation.preparing import Embed, Model
+from indexer.evaluation.rated import RatedResult, measure_ratings
+from indexer.evaluation.rated_queries import PreparedRatings, prepare_ratings
+from indexer.events import Rating
+
+_COVERED = 0.95  # of the first page should be rated
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure.
+
+    Attributes:
+        distances: between vectors; the first one is the reference of the others.
+        k: number of results that count as the first page.
+        sample: maximum number of queries.
+        seed: of samples and intervals.
+        tolerance: to compare the second model with the first, a loss of nDCG@k that is accepted;
+            None compares nothing.
+    """
+
+    distances: Sequence[Metric]
+    k: int
+    sample: int
+    seed: int
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class RatedEvaluation:
+    """The results of all models and distances on rated queries.
+
+    Attributes:
+        models: that were measured.
+        prepared: queries and judgements.
+        options: how it was measured.
+        results: at least one.
+        verdict: of a comparison.
+    """
+
+    models: Sequence[Model]
+    prepared: PreparedRatings
+    options: Options
+    results: Sequence[RatedResult]
+    verdict: Verdict | None
+
+    def sentences(self, source: str, not_common: int) -> Iterator[str]:
+        """Yields what a reader of the numbers must know.
+
+        Args:
+            source: of the gallery, as shown.
+            not_common: photos left out, because not all that is compared has them.
+        """
+        prepared, queries = self.prepared, len(self.prepared.task.own)
+        yield (
+            f"{queries:,} queries in {source}; ratings: {prepared.judgements:,}, raters:"
+            f" {prepared.raters:,}"
+        )
+        yield prepared.agreement.sentence()
+        if queries < FEW_QUERIES:
+            yield TOO_FEW
+        counted = {
+            "rated queries in all": prepared.rated_queries - queries and prepared.rated_queries,
+            "rated query products that the gallery does not have": len(prepared.missing),
+            "rated query photos without a file (--photos FOLDER)": prepared.without_file,
+            "photos left out, because they cannot be read": len(prepared.errors),
+            "photos left out, because not all that is compared has them": not_common,
+        }
+        yield from (f"{what}: {number:,}" for what, number in counted.items() if number)
+        for result in self.results:
+            rated = result.metrics[self.coverage].value
+            lower = result.metrics[f"{self.main_metrics[0]}_unrated_wrong"].value
+            if rated < _COVERED:
+                yield (
+                    f"{result.name}, {result.distance}: {rated:.0%} of the first page is rated; if"
+                    f" the rest is wrong, {self.main_metrics[0]} is {lower:.3f}"
+                )
+
+    @property
+    def main_metrics(self) -> list[str]:
+        """The metrics to show first."""
+        k = self.options.k
+        return [f"nDCG@{k}", f"match@{k}", f"similar@{k}"]
+
+    @property
+    def coverage(self) -> str:
+        """The metric that says how far the others can be trusted."""
+        return f"rated@{self.options.k}"
+
+    def document(self, source: str, not_common: int) -> dict[str, Any]:
+        """Returns the evaluation for `--json`; see `sentences`."""
+        prepared = self.prepared
+        settings = {model.name: dict(model.fields) for model in self.models}
+        return {
+            "source": source,
+            "queries": len(prepared.task.own),
+            "rated_queries": prepared.rated_queries,
+            "ratings": prepared.judgements,
+            "raters": prepared.raters,
+            "agreement": rounded(asdict(prepared.agreement)),
+            "missing": prepared.missing,
+            "without_file": prepared.without_file,
+            "unreadable": prepared.errors,
+            "not_common": not_common,
+            "k": self.options.k,
+            "seed": self.options.seed,
+            "level": LEVEL,
+            "results": [
+                {**_result(result), "settings": settings[result.name]} for result in self.results
+            ],
+            "comparison": self.verdict and rounded(asdict(self.verdict)),
+        }
+
+
+def evaluate_ratings(
+    gallery: Labelled,
+    models: Sequence[Model],
+    embed: Embed,
+    ratings: Sequence[Rating],
+    files: Mapping[str, str],
+    options: Options,
+) -> RatedEvaluation:
+    """Measures models with the judgements of raters.
+
+    Args:
+        gallery: photos to search in.
+        models: to measure; the first one is the reference of the others.
+        embed: embeds photos.
+        ratings: the judgements.
+        files: locations of query photos by their SHA-256.
+        options: how to measure.
+
+    Raises:
+        LabelsError: no query can be measured.
+    """
+    sample, seed, k = options.sample, options.seed, options.k
+    prepared = prepare_ratings(gallery, models, embed, ratings, files, sample=sample, seed=seed)
+    results = measure_ratings(prepared.task, prepared.models, options.distances, k=k, seed=seed)
+    verdict = None
+    if options.tolerance is not None:
+        metric = f"nDCG@{k}"
+        verdict = judge(metric, (results[1].difference or {})[metric], options.tolerance)
+    return RatedEvaluation(models, prepared, options, results, verdict)
+
+
+def _result(result: RatedResult) -> dict[str, Any]:
+    difference = result.difference
+    return {
+        "model": result.name,
+        "distance": result.distance,
+        "metrics": rounded({name: asdict(each) for name, each in result.metrics.items()}),
+        "difference": difference
+        and rounded({name: asdict(each) for name, each in difference.items()}),
+    }

@@ -1,0 +1,174 @@
+"""From the judgements of raters and models to a task and its vectors."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from indexer.arrays import Ids
+from indexer.evaluation.agreement import Agreement, agreement
+from indexer.evaluation.labels import Labelled, LabelsError
+from indexer.evaluation.measuring import Vectorised
+from indexer.evaluation.preparing import Embed, Model, drawn, embedded_by, errors_of, readable
+from indexer.evaluation.rated import RatedTask
+from indexer.evaluation.tasks import Photos
+from indexer.events import GRADES, RatedQuery, Rating
+
+# Query -> product id -> the grade of each rater, as an index of GRADES.
+_Grades = Mapping[RatedQuery, Mapping[str, Sequence[int]]]
+
+
+@dataclass(frozen=True)
+class PreparedRatings:
+    """A task with the vectors of every model.
+
+    Attributes:
+        task: queries, gallery and judgements.
+        models: vectors of the gallery and of the query photos.
+        judgements: number of all judgements.
+        raters: number of raters.
+        agreement: between them.
+        rated_queries: number of queries with judgements; more than in the task if some are left
+            out.
+        missing: products that are queries and not in the gallery.
+        without_file: number of photos that are queries and for which there is no file.
+        errors: location and reason of photos that cannot be read, which are left out.
+    """
+
+    task: RatedTask
+    models: list[Vectorised]
+    judgements: int
+    raters: int
+    agreement: Agreement
+    rated_queries: int
+    missing: list[str]
+    without_file: int
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A query that can be measured.
+
+    Attributes:
+        product: its index in the gallery, if it is a product; otherwise -1.
+        photo: its number among the query photos, if it is one; otherwise -1.
+        grades: of products, by their index.
+    """
+
+    product: int
+    photo: int
+    grades: Mapping[int, Sequence[int]]
+
+
+def prepare_ratings(
+    labelled: Labelled,
+    models: Sequence[Model],
+    embed: Embed,
+    ratings: Sequence[Rating],
+    files: Mapping[str, str],
+    *,
+    sample: int,
+    seed: int,
+) -> PreparedRatings:
+    """Prepares the queries that raters have judged.
+
+    Args:
+        labelled: photos to search in.
+        models: to measure.
+        embed: embeds photos.
+        ratings: the judgements.
+        files: locations of query photos by their SHA-256.
+        sample: maximum number of queries; of more, this many are drawn at random.
+        seed: of that.
+
+    Raises:
+        LabelsError: no query can be measured.
+    """
+    grades = _by_query(ratings)
+    photos = [query.id for query in grades if not _is_product(query) and query.id in files]
+    asked = _photos([files[photo] for photo in photos]) if photos else None
+    embedded = [embedded_by(labelled.photos, asked, model, embed) for model in models]
+    errors = errors_of(each for pair in embedded for each in pair)
+    good = readable(labelled.photos, errors)
+    gallery = labelled.keep(good, embedded[-1][0].content_hashes).photos
+    places = {product_id: place for place, product_id in enumerate(gallery.product_ids)}
+    numbers = {photo: n for n, photo in enumerate(photos) if files[photo] not in errors}
+    queries = _measurable(grades, places, numbers)
+    if not queries:
+        raise LabelsError("nothing to measure: the gallery has no query with ratings of products")
+    queries = [queries[number] for number in drawn(len(queries), sample, seed).tolist()]
+    task, rows = _task(gallery, queries)
+    chosen = [query.photo for query in queries if query.photo >= 0]
+    return PreparedRatings(
+        task,
+        [
+            Vectorised(
+                model.name,
+                found.vectors[good],
+                np.concatenate(
+                    [found.vectors[good[rows]], *(p.vectors[chosen] for p in of_photos)]
+                ),
+            )
+            for model, (found, *of_photos) in zip(models, embedded, strict=True)
+        ],
+        len(ratings),
+        len({rating.rater for rating in ratings}),
+        agreement(each for of_query in grades.values() for each in of_query.values()),
+        len(grades),
+        sorted(query.id for query in grades if _is_product(query) and query.id not in places),
+        sum(not _is_product(query) and query.id not in files for query in grades),
+        errors,
+    )
+
+
+def _is_product(query: RatedQuery) -> bool:
+    return query.kind == "product"
+
+
+def _by_query(ratings: Iterable[Rating]) -> _Grades:
+    grades: dict[RatedQuery, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for rating in ratings:
+        if rating.grade is not None:
+            grades[rating.query][rating.product_id].append(GRADES.index(rating.grade))
+    return grades
+
+
+def _measurable(
+    by_query: _Grades, places: Mapping[str, int], photos: Mapping[str, int]
+) -> list[_Query]:
+    """Returns the queries that can be searched with, products first."""
+    queries = []
+    for query, grades in by_query.items():
+        product = places.get(query.id, -1) if _is_product(query) else -1
+        photo = -1 if _is_product(query) else photos.get(query.id, -1)
+        found = {places[rated]: each for rated, each in grades.items() if rated in places}
+        found.pop(product, None)
+        if found and max(product, photo) >= 0:
+            queries.append(_Query(product, photo, found))
+    return sorted(queries, key=lambda query: query.photo >= 0)
+
+
+def _task(gallery: Photos, queries: Sequence[_Query]) -> tuple[RatedTask, Ids]:
+    """Returns the task, and the places of the photos in the gallery that are query photos.
+
+    Args:
+        gallery: what is searched in.
+        queries: products, then photos.
+    """
+    own = np.array([query.product for query in queries])
+    products = own[own >= 0]
+    starts = np.searchsorted(gallery.owners, products)
+    sizes = np.searchsorted(gallery.owners, products, side="right") - starts
+    rows = [np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    photos = np.arange(len(products), len(queries))
+    owners = np.concatenate([np.repeat(np.arange(len(products)), sizes), photos])
+    task = RatedTask(gallery, owners, own, [query.grades for query in queries])
+    return task, np.concatenate([np.arange(0), *rows])
+
+
+def _photos(locations: Sequence[str]) -> Photos:
+    """Returns each file as a product of its own."""
+    number = len(locations)
+    return Photos(locations, np.arange(number), locations, [""] * number, [None] * number)
