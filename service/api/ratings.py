@@ -25,6 +25,7 @@ from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_BODY, OF_COLLECTION, OF_PHOTO, OF_SEARCH
 from service.engine import rating
 from service.engine.rating import Pool
+from service.errors import OverloadedError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description, Form
 from service.http.parsing import json_body, require_no_query, unrepeated, uploaded, validated
@@ -188,7 +189,10 @@ def register(app: Flask, settings: Settings) -> None:
     "/v1/ratings/queries",
     scope="rate",
     description=Description(
-        "getRatingQueries", {200: SampleResponse}, query=SampleParameters, raises=OF_COLLECTION
+        "getRatingQueries",
+        {200: SampleResponse},
+        query=SampleParameters,
+        raises=(*OF_COLLECTION, OverloadedError),
     ),
 )
 def sample() -> Response:

@@ -29,7 +29,8 @@ class Limits:
         product: searches by product, counted together with those by photo.
         costly: searches with `box=auto` and explanations. Their many passes run while no photo is
             queued, so they count neither as searches nor for the wait of photos.
-        batch: batches of searches, whose answers are built in memory. Their searches count too.
+        batch: batches of searches, whose answers are built in memory; their searches count too.
+            Also samples of queries for rating, which read the ids of all products.
         change: requests that change products; few, because each may wait for another writer.
     """
 

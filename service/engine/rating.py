@@ -6,7 +6,7 @@ information retrieval test collection" (1975).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -45,13 +45,17 @@ def sample_products(
 
     Raises:
         UnknownCollectionError, NotReadyError: as `SearchService.searcher`.
+        OverloadedError: too many requests do the like; it reads the ids of all products.
     """
-    with ExitStack() as stack:
-        readers = [
-            stack.enter_context(service.searcher(name).store.reader()) for name in collections
-        ]
-        ids = (reader.product_ids() for reader in readers)
-        return nsmallest(count, _common(ids, len(readers)), key=partial(_hash, seed))
+    salt = seed.to_bytes(blake2b.SALT_SIZE, "big")
+
+    def place(product_id: str) -> bytes:
+        return blake2b(product_id.encode(), digest_size=8, salt=salt).digest()
+
+    with service.admission.admit("batch"), ExitStack() as stack:
+        searchers = [service.searcher(name) for name in collections]
+        readers = [stack.enter_context(searcher.store.reader()) for searcher in searchers]
+        return nsmallest(count, _common([reader.product_ids() for reader in readers]), key=place)
 
 
 def pool_of_product(
@@ -109,12 +113,15 @@ def _blind(
     return [found[product_id] for product_id in sorted(found, key=place)]
 
 
-def _common(ids: Iterable[Iterator[str]], count: int) -> Iterator[str]:
-    """Yields what all of so many ascending iterators have."""
+def _common(ids: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Yields what all of the ascending iterators have."""
+    if len(ids) == 1:
+        yield from ids[0]
+        return
     for product_id, same in groupby(merge(*ids)):
-        if sum(1 for _ in same) == count:
+        if sum(1 for _ in same) == len(ids):
             yield product_id
 
 
-def _hash(*parts: str | int) -> bytes:
+def _hash(*parts: str) -> bytes:
     return blake2b(json.dumps(parts).encode(), digest_size=16).digest()
