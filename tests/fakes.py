@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import VGG16_CELLS, Cells, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import VGG16_CELLS, Embedder, Maps, Photos, unit_rows
 from indexer.embedding.spec import EmbeddingSpec
 
 FAKE_SPEC = EmbeddingSpec(
@@ -29,7 +29,6 @@ class FakeEmbedder(Embedder):
     """
 
     runs_on = "nothing"
-    cells: Cells | None = VGG16_CELLS
 
     def __init__(self, spec: EmbeddingSpec = FAKE_SPEC) -> None:
         """`spec.input_size` is a multiple of 4; `dataclasses.replace` makes other fingerprints."""
@@ -64,6 +63,8 @@ class PoolingEmbedder(FakeEmbedder):
     The maps are what the mean colours of cells have above and below mid-grey, which so excites
     nothing.
     """
+
+    cells = VGG16_CELLS
 
     def __init__(self) -> None:
         super().__init__(replace(FAKE_SPEC, input_size=80, dimension=6))

@@ -105,9 +105,9 @@ def test_a_search_key_is_enough_for_batches_and_explanations(serve: Serve, keys:
     assert client.post("/v1/search/batch", json=queries, headers=search).status_code == 200
     explained = client.post("/v1/explain", json={"product_id": "red", "result": "navy"})
     assert explained.status_code == 401
-    # The fake model cannot explain; to look for the product, the request was let in.
+    # The fake model cannot explain, which is told only to those who are let in.
     query = {"product_id": "red", "result": "none"}
-    assert client.post("/v1/explain", json=query, headers=search).status_code == 404
+    assert client.post("/v1/explain", json=query, headers=search).status_code == 409
     assert client.delete("/v1/products/red", headers=search).status_code == 403
 
 
