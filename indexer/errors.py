@@ -99,6 +99,12 @@ class FeaturesError(ImageSearchError):
     code = "bad_features"
 
 
+class ModelError(ImageSearchError):
+    """A model file, or the description of its input beside it, cannot be used."""
+
+    code = "bad_model"
+
+
 class WeightsError(ImageSearchError):
     """Weights cannot be found, downloaded or verified, or do not fit the model."""
 

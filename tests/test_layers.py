@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"images", "validation"},
     "fetch": {"config", "images"},
     "feeds": {"fetch"},
-    "embedding": {"config", "images"},
+    "embedding": {"config", "images", "validation"},
     "store": set(),
     "sqlite": set(),
     "store/embedded": {"sqlite", "store"},

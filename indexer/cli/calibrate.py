@@ -15,7 +15,6 @@ from indexer.cli.errors import FAILED
 from indexer.embedding.base import Photos
 from indexer.embedding.calibration import calibrate as make_int8
 from indexer.embedding.int8 import SUFFIX, write_int8
-from indexer.embedding.resize import resize
 from indexer.errors import BadParameterError, ImageError, WeightsError
 from indexer.images import decode
 from indexer.store.embedded.catalog.places import location_of
@@ -86,7 +85,7 @@ def _photos(app: App, limit: int, seed: int) -> Photos:
             except ImageError as error:
                 log.print(f"skipped: {locations[number]}: {error}")
                 continue
-            chosen.append(resize(image, app.spec.input_size, app.spec.resize))
+            chosen.append(app.spec.square(image))
             progress.advance(task)
     if len(chosen) < MIN_PHOTOS:
         raise WeightsError(

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from indexer.config.settings import (
+    MODEL_SUFFIXES,
     WEIGHTS_PRESETS,
     EmbeddingSettings,
     Section,
@@ -138,6 +139,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     for embedding in (sections.get("embedding"), *embeddings):
         for key in ("weights", "whitening"):
             _anchor(embedding, key, base)
+        if isinstance(embedding, dict) and str(embedding.get("model")).endswith(MODEL_SUFFIXES):
+            _anchor(embedding, "model", base)
     return sections
 
 

@@ -11,6 +11,7 @@ from indexer.images import ImageLimits
 from indexer.validation import Matching
 
 DEFAULT_COLLECTION = "default"
+MODEL_SUFFIXES = (".keras", ".onnx")
 # `fashion` is an alias of the newest version.
 WEIGHTS_PRESETS = ("fashion", "fashion-2", "imagenet", "untrained")
 
@@ -86,8 +87,8 @@ class EmbeddingSettings(Section):
     model: str = Field(
         "vgg16",
         description="`vgg16`, its dense layers `vgg16-fc1` and `vgg16-fc2`, `vgg19`, `resnet50`,"
-        " `inception_v3`, `densenet121`, `mobilenet_v3_large`, `efficientnet_v2_b0` or"
-        " `convnext_tiny`: docs/models.md.",
+        " `inception_v3`, `densenet121`, `mobilenet_v3_large`, `efficientnet_v2_b0`,"
+        " `convnext_tiny`, or the path of a .keras or .onnx file: docs/models.md.",
     )
     weights: str = Field(
         "fashion",
@@ -100,7 +101,7 @@ class EmbeddingSettings(Section):
         "auto",
         description="Side of the model's square input in pixels."
         " `auto`: the side that the model was trained with, 64 for fashion-2, 299 for inception_v3,"
-        " 224 otherwise.",
+        " that of a model file, 224 otherwise.",
     )
     resize: Literal["bilinear", "nearest", "letterbox"] = Field(
         "bilinear",

@@ -11,7 +11,6 @@ from PIL import Image
 from indexer.arrays import Vectors, normalised
 from indexer.embedding.head import Head
 from indexer.embedding.pooling import pooled
-from indexer.embedding.resize import resize
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import UnsupportedByModelError, WeightsError
 
@@ -116,7 +115,7 @@ class Embedder(ABC):
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resizes an RGB photo of any size to uint8 (side, side, 3), as `spec` says."""
-        return resize(image, self.spec.input_size, self.spec.resize)
+        return self.spec.square(image)
 
     def embed(self, images: Sequence[Image.Image]) -> Vectors:
         """Embeds RGB photos of any size as one batch: float32 (n, dimension)."""

@@ -20,25 +20,26 @@ def resolve_engine(
 
     Args:
         requested: the setting `embedding.engine`.
-        spec: the model; an int8 model needs OpenVINO.
+        spec: the model; int8 and ONNX models need OpenVINO.
         installed: whether OpenVINO is installed; None checks without importing it.
 
     Raises:
         EngineUnavailableError: OpenVINO is required but not installed, or TensorFlow is
-            requested for an int8 model.
+            requested for such a model.
     """
-    int8 = spec.numeric_class == "int8"
-    if int8 and requested == "tensorflow":
+    kind = {"int8": "int8", "onnx": "ONNX"}
+    special = kind.get(spec.numeric_class) or kind.get(spec.model)
+    if special and requested == "tensorflow":
         raise EngineUnavailableError(
-            f"embedding.engine: received tensorflow, but {spec.weights} is an int8 model, which"
-            " runs on openvino only; set embedding.engine to auto"
+            f"embedding.engine: received tensorflow, but {spec.weights} is an {special} model,"
+            " which runs on openvino only; set embedding.engine to auto"
         )
     if installed is None:
         installed = find_spec("openvino") is not None
     if installed:
         return "tensorflow" if requested == "tensorflow" else "openvino"
-    if requested == "openvino" or int8:
-        what = f"the int8 model {spec.weights}" if int8 else "embedding.engine: openvino"
+    if requested == "openvino" or special:
+        what = f"the {special} model {spec.weights}" if special else "embedding.engine: openvino"
         raise EngineUnavailableError(f"{what} needs OpenVINO, which is not installed: {INSTALL}")
     return "tensorflow"
 

@@ -6,12 +6,15 @@ from functools import lru_cache
 from itertools import product
 from typing import Protocol, get_args
 
+from indexer.embedding.preprocessor import FILE_NAME
 from indexer.embedding.resize import ResizeMethod
-from indexer.embedding.spec import PRESET_SHA256, RETIRED_SHA256, SIDES, EmbeddingSpec
+from indexer.embedding.spec import MODEL_FILES, PRESET_SHA256, RETIRED_SHA256, SIDES, EmbeddingSpec
 from indexer.errors import FingerprintMismatchError
 
 # Fingerprint of imported vectors of an unknown model; they are comparable only with each other.
 IMPORTED = "imported"
+# Fields that are settings of the same name -> the value of catalogues that did not record them.
+_DEFAULTS = {"model": "", "input_size": "", "resize": "", "pooling": "average"}
 _RETIRED = {sha256: name for name, sha256 in RETIRED_SHA256.items()}
 
 Fields = Mapping[str, str | int]
@@ -151,42 +154,53 @@ def _settings(spec: EmbeddingSpec) -> list[tuple[str, str | int]]:
 def _differing(weights: str, before: Fields, spec: EmbeddingSpec) -> Iterator[tuple[str, str, str]]:
     """Yields each setting that differs, its value when the vectors were made, and its value now."""
     now = spec.fields
-    if any(before[key] != now[key] for key in ("weights_sha256", "numeric_class")):
+    if before["model"] in MODEL_FILES or now["model"] in MODEL_FILES:
+        # The setting that names a model file is `model`; its path is recorded as its weights.
+        then, configured = _source(weights, before), _source(spec.weights, now)
+        name, keys = "embedding.model", ["weights_sha256"]
+    else:
         then, configured = weights, spec.weights
+        name, keys = "embedding.weights", ["weights_sha256", "numeric_class"]
+    if any(before[key] != now[key] for key in keys):
         if then == configured:  # the file was replaced
             then += f" (SHA-256 {str(before['weights_sha256'])[:12]})"
             configured += f" (SHA-256 {spec.weights_sha256[:12]})"
-        yield "embedding.weights", then, configured
-    for key, default in (
-        ("model", ""),
-        ("input_size", ""),
-        ("resize", ""),
-        ("pooling", "average"),
-    ):
+        yield name, then, configured
+    for key, default in _DEFAULTS.items():
         old, new = before.get(key, default), now.get(key, default)
-        if old != new:
+        if old != new and f"embedding.{key}" != name:
             yield f"embedding.{key}", str(old), str(new)
     old, new = (each.get("whitening_sha256", "") for each in (before, now))
     if old != new:
         then, configured = (f"SHA-256 {str(each)[:12]}" if each else "none" for each in (old, new))
         yield "embedding.whitening", then, configured
+    old, new = (each.get("preprocessing", "none") for each in (before, now))
+    if old != new:
+        yield FILE_NAME, str(old), str(new)
+
+
+def _source(weights: str, fields: Fields) -> str:
+    return weights if fields["model"] in MODEL_FILES else str(fields["model"])
 
 
 @lru_cache(maxsize=64)
 def _recovered(fingerprint: str, spec: EmbeddingSpec) -> Fields | None:
     """Returns the fields that give a fingerprint, for catalogues that did not record them.
 
-    Tries every input size and resizing of the presets and of the configured weights.
+    Tries every input size and resizing of the presets and of the configured weights, for VGG16
+    and the configured model.
     """
     weights = {spec.weights_sha256: spec.numeric_class}
     weights |= dict.fromkeys([*PRESET_SHA256.values(), *RETIRED_SHA256.values()], "float")
-    for (sha256, numeric_class), side, resize in product(
-        weights.items(), SIDES, get_args(ResizeMethod)
+    for model, (sha256, numeric_class), side, resize in product(
+        {spec.model, "vgg16"}, weights.items(), SIDES, get_args(ResizeMethod)
     ):
         tried = replace(
             spec,
+            model=model,
             pooling="average",
             whitening_sha256="",
+            preprocessor=None,
             weights_sha256=sha256,
             numeric_class=numeric_class,
             input_size=side,

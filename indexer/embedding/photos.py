@@ -13,7 +13,6 @@ from indexer.arrays import Vectors
 from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.base import Pixels
 from indexer.embedding.regions import locate
-from indexer.embedding.resize import resize
 from indexer.images import Box, ImageLimits, crop, decode
 from indexer.images.decoding import reduced
 
@@ -130,12 +129,13 @@ def fitted(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
 
 
 def _square(image: Image.Image, spec: EmbeddingSpec, box: Box | None) -> Pixels:
-    return resize(image if box is None else crop(image, box), spec.input_size, spec.resize)
+    return spec.square(image if box is None else crop(image, box))
 
 
 def _min_side(spec: EmbeddingSpec, box: Box | None) -> int | None:
     """Returns how far the shorter side may be reduced, in pixels; None for not at all."""
     part = 1.0 if box is None else min(box[2] - box[0], box[3] - box[1])
-    if spec.resize == "nearest" or not 0 < part <= 1:  # takes single pixels; is refused later
+    side = spec.resized_side
+    if side is None or not 0 < part <= 1:  # takes single pixels; is refused later
         return None
-    return math.ceil(_REDUCING_GAP * spec.input_size / part)
+    return math.ceil(_REDUCING_GAP * side / part)

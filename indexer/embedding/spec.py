@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from indexer.config.settings import WEIGHTS_PRESETS
 from indexer.embedding.pooling import Pooling
-from indexer.embedding.resize import ResizeMethod
+from indexer.embedding.preprocessor import Preprocessor
+from indexer.embedding.resize import ResizeMethod, resize
 from indexer.embedding.whitening import Whitening
 from indexer.errors import WeightsError
 
@@ -34,6 +39,7 @@ RETIRED_SHA256 = {
 }
 TRAINED_SIDE = {RETIRED_SHA256["fashion-1"]: 80, FASHION_SHA256: 64}
 DEFAULT_SIDE = 224
+MODEL_FILES = ("keras", "onnx")  # values of `EmbeddingSpec.model`
 SIDES = range(32, 513)  # the range of the setting
 
 
@@ -42,7 +48,7 @@ class EmbeddingSpec:
     """Everything that determines an embedding.
 
     Attributes:
-        model: architecture, `vgg16`.
+        model: name of the model, or `keras` or `onnx` for a file.
         weights: name of the preset with its version, or path of the file, as shown to users; not
             part of the fingerprint.
         weights_sha256: SHA-256 of the weights file, or of the recipe if there is no file.
@@ -50,9 +56,10 @@ class EmbeddingSpec:
         resize: how a photo is resized to that side.
         numeric_class: `float` covers float32 and bfloat16, whose vectors have a cosine of about
             0.99999; each `int8` model is its own class.
-        dimension: length of a vector.
+        dimension: length of a vector; 0 for a model file until it is loaded.
         pooling: how the last feature maps become a vector.
         whitening_sha256: SHA-256 of the whitening's file; "" without one.
+        preprocessor: resizes and crops photos instead of `resize`, for a model file.
     """
 
     model: str
@@ -64,6 +71,7 @@ class EmbeddingSpec:
     dimension: int = 512
     pooling: Pooling = "average"
     whitening_sha256: str = ""
+    preprocessor: Preprocessor | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -88,12 +96,27 @@ class EmbeddingSpec:
             fields["pooling"] = self.pooling
         if self.whitening_sha256:
             fields["whitening_sha256"] = self.whitening_sha256
+        if self.preprocessor:
+            fields["preprocessing"] = self.preprocessor.canonical
         return fields
 
     @property
     def trained(self) -> bool:
         """False for the seeded random weights, whose rankings are meaningless."""
         return self.weights_sha256 != UNTRAINED_SHA256
+
+    @property
+    def resized_side(self) -> int | None:
+        """To how many pixels the shorter side of a photo is resized; None if without filter."""
+        if self.preprocessor:
+            return self.preprocessor.resized if self.preprocessor.resample else None
+        return None if self.resize == "nearest" else self.input_size
+
+    def square(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Prepares an RGB photo of any size for the model: C-contiguous uint8 (side, side, 3)."""
+        if self.preprocessor:
+            return self.preprocessor.square(image)
+        return resize(image, self.input_size, self.resize)
 
 
 def whitened_spec(spec: EmbeddingSpec, whitening: Whitening) -> EmbeddingSpec:

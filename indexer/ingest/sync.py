@@ -40,7 +40,8 @@ class Indexer:
     Args:
         records: the collection to write to.
         spec: of its embeddings.
-        embedder: returns the model; called only if there is a photo to embed.
+        embedder: returns the model; called only if there is a photo to embed, or `spec` lacks the
+            dimension.
         photos: reads photos from disk and from the web.
         progress: called with the number of rows done since the last call.
     """
@@ -55,6 +56,7 @@ class Indexer:
     ) -> None:
         self._records = records
         self._spec = spec
+        self._embedder = embedder
         self._photos = photos
         self._reader = RowReader(records, spec, photos)
         self._embedding = RowEmbedder(records, spec, embedder, self._reader)
@@ -149,8 +151,12 @@ class Indexer:
         with self._records.writer() as writer:
             with self._records.reader() as reader:
                 if fits(reader, self._spec):  # if not, rows with new photos are rejected
-                    bind(reader, writer, self._spec)
+                    bind(reader, writer, self._complete_spec())
             yield writer
+
+    def _complete_spec(self) -> EmbeddingSpec:
+        """The spec with its dimension, which for a model file only the loaded model tells."""
+        return self._spec if self._spec.dimension else self._embedder().spec
 
     @contextmanager
     def _readers(self) -> Iterator[Executor]:

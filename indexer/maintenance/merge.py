@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.arrays import batched
@@ -43,13 +44,23 @@ def merge(
         _require_kind(source, spec)
     with catalog.writer() as writer:
         with catalog.reader() as reader:
-            bind(reader, writer, spec)
+            if dimension := spec.dimension or _dimension(sources):
+                bind(reader, writer, replace(spec, dimension=dimension))
         for source in sources:
             with source.reader() as wanted:
                 for batch in batched(list(wanted.product_ids()), _BATCH):
                     _put(source, catalog, writer, wanted, batch, report)
                     progress(len(batch))
     return report
+
+
+def _dimension(catalogs: Sequence[Catalog]) -> int:
+    """Returns the dimension of the vectors of any of the catalogues; 0 if all are empty."""
+    for catalog in catalogs:
+        with catalog.reader() as reader:
+            if reader.dimension:
+                return reader.dimension
+    return 0
 
 
 def _require_kind(source: Catalog, spec: EmbeddingSpec) -> None:

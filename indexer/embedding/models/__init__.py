@@ -3,11 +3,12 @@
 Importing this package is cheap: a family imports its runtime when it loads a model.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
-from indexer.embedding.models import applications, vgg16
+from indexer.embedding.models import applications, keras_file, onnx_file, vgg16
 from indexer.embedding.models.applications import APPLICATIONS
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import ConfigError
@@ -28,15 +29,20 @@ class Family(Protocol):
 
 
 def family_of(model: str) -> Family:
-    """Returns the family of `embedding.model`.
+    """Returns the family of `embedding.model`, a name or the path of a file.
 
     Raises:
         ConfigError: there is no such model.
     """
+    for family in (keras_file, onnx_file):
+        if Path(model).suffix == family.SUFFIX:
+            return family
     if model in vgg16.MODELS:
         return vgg16
     if model in APPLICATIONS:
         return applications
+    names = ", ".join([*vgg16.MODELS, *APPLICATIONS])
     raise ConfigError(
-        f"embedding.model: received {model!r}; allowed: {', '.join([*vgg16.MODELS, *APPLICATIONS])}"
+        f"embedding.model: received {model!r}; allowed: {names}, or the path of a .keras or .onnx"
+        " file"
     )
