@@ -111,3 +111,13 @@ def files() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return read
+
+
+COLOURS = {"red": "red", "crimson": "crimson", "navy": "navy", "a/b [/c]": "gold"}
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    """A shop with products of `COLOURS`."""
+    assert shop.run("add", shop.feed(COLOURS)).code == 0
+    return shop
