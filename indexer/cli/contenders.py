@@ -1,6 +1,6 @@
 """What `evaluate` measures: settings, collections and snapshots, as named on the command line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from indexer.arrays import Vectors
 from indexer.cli.app import App
-from indexer.config import EmbeddingSettings, replaced
+from indexer.config import CURRENT, EmbeddingSettings, replaced
 from indexer.embedding import Embedder, resolve_spec
 from indexer.embedding.kinds import Kind, difference, kind_of, way_out
 from indexer.errors import BadParameterError, FingerprintMismatchError
@@ -26,8 +26,6 @@ from indexer.maintenance.inspection import opened
 from indexer.maintenance.snapshots import Snapshots
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.places import location_of
-
-CURRENT = "current"
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def from_feed(app: App, feed: Path, label: str | None, names: Sequence[str]) -> 
     """Returns the photos of a feed, to be embedded by each of the settings.
 
     Raises:
-        BadParameterError: a name is not one of settings.
+        BadParameterError: a name is not one of settings, or two are the same settings.
         LabelsError: no row has the label.
     """
     for name in names:
@@ -62,6 +60,7 @@ def from_feed(app: App, feed: Path, label: str | None, names: Sequence[str]) -> 
                 f"received {name!r}; photos from {feed} can be embedded with {CURRENT} settings, or"
                 " others such as weights=imagenet,input_size=224"
             )
+    _require_different(names, [_settings_key(app, name) for name in names])
     gallery, rejected = labelled_feed(read_feed(feed), label)
     return Material(gallery, [_embedding(app, name) for name in names], str(feed), rejected)
 
@@ -72,11 +71,21 @@ def from_collections(app: App, label: str | None, names: Sequence[str]) -> Mater
     Settings embed the photos again.
 
     Raises:
+        BadParameterError: two names are the same thing.
         LabelsError: no product has the label, or there is no common photo.
         UnknownCollectionError: the collection is not configured.
         SnapshotError: a name is neither a collection nor a snapshot.
     """
-    stored = [name for name in names if name == CURRENT or not _is_settings(name)] or [CURRENT]
+    _require_different(
+        names,
+        [
+            (app.collection if name == CURRENT else name)
+            if _is_stored(name)
+            else _settings_key(app, name)
+            for name in names
+        ],
+    )
+    stored = [name for name in names if _is_stored(name)] or [CURRENT]
     galleries = {name: _stored(app, name, label) for name in stored}
     first, *others = galleries.values()
     photos = first.gallery
@@ -128,11 +137,37 @@ def _is_settings(name: str) -> bool:
     return name == CURRENT or "=" in name
 
 
+def _is_stored(name: str) -> bool:
+    """Whether a name is that of a collection or snapshot, if no feed is given."""
+    return "=" not in name
+
+
+def _require_different(names: Sequence[str], things: Sequence[Hashable]) -> None:
+    """Raises BadParameterError if two names mean the same thing."""
+    first: dict[Hashable, str] = {}
+    for name, thing in zip(names, things, strict=True):
+        if thing in first:
+            raise BadParameterError(
+                f"received {first[thing]} and {name}, which are the same; each must be different"
+            )
+        first[thing] = name
+
+
+def _settings(app: App, name: str) -> EmbeddingSettings:
+    if name == CURRENT:
+        return app.embedding
+    pairs = [part.partition("=")[::2] for part in name.split(",")]
+    return replaced(app.embedding, {key.strip(): value.strip() for key, value in pairs})
+
+
+def _settings_key(app: App, name: str) -> Hashable:
+    """Returns what decides the vectors that settings make."""
+    settings = _settings(app, name)
+    return resolve_spec(settings).fingerprint, settings.engine, settings.precision
+
+
 def _embedding(app: App, name: str) -> Model:
-    settings = app.embedding
-    if name != CURRENT:
-        pairs = [part.partition("=")[::2] for part in name.split(",")]
-        settings = replaced(settings, {key.strip(): value.strip() for key, value in pairs})
+    settings = _settings(app, name)
     spec = resolve_spec(settings)
     fields = {"weights": spec.weights, **spec.fields}
     return Model(name, fields, partial(app.load, settings))

@@ -7,10 +7,11 @@ import click
 from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
-from indexer.cli.contenders import CURRENT, Material, from_collections, from_feed
+from indexer.cli.contenders import Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED
 from indexer.cli.evaluation_tables import tables
 from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
+from indexer.config import CURRENT
 from indexer.embedding import Embedder
 from indexer.errors import BadParameterError
 from indexer.evaluation.comparison import Verdict, compare
@@ -205,10 +206,7 @@ def _names(
 ) -> Sequence[str]:
     if pair and (models or len(distances) > 1):
         raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
-    names = pair or models or (CURRENT,)
-    if len(set(names)) < len(names):
-        raise BadParameterError(f"received {', '.join(names)}; each must be different")
-    return names
+    return pair or models or (CURRENT,)
 
 
 def _prepared(

@@ -7,6 +7,7 @@ to the working directory.
 
 from indexer.config.loading import Setting, load_settings, replaced, table
 from indexer.config.settings import (
+    CURRENT,
     DEFAULT_COLLECTION,
     AccessSettings,
     CollectionSettings,
@@ -21,6 +22,7 @@ from indexer.config.settings import (
 )
 
 __all__ = [
+    "CURRENT",
     "DEFAULT_COLLECTION",
     "AccessSettings",
     "CollectionSettings",

@@ -4,16 +4,32 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from indexer.errors import UnknownCollectionError
 from indexer.images import ImageLimits
 from indexer.validation import Matching
 
 DEFAULT_COLLECTION = "default"
+# What `evaluate` calls the collection or the settings in use; no collection has this name.
+CURRENT = "current"
 MODEL_SUFFIXES = (".keras", ".onnx")
 # `fashion` is an alias of the newest version.
 WEIGHTS_PRESETS = ("fashion", "fashion-2", "imagenet", "untrained")
+
+
+def _not_reserved(name: str) -> str:
+    if name == CURRENT:
+        raise ValueError(f"must not be {CURRENT}, which `evaluate` reserves")
+    return name
+
 
 CollectionName = Annotated[
     str,
@@ -21,6 +37,7 @@ CollectionName = Annotated[
         r"^[a-z0-9][a-z0-9_-]{0,62}$",
         "up to 63 lower-case letters, digits, - and _, starting with a letter or digit",
     ),
+    AfterValidator(_not_reserved),
 ]
 HostName = Annotated[
     str,

@@ -70,6 +70,10 @@ def test_a_preset_is_no_path(tmp_path: Path) -> None:
             "collections: {Shoes!: {}}",
             "collections.Shoes!: received 'Shoes!'; must be up to 63 lower-case letters, digits",
         ),
+        (
+            "collections: {current: {}}",
+            "collections.current: received 'current'; must not be current",
+        ),
         ("collections: {shoes: 5}", "collections.shoes: received 5; must be an object"),
         (
             "collections: {shoes: {hide_out_of_stock: 7}}",
