@@ -10,6 +10,7 @@ from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.contenders import Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED
 from indexer.cli.evaluation_tables import tables
+from indexer.cli.outcome import with_rejections
 from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
 from indexer.config import CURRENT
 from indexer.embedding import Embedder
@@ -33,6 +34,7 @@ from indexer.evaluation.tasks import Photos
 from indexer.files import storage_error, write_atomically
 
 _LABEL = "category"
+_TOLERANCE = 0.001
 
 
 @click.command()
@@ -99,9 +101,7 @@ _LABEL = "category"
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1),
-    default=0.001,
-    show_default=True,
-    help="Loss of nDCG that --compare accepts.",
+    help=f"Loss of nDCG that --compare accepts.  [default: {_TOLERANCE:g}]",
 )
 @click.option(
     "--report",
@@ -122,7 +122,7 @@ def evaluate(
     limit: int,
     sample: int,
     seed: int,
-    tolerance: float,
+    tolerance: float | None,
     report: Path | None,
 ) -> Output:
     """Measure the quality of the search results with labels or judgements.
@@ -137,33 +137,34 @@ def evaluate(
     by = _label(label, queries, ratings)
     if photos and not ratings:
         raise BadParameterError("--photos needs --ratings")
+    if tolerance is not None and not pair:
+        raise BadParameterError("--tolerance needs --compare")
+    accepted = _TOLERANCE if tolerance is None else tolerance
     if report and ratings:
         raise BadParameterError("--report is not available with --ratings")
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
-    notes = [f"rejected: {each.source}: {each.reason}" for each in material.rejected]
     if ratings:
-        options = Options(distances, limit, sample, seed, tolerance if pair else None)
+        options = Options(distances, limit, sample, seed, accepted if pair else None)
         judged, files = stored_ratings(app), files_by_hash(photos)
         rated = evaluate_ratings(
             material.gallery, material.models, _embed(app), judged, files, options
         )
         found = material.source, material.not_common
-        return Output(
-            rated.document(*found), rated_tables(rated, *found), _code(rated.verdict), notes
-        )
+        output = Output(rated.document(*found), rated_tables(rated, *found), _code(rated.verdict))
+        return with_rejections(output, material.rejected)
     prepared = _prepared(app, material, queries, sample, seed)
     evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
     judged_by = f"attribute {by}" if by else str(queries)
     scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
-    verdict = compare(evaluation, tolerance) if pair else None
+    verdict = compare(evaluation, accepted) if pair else None
     if report:
         _write(app, report, scope, evaluation, material.models, verdict)
-    return Output(
+    output = Output(
         document(scope, evaluation, material.models, verdict),
         tables(scope, evaluation, verdict),
         _code(verdict),
-        notes,
     )
+    return with_rejections(output, material.rejected)
 
 
 def _label(label: str | None, queries: Path | None, ratings: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from indexer.cli.app import Output
@@ -60,6 +61,17 @@ def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = Fal
     notes = [*_summarised("rejected", others, hint), *_summarised("warning", report.warnings, "")]
     code = SOME_REJECTED if rows or report.not_removed else DONE
     return Output(document, "\n".join(lines), FAILED if report.refused else code, notes)
+
+
+def with_rejections(output: Output, rejected: Sequence[Rejection]) -> Output:
+    """Adds the rejected rows of a feed: to the document, to stderr, and to the exit code 0."""
+    rows = by_row(rejected)
+    return replace(
+        output,
+        document={**output.document, "rejections": list(map(_fields, rows))},
+        code=output.code or (SOME_REJECTED if rows else DONE),
+        notes=[*output.notes, *_summarised("rejected", rows, "")],
+    )
 
 
 def _samples(report: Report) -> dict[str, list[str]]:

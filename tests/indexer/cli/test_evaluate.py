@@ -222,6 +222,7 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
         (("--compare", "current", "missing"), 1, "no snapshot 'missing'"),
         (("--model", "wieghts=fashion"), 2, "did you mean weights"),
         (("--model", "input_size=7"), 2, "embedding.input_size: received"),
+        (("--tolerance", "0.1"), 2, "--tolerance needs --compare"),
         (("labelled", "--model", "other"), 2, "received 'other'"),
     ],
 )
@@ -248,6 +249,22 @@ def test_photos_that_cannot_be_read_are_left_out_and_named(shop: Shop) -> None:
     assert "photos that cannot be read: 1" in ran.out
     assert "broken.jpg" in ran.out
     assert "6 query photos, 7 products" in ran.out
+
+
+def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
+    photos = {f"a{n}": (250 - n, 0, 0) for n in range(4)}
+    photos |= {f"b{n}": (0, 0, 250 - n) for n in range(4)}
+    feed = shop.feed(photos)
+    header, *rows = feed.read_text().splitlines()
+    lines = [f"{header},kind", *(f"{row},{row[1]}" for row in rows), *[",x.png,,5.00 EUR,a"] * 7]
+    feed.write_text("\n".join(lines) + "\n")
+    arguments = ("evaluate", feed, "--label", "kind", "--json")
+    ran = shop.run(*arguments)
+    assert ran.code == 3
+    assert ran.err.count("rejected: ") == 1
+    assert "7 rows" in ran.err
+    assert [each["line"] for each in ran.json["rejections"]] == list(range(10, 17))
+    assert shop.run(*arguments, "--compare", "current", "weights=blind").code == 1
 
 
 def test_the_table_shows_metrics_chance_and_the_worst_class(shop: Shop) -> None:
