@@ -57,6 +57,12 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
         file.write(data)
 
 
+def require_writable(path: Path) -> None:
+    """Raises OSError if `write_atomically` could not create a file in the folder of `path`."""
+    with tempfile.TemporaryFile(dir=path.absolute().parent):
+        pass
+
+
 def sync(path: Path) -> None:
     """Flushes a file, or the entries of a folder, to disk.
 

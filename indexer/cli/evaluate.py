@@ -28,10 +28,10 @@ from indexer.evaluation.preparing import (
     prepare_labels,
     prepare_queries,
 )
-from indexer.evaluation.queries import read_queries
+from indexer.evaluation.queries import Judged, read_queries
 from indexer.evaluation.rated_evaluation import Options, evaluate_ratings
 from indexer.evaluation.tasks import Photos
-from indexer.files import storage_error, write_atomically
+from indexer.files import require_writable, storage_error, write_atomically
 
 _LABEL = "category"
 _TOLERANCE = 0.001
@@ -142,17 +142,20 @@ def evaluate(
     accepted = _TOLERANCE if tolerance is None else tolerance
     if report and ratings:
         raise BadParameterError("--report is not available with --ratings")
+    judged = read_queries(queries) if queries else None
+    if report:
+        _require_writable(report)
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
     if ratings:
         options = Options(distances, limit, sample, seed, accepted if pair else None)
-        judged, files = stored_ratings(app), files_by_hash(photos)
+        stored, files = stored_ratings(app), files_by_hash(photos)
         rated = evaluate_ratings(
-            material.gallery, material.models, _embed(app), judged, files, options
+            material.gallery, material.models, _embed(app), stored, files, options
         )
         found = material.source, material.not_common
         output = Output(rated.document(*found), rated_tables(rated, *found), _code(rated.verdict))
         return with_rejections(output, material.rejected)
-    prepared = _prepared(app, material, queries, sample, seed)
+    prepared = _prepared(app, material, judged, sample, seed)
     evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
     judged_by = f"attribute {by}" if by else str(queries)
     scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
@@ -184,6 +187,13 @@ def _code(verdict: Verdict | None) -> int:
     return FAILED if verdict and verdict.outcome == "regression" else DONE
 
 
+def _require_writable(report: Path) -> None:
+    try:
+        require_writable(report)
+    except OSError as error:
+        raise BadParameterError(f"--report: cannot write {report}: {error.strerror}") from error
+
+
 def _write(
     app: App,
     file: Path,
@@ -211,12 +221,11 @@ def _names(
 
 
 def _prepared(
-    app: App, material: Material, queries: Path | None, sample: int, seed: int
+    app: App, material: Material, judged: Judged | None, sample: int, seed: int
 ) -> Prepared:
     gallery, models, embedded = material.gallery, material.models, _embed(app)
-    if queries is None:
+    if judged is None:
         return prepare_labels(gallery, models, embedded, sample=sample, seed=seed)
-    judged = read_queries(queries)
     return prepare_queries(gallery, judged, models, embedded, sample=sample, seed=seed)
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from indexer.feeds.locations import split_links
 from indexer.feeds.merchant import MAIN_IMAGE, MORE_IMAGES, column_name
 from indexer.feeds.reader import file_version, read_records
 from indexer.feeds.rows import Rejection
-from indexer.files import replacing
+from indexer.files import replacing, require_writable
 
 _Cells = Sequence[tuple[str, object]]
 _Column = tuple[str, int]  # name, and index among the columns of that name
@@ -58,8 +57,7 @@ class RejectedFile:
                 f"--rejected: {path} is the feed itself and would be overwritten; use another file"
             )
         try:
-            with tempfile.TemporaryFile(dir=path.absolute().parent):
-                pass
+            require_writable(path)
         except OSError as error:
             raise BadParameterError(f"--rejected: cannot write {path}: {error.strerror}") from error
 

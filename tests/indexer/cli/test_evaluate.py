@@ -267,6 +267,20 @@ def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
     assert shop.run(*arguments, "--compare", "current", "weights=blind").code == 1
 
 
+@pytest.mark.parametrize("fault", ["report", "queries"])
+def test_a_file_that_cannot_be_used_is_noticed_before_photos_are_embedded(
+    shop: Shop, fault: str
+) -> None:
+    labelled = folder(shop)
+    if fault == "report":
+        refused = shop.run("evaluate", labelled, "--report", "missing/report.html")
+        assert (refused.code, "--report: cannot write" in refused.err) == (2, True)
+    else:
+        malformed = judged(shop, "photo", ("q.png",))
+        assert shop.run("evaluate", labelled, "--queries", malformed).code == 1
+    assert shop.embedder.images_seen == 0
+
+
 def test_the_table_shows_metrics_chance_and_the_worst_class(shop: Shop) -> None:
     out = shop.run("evaluate", folder(shop)).out
     assert "0.833" in out
