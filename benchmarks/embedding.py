@@ -35,7 +35,7 @@ from indexer.embedding.quiet import import_tensorflow
 from indexer.embedding.resize import resize
 from indexer.embedding.weights import BLOCKS, KERNEL_SHAPES, load_weights
 
-SIDES = (224, 80)
+SIDES = (224, 64)
 CALIBRATION = 100
 
 

@@ -88,7 +88,7 @@ def _re_embed(app: App, catalog: Catalog) -> Report:
     if whitening and fingerprint == whitening.fingerprint:
         whitening.require_fit(app.unwhitened.fingerprint)
         with log.status("whitening"):
-            reembed.transform(catalog, app.spec, lambda vectors: unit_rows(whitening(vectors)))
+            reembed.transform(catalog, app.spec, lambda vectors: unit_rows(whitening.head(vectors)))
         return Report()
     with Progress(console=log) as progress:
         task = progress.add_task("embedding", total=products)

@@ -18,9 +18,10 @@ from indexer.events import report as make_report
 @click.option(
     "--below",
     type=click.FloatRange(-1, 1),
-    default=0.5,
+    default=0.75,
     show_default=True,
-    help="A best score below this is no good match; the right value depends on the model.",
+    help="A best score below this is no good match; the right value depends on the model, the"
+    " default is for fashion-2.",
 )
 @reporting
 def report(app: App, days: int, below: float) -> Output:

@@ -33,7 +33,7 @@ def whiten(app: App, output: Path, dimensions: int | None) -> Output:
         whitening, share = learn(vectors, app.unwhitened.fingerprint, dimensions)
         _, photos = reader.counts()
     write_whitening(output, whitening)
-    kept, before = whitening.matrix.shape[1], len(whitening.mean)
+    before, kept = whitening.head.kernel.shape
     document = {
         "file": str(output),
         "photos": photos,

@@ -134,7 +134,7 @@ class EmbeddingSettings(Section):
     whitening: Literal["none"] | Path = Field(
         "none",
         description="File from `whiten`: a map of the vectors learned from the catalogue, for"
-        " weights that were not trained on such photos. box=auto and explanations need `none`.",
+        " weights that were not trained on such photos.",
     )
     engine: Literal["auto", "tensorflow", "openvino"] = Field(
         "auto",

@@ -50,6 +50,10 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
     embedder = family.load(family.resolve(settings), settings, threads)
     if settings.whitening == "none":
         return embedder
-    from indexer.embedding.whitened import WhitenedEmbedder
+    from indexer.embedding.headed import HeadedEmbedder
 
-    return WhitenedEmbedder(embedder, read_whitening(settings.whitening))
+    whitening = read_whitening(settings.whitening)
+    whitening.require_fit(embedder.spec.fingerprint)
+    whitened = HeadedEmbedder(embedder, whitening.head)
+    whitened.spec = whitened_spec(embedder.spec, whitening)
+    return whitened

@@ -18,7 +18,8 @@ class HeadedEmbedder(Embedder):
     def __init__(self, embedder: Embedder, head: Head) -> None:
         self.spec = replace(embedder.spec, dimension=len(head.bias))
         self.runs_on = embedder.runs_on
-        self.cells = embedder.cells
+        # Of two layers in sequence, the second has no mean over positions as its input.
+        self.cells = embedder.cells if embedder.head is None else None
         self.head = head
         self._embedder = embedder
 

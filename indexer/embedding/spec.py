@@ -121,7 +121,7 @@ class EmbeddingSpec:
 
 def whitened_spec(spec: EmbeddingSpec, whitening: Whitening) -> EmbeddingSpec:
     """Returns the spec of whitened vectors."""
-    return replace(spec, whitening_sha256=whitening.sha256, dimension=whitening.matrix.shape[1])
+    return replace(spec, whitening_sha256=whitening.sha256, dimension=len(whitening.head.bias))
 
 
 def file_sha256(path: Path) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.arrays import Vector, Vectors
+from indexer.arrays import Vectors
+from indexer.embedding.head import Head
 from indexer.errors import WeightsError
 from indexer.files import replacing
 
@@ -34,24 +35,17 @@ _MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Whitening:
-    """A map of unit vectors (n, d) to vectors (n, dimension), which are to be normalised.
+    """A map of the vectors of a model.
 
     Attributes:
         fingerprint: of the vectors that it was learned from and applies to.
-        mean: float32 (d,).
-        matrix: float32 (d, dimension).
+        head: the map, as a linear layer.
         sha256: of the file, in hex; "" before it is written.
     """
 
     fingerprint: str
-    mean: Vector
-    matrix: NDArray[np.float32]
+    head: Head
     sha256: str = ""
-
-    def __call__(self, vectors: Vectors) -> Vectors:
-        """Returns the mapped vectors, not normalised."""
-        mapped = (vectors - self.mean) @ self.matrix
-        return mapped.astype(np.float32, copy=False)
 
     def require_fit(self, fingerprint: str) -> None:
         """Checks that vectors of this fingerprint are those that it was learned from.
@@ -106,7 +100,8 @@ def learn(
     shrunk = (1 - _SHRINKAGE) * variances + _SHRINKAGE * variances.mean()
     matrix = axes[:, :kept] / shrunk[:kept] ** (_EXPONENT / 2)
     share = float(variances[:kept].sum() / variances.sum())
-    return Whitening(fingerprint, mean.astype(np.float32), matrix.astype(np.float32)), share
+    head = Head(matrix.astype(np.float32), (-mean @ matrix).astype(np.float32))
+    return Whitening(fingerprint, head), share
 
 
 def write_whitening(path: Path, whitening: Whitening) -> None:
@@ -120,8 +115,8 @@ def write_whitening(path: Path, whitening: Whitening) -> None:
             np.savez(
                 file,
                 fingerprint=np.frombuffer(bytes.fromhex(whitening.fingerprint), np.uint8),
-                mean=whitening.mean,
-                matrix=whitening.matrix,
+                kernel=whitening.head.kernel,
+                bias=whitening.head.bias,
             )
     except OSError as error:
         raise WeightsError(f"cannot write {path}: {error.strerror}") from error
@@ -137,18 +132,19 @@ def read_whitening(path: Path) -> Whitening:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
         with np.load(io.BytesIO(data[:_MAX_BYTES]), allow_pickle=False) as arrays:
-            fingerprint, mean, matrix = (arrays[name] for name in ("fingerprint", "mean", "matrix"))
+            fingerprint, kernel, bias = (arrays[name] for name in ("fingerprint", "kernel", "bias"))
     except OSError as error:
         raise WeightsError(f"embedding.whitening: cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _invalid(path, " ".join(str(error).split())) from error
-    if mean.ndim != 1 or matrix.shape[:1] != mean.shape or matrix.ndim != 2:
-        raise _invalid(path, f"shapes {mean.shape} and {matrix.shape}")
-    if mean.dtype != np.float32 or matrix.dtype != np.float32 or fingerprint.nbytes != 32:
-        raise _invalid(path, f"types {mean.dtype} and {matrix.dtype}")
-    if not (np.isfinite(mean).all() and np.isfinite(matrix).all()):
+    if kernel.ndim != 2 or bias.shape != kernel.shape[1:] or fingerprint.nbytes != 32:
+        raise _invalid(path, f"shapes {kernel.shape} and {bias.shape}")
+    if kernel.dtype != np.float32 or bias.dtype != np.float32:
+        raise _invalid(path, f"types {kernel.dtype} and {bias.dtype}")
+    if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
         raise _invalid(path, "values that are not finite")
-    return Whitening(fingerprint.tobytes().hex(), mean, matrix, sha256(data).hexdigest())
+    head = Head(kernel, bias)
+    return Whitening(fingerprint.tobytes().hex(), head, sha256(data).hexdigest())
 
 
 def _invalid(path: Path, why: str) -> WeightsError:

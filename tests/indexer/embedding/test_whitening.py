@@ -1,6 +1,5 @@
 """Whitening: learned from vectors, written to a file, applied after the model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,12 @@ import pytest
 from indexer.arrays import Vectors, normalised
 from indexer.config import EmbeddingSettings
 from indexer.embedding import load_embedder, resolve_spec
+from indexer.embedding.attribution import contributions
 from indexer.embedding.base import unit_rows
 from indexer.embedding.spec import whitened_spec
-from indexer.embedding.whitened import WhitenedEmbedder
 from indexer.embedding.whitening import Whitening, learn, read_whitening, write_whitening
-from indexer.errors import UnsupportedByModelError, WeightsError
-from tests.fakes import FAKE_SPEC, FakeEmbedder
+from indexer.errors import WeightsError
+from tests.fakes import FAKE_SPEC
 from tests.indexer.embedding.embedder_contract import photos
 
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32, precision="float32")
@@ -40,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_mean_is_removed_and_the_variances_come_closer() -> None:
     whitening = learned()
-    before, after = vectors() - vectors().mean(axis=0), whitening(vectors())
+    before, after = vectors() - vectors().mean(axis=0), whitening.head(vectors())
     assert np.abs(after.mean(axis=0)).max() < 1e-4
     old, new = (np.sort(np.linalg.eigvalsh(np.cov(each.T)))[::-1] for each in (before, after))
     assert new[0] / new.sum() < old[0] / old.sum() / 1.5
@@ -49,14 +48,18 @@ def test_the_mean_is_removed_and_the_variances_come_closer() -> None:
 
 def test_it_does_not_depend_on_how_the_vectors_come_in_chunks() -> None:
     whole, _ = learn([vectors()], FAKE_SPEC.fingerprint, None)
-    products = whole(vectors()) @ whole(vectors()).T  # the signs of components are arbitrary
+    products = (
+        whole.head(vectors()) @ whole.head(vectors()).T
+    )  # the signs of components are arbitrary
     parts = learned()
-    np.testing.assert_allclose(products, parts(vectors()) @ parts(vectors()).T, atol=1e-3)
+    np.testing.assert_allclose(products, parts.head(vectors()) @ parts.head(vectors()).T, atol=1e-3)
 
 
 def test_fewer_dimensions_keep_the_largest_variances() -> None:
     whitening, share = learn([vectors()], FAKE_SPEC.fingerprint, 8)
-    np.testing.assert_allclose(whitening(vectors()), learned()(vectors())[:, :8], atol=1e-3)
+    np.testing.assert_allclose(
+        whitening.head(vectors()), learned().head(vectors())[:, :8], atol=1e-3
+    )
     assert 0.5 < share < 1
     assert whitened_spec(FAKE_SPEC, whitening).dimension == 8
 
@@ -72,7 +75,7 @@ def test_what_cannot_be_learned_is_refused(count: int, dimension: int | None, wo
 
 def test_a_file_is_read_back_and_decides_the_fingerprint(file: Path, tmp_path: Path) -> None:
     read = read_whitening(file)
-    np.testing.assert_array_equal(read(vectors()), learned()(vectors()))
+    np.testing.assert_array_equal(read.head(vectors()), learned().head(vectors()))
     write_whitening(tmp_path / "shorter.npz", learned(16))
     shorter = read_whitening(tmp_path / "shorter.npz")
     specs = [FAKE_SPEC, whitened_spec(FAKE_SPEC, read), whitened_spec(FAKE_SPEC, shorter)]
@@ -80,9 +83,9 @@ def test_a_file_is_read_back_and_decides_the_fingerprint(file: Path, tmp_path: P
 
 
 def test_a_whitening_of_other_vectors_is_refused(file: Path) -> None:
-    other = FakeEmbedder(replace(FAKE_SPEC, input_size=32))
+    other = UNTRAINED.model_copy(update={"whitening": file})
     with pytest.raises(WeightsError, match="learned from vectors of other embedding settings"):
-        WhitenedEmbedder(other, read_whitening(file))
+        load_embedder(other)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +101,12 @@ def test_a_file_that_is_no_whitening_is_refused(tmp_path: Path, content: bytes |
 @pytest.mark.parametrize(
     "change",
     [
-        {"mean": np.zeros((2, 2), np.float32)},
-        {"mean": np.zeros(47, np.float32)},
-        {"matrix": np.zeros((48, 48))},
-        {"matrix": np.full((48, 48), np.nan, np.float32)},
+        {"bias": np.zeros((2, 2), np.float32)},
+        {"bias": np.zeros(47, np.float32)},
+        {"kernel": np.zeros((48, 48))},
+        {"kernel": np.full((48, 48), np.nan, np.float32)},
         {"fingerprint": np.zeros(3, np.uint8)},
-        {"mean": np.array([{}])},
+        {"bias": np.array([{}])},
     ],
     ids=["shape", "length", "type", "nan", "fingerprint", "pickle"],
 )
@@ -124,7 +127,9 @@ def test_the_setting_whitens_the_vectors_of_the_model(tmp_path: Path) -> None:
     embedder, plain = load_embedder(settings), load_embedder(UNTRAINED)
     assert embedder.spec == resolve_spec(settings)
     assert (embedder.dimension, embedder.runs_on) == (20, plain.runs_on)
-    expected = unit_rows(whitening(plain.embed_batch(photos(3, 32))))
-    np.testing.assert_allclose(embedder.embed_batch(photos(3, 32)), expected, atol=1e-5)
-    with pytest.raises(UnsupportedByModelError, match="average pooling and whitening is not"):
-        embedder.activations(photos(1, 32))
+    vectors = embedder.embed_batch(photos(3, 32))
+    expected = unit_rows(whitening.head(plain.embed_batch(photos(3, 32))))
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    maps = embedder.activations(photos(3, 32)[:1])[0]  # an explanation sums up to the score
+    parts = contributions(maps, vectors[1], embedder.required_cells(), embedder.head)
+    assert parts.sum() == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-4)

@@ -41,21 +41,21 @@ LOCATED = {"image_base64": "AAAA", "box": "auto"}
     [
         ("/v1/search", {"product_id": "red"}, 1),
         ("/v1/search", {"image_base64": PHOTO}, 1),
-        ("/v1/search", LOCATED, 18),
+        ("/v1/search", LOCATED, 25),
         ("/v1/search/batch", {"queries": [{"product_id": "red"}] * 5}, 5),
-        ("/v1/search/batch", {"queries": [LOCATED] * 2}, 36),
-        ("/v1/explain", {"product_id": "red", "result": "none"}, 6),
-        ("/v1/explain", {**LOCATED, "result": "none"}, 24),
+        ("/v1/search/batch", {"queries": [LOCATED] * 2}, 50),
+        ("/v1/explain", {"product_id": "red", "result": "none"}, 10),
+        ("/v1/explain", {**LOCATED, "result": "none"}, 35),
     ],
 )
 def test_a_request_counts_as_what_it_costs(
     serve: Serve, keys: Keys, path: str, body: dict[str, Any], cost: int
 ) -> None:
     search = make(keys, "search")
-    client = serve(rate_limit_per_key="40/hour")
+    client = serve(rate_limit_per_key="60/hour")
     assert client.post(path, json=body, headers=search).status_code in (200, 409, 415)
-    left = [client.get(SIMILAR, headers=search).status_code for _ in range(41 - cost)]
-    assert left == [200] * (40 - cost) + [429]
+    left = [client.get(SIMILAR, headers=search).status_code for _ in range(61 - cost)]
+    assert left == [200] * (60 - cost) + [429]
 
 
 def test_several_photos_count_each(serve: Serve, keys: Keys) -> None:
@@ -78,7 +78,7 @@ def test_a_request_that_costs_more_than_the_limit_takes_all_of_it(serve: Serve, 
 @pytest.mark.parametrize(
     ("limit", "path", "body"),
     [
-        ("18/second", "/v1/search", LOCATED),
+        ("25/second", "/v1/search", LOCATED),
         ("3/second", "/v1/search/batch", {"queries": [{"product_id": "red"}] * 3}),
     ],
 )
@@ -99,11 +99,11 @@ def test_a_client_that_waits_as_long_as_it_is_told_is_served(
 
 def test_a_refused_request_counts_for_nothing(serve: Serve, keys: Keys) -> None:
     mine, other = make(keys, "search"), make(keys, "search")
-    client = serve(rate_limit_per_address="25/hour", rate_limit_per_key="20/hour")
+    client = serve(rate_limit_per_address="32/hour", rate_limit_per_key="27/hour")
     codes = [client.post("/v1/search", json=LOCATED, headers=mine).status_code for _ in range(5)]
     assert codes == [415, 429, 429, 429, 429]
     assert limited(client, **mine) == [200, 200, 429, 429]
-    # 20 of the address's 25 are used up: the key's refusals did not count for the address.
+    # 27 of the address's 32 are used up: the key's refusals did not count for the address.
     batch = {"queries": [{"product_id": "red"}] * 6}
     assert client.post("/v1/search/batch", json=batch, headers=other).status_code == 429
     sent = [client.get(SIMILAR, headers=other).status_code for _ in range(6)]
