@@ -15,7 +15,7 @@ from indexer.events import Rating, RatingStore
 
 
 def stored_ratings(app: App) -> list[Rating]:
-    """Returns all judgements.
+    """Returns all judgements that were not withdrawn.
 
     Raises:
         LabelsError: there are none.
@@ -23,7 +23,7 @@ def stored_ratings(app: App) -> list[Rating]:
     """
     store = RatingStore(app.settings.storage.data_dir)
     try:
-        ratings = list(store.all())
+        ratings = [rating for rating in store.all() if rating.grade is not None]
     finally:
         store.close()
     if not ratings:

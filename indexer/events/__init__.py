@@ -6,6 +6,8 @@ No personal data is stored: no address, no photo, no browser; of raters the name
 from indexer.events.ids import UnknownQueryError
 from indexer.events.ratings import (
     GRADES,
+    MAX_PRODUCT_ID,
+    RATER,
     Grade,
     RatedQuery,
     Rating,
@@ -21,6 +23,8 @@ from indexer.events.store import ACTIONS, Action, Event, EventsError, EventStore
 __all__ = [
     "ACTIONS",
     "GRADES",
+    "MAX_PRODUCT_ID",
+    "RATER",
     "Action",
     "Event",
     "EventStore",

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import cast
 
 from indexer.errors import BadParameterError, ImageSearchError
-from indexer.events.ratings import GRADES, RatedQuery, Rating, rater_name
+from indexer.events.ratings import (
+    GRADES,
+    MAX_PRODUCT_ID,
+    RATER,
+    RatedQuery,
+    Rating,
+    rater_name,
+)
 from indexer.files import replacing
 
 _COLUMNS = ["query_product_id", "query_photo", "product_id", "grade", "rater", "rated_at"]
@@ -54,7 +61,7 @@ def read_ratings(path: Path) -> list[Rating]:
         RatingsFileError: the file cannot be read, or a line is wrong, which is named.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a mark
             reader = csv.DictReader(file, strict=True)
             if list(reader.fieldnames or ()) != _COLUMNS:
                 raise RatingsFileError(f"{path}: the first line must be {','.join(_COLUMNS)}")
@@ -67,8 +74,10 @@ def read_ratings(path: Path) -> list[Rating]:
 
 def _header(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             return next(csv.reader(islice(file, 1)), [])
+    except csv.Error:
+        return []
     except OSError as error:
         raise RatingsFileError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -89,22 +98,29 @@ def _rating(row: dict[str, str | None], place: str) -> Rating:
         raise RatingsFileError(f"{place}: must have one of query_product_id and query_photo")
     if photo and not _SHA256.fullmatch(photo):
         raise RatingsFileError(f"{place}: query_photo: received {photo!r}; must be a SHA-256")
-    if cells["grade"] not in GRADES:
+    grade = cells["grade"] or None
+    if grade is not None and grade not in GRADES:
         raise RatingsFileError(
-            f"{place}: grade: received {cells['grade']!r}; must be {', '.join(GRADES)}"
+            f"{place}: grade: received {grade!r}; must be {', '.join(GRADES)}, or empty (withdrawn)"
         )
-    rater = rater_name(cells["rater"])
-    if not (cells["product_id"] and rater):
-        raise RatingsFileError(f"{place}: product_id and rater must not be empty")
+    if not re.fullmatch(RATER, cells["rater"].strip()):
+        raise RatingsFileError(
+            f"{place}: rater: received {cells['rater']!r}; must be a name of 1 to 40 letters,"
+            " digits, spaces, dots and dashes"
+        )
+    if not (1 <= len(cells["product_id"]) <= MAX_PRODUCT_ID >= len(product)):
+        raise RatingsFileError(f"{place}: product ids must have 1 to {MAX_PRODUCT_ID} characters")
     query = RatedQuery("product", product) if product else RatedQuery("photo", photo)
-    return Rating(
-        query, cells["product_id"], rater, cells["grade"], _time(cells["rated_at"], place)
-    )
+    at = _time(cells["rated_at"], place)
+    return Rating(query, cells["product_id"], rater_name(cells["rater"]), grade, at)
 
 
 def _time(text: str, place: str) -> int:
     try:
-        return int(datetime.fromisoformat(text).timestamp())
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError("a time without an offset depends on the machine")
+        return int(at.timestamp())
     except (ValueError, OverflowError):
         raise RatingsFileError(
             f"{place}: rated_at: received {text!r}; must be a time such as"

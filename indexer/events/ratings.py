@@ -26,7 +26,7 @@ _SCHEMA = (
         query TEXT NOT NULL,
         product_id TEXT NOT NULL,
         rater TEXT NOT NULL,
-        grade INTEGER NOT NULL,
+        grade INTEGER,  -- null if withdrawn
         at INTEGER NOT NULL,
         PRIMARY KEY (kind, query, product_id, rater)
     ) STRICT, WITHOUT ROWID""",
@@ -35,7 +35,9 @@ _PUT = "INSERT INTO ratings VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
 # A clock that was set back must not make a correction look older than what it corrects.
 _LAST_WINS = f"{_PUT} grade = excluded.grade, at = max(at, excluded.at)"
 _NEWEST_WINS = f"{_PUT} grade = excluded.grade, at = excluded.at WHERE excluded.at > at"
-_WITHDRAW = "DELETE FROM ratings WHERE (kind, query, product_id, rater) = (?, ?, ?, ?)"
+# The row stays, so that an import does not bring the judgement back.
+_WITHDRAW = """UPDATE ratings SET grade = NULL, at = max(at, ?)
+    WHERE (kind, query, product_id, rater) = (?, ?, ?, ?)"""
 
 
 class RatingsError(ImageSearchError):
@@ -90,6 +92,11 @@ class Rating:
     at: int
 
 
+# Of a rater, before `rater_name`.
+RATER = r"^\w(?:[\w .-]{0,38}[\w.])?$"
+MAX_PRODUCT_ID = 512  # characters
+
+
 def rater_name(text: str) -> str:
     """Returns the form in which a rater's name is stored: case does not matter."""
     return unicodedata.normalize("NFC", text.strip().casefold())
@@ -130,7 +137,8 @@ class RatingStore:
     def grades(self, query: RatedQuery, rater: str) -> dict[str, Grade]:
         """Returns a rater's judgements on a query by product id."""
         rows = self._database.select(
-            "SELECT product_id, grade FROM ratings WHERE kind = ? AND query = ? AND rater = ?",
+            "SELECT product_id, grade FROM ratings"
+            " WHERE kind = ? AND query = ? AND rater = ? AND grade IS NOT NULL",
             query.kind,
             query.id,
             rater,
@@ -138,11 +146,12 @@ class RatingStore:
         return {product_id: GRADES[grade] for product_id, grade in rows}
 
     def all(self) -> Iterator[Rating]:
-        """Yields all judgements, ordered by query, product and rater."""
+        """Yields all judgements, also withdrawn ones, ordered by query, product and rater."""
         for kind, query, product_id, rater, grade, at in self._database.select(
             "SELECT * FROM ratings ORDER BY kind, query, product_id, rater"
         ):
-            yield Rating(RatedQuery(kind, query), product_id, rater, GRADES[grade], at)
+            given = None if grade is None else GRADES[grade]
+            yield Rating(RatedQuery(kind, query), product_id, rater, given, at)
 
     def close(self) -> None:
         """Closes the file."""
@@ -154,10 +163,11 @@ class RatingStore:
             before = used_bytes(db)
             for rating in ratings:
                 key = (rating.query.kind, rating.query.id, rating.product_id, rating.rater)
-                if rating.grade is None:
-                    db.execute(_WITHDRAW, key)
+                grade = None if rating.grade is None else GRADES.index(rating.grade)
+                if grade is None and put is _LAST_WINS:
+                    db.execute(_WITHDRAW, (rating.at, *key))
                 else:
-                    db.execute(put, (*key, GRADES.index(rating.grade), rating.at))
+                    db.execute(put, (*key, grade, rating.at))
             if max(before, max_bytes) < used_bytes(db):
                 raise RatingsFullError(
                     f"{self._database.path}: has ratings.max_mib ({self._max_mib}) MiB; export the"

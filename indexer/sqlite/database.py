@@ -39,6 +39,8 @@ class Failures:
 class Database:
     """One file, created on the first write. Commits are durable. Thread-safe.
 
+    Reads have a connection of their own, so that they do not wait for a writer.
+
     Args:
         path: of the file, in an existing folder.
         schema: statements that create its tables if they do not exist.
@@ -47,11 +49,9 @@ class Database:
 
     def __init__(self, path: Path, schema: Sequence[str], failures: Failures) -> None:
         self.path = path
-        self._schema = schema
         self._failures = failures
-        self._lock = Lock()
-        self._db: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None  # identity of the open file
+        self._writing = _Connection(path, schema)
+        self._reading = _Connection(path, schema)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -60,42 +60,70 @@ class Database:
         Raises:
             ImageSearchError: one of `failures`.
         """
-        with self._lock:
-            try:
-                if self._db is not None and self._identity() != self._file:
-                    self._db.close()  # the data folder was moved or replaced
-                    self._db = None
-                if self._db is None:
-                    self._db = self._opened()
-                    self._file = self._identity()
-                with self._db:  # commits, or rolls back
-                    yield self._db
-            except (OSError, sqlite3.Error) as error:
-                raise self._failures.of(self.path, error) from error
+        with self._locked(self._writing) as db, db:  # commits, or rolls back
+            yield db
 
     def select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Runs a SELECT and returns its rows; none if nothing was ever stored."""
-        if self._db is None and not self.path.is_file():
+        if not self._reading.is_open and not self.path.is_file():
             return []
-        with self.transaction() as db:
+        with self._locked(self._reading) as db:
             return db.execute(statement, values).fetchall()
 
     def close(self) -> None:
         """Closes the file."""
-        with self._lock:
+        self._writing.close()
+        self._reading.close()
+
+    @contextmanager
+    def _locked(self, connection: "_Connection") -> Iterator[sqlite3.Connection]:
+        try:
+            with connection.lock:
+                yield connection.current()
+        except (OSError, sqlite3.Error) as error:
+            raise self._failures.of(self.path, error) from error
+
+
+class _Connection:
+    """A connection that is opened on first use, and again if the file is replaced."""
+
+    def __init__(self, path: Path, schema: Sequence[str]) -> None:
+        self.lock = Lock()
+        self._path = path
+        self._schema = schema
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # identity of the open file
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file was opened."""
+        return self._db is not None
+
+    def current(self) -> sqlite3.Connection:
+        """Returns the connection to the file at the path; the caller holds `lock`."""
+        if self._db is not None and self._identity() != self._file:
+            self._db.close()  # the data folder was moved or replaced
+            self._db = None
+        if self._db is None:
+            self._db = self._opened()
+            self._file = self._identity()
+        return self._db
+
+    def close(self) -> None:
+        with self.lock:
             if self._db:
                 self._db.close()
                 self._db = None
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            status = self.path.stat()
+            status = self._path.stat()
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
 
     def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         try:
             set_wal(connection, _BUSY_TIMEOUT_S)
             connection.execute("PRAGMA synchronous = FULL")

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from indexer.config import DEFAULT_COLLECTION, Settings
 from indexer.errors import BadParameterError, DiskFullError, ReadOnlyError
 from indexer.events import (
+    MAX_PRODUCT_ID,
+    RATER,
     Grade,
     RatedQuery,
     Rating,
@@ -37,12 +39,10 @@ _MAX_IMAGES = 4
 
 blueprint = ScopedBlueprint("ratings", __name__)
 
-ProductId = Annotated[str, Field(min_length=1, max_length=512)]
+ProductId = Annotated[str, Field(min_length=1, max_length=MAX_PRODUCT_ID)]
 Rater = Annotated[
     str,
-    Matching(
-        r"^\w(?:[\w .-]{0,38}[\w.])?$", "a name of 1 to 40 letters, digits, spaces, dots and dashes"
-    ),
+    Matching(RATER, "a name of 1 to 40 letters, digits, spaces, dots and dashes"),
     AfterValidator(rater_name),
     Field(description="Name or initials of who judges; case does not matter."),
 ]
@@ -74,9 +74,7 @@ class SampleParameters(Study):
     """Which products to take as queries."""
 
     limit: Annotated[int, Field(ge=1, le=1000, description="Number of queries.")] = 50
-    seed: Annotated[
-        int, Field(ge=0, le=2**32 - 1, description="Of the random sample; another one, another.")
-    ] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, description="Seed of the random sample.")] = 0
 
 
 class PoolParameters(Study):
@@ -115,7 +113,7 @@ class RatedProduct(BaseModel):
 class Candidate(RatedProduct):
     """A product to judge."""
 
-    grade: Grade | None = Field(description="What this rater said before; null if nothing.")
+    grade: Grade | None = Field(description="This rater's grade; null if unrated.")
 
 
 class PoolResponse(BaseModel):
@@ -127,11 +125,11 @@ class PoolResponse(BaseModel):
     query_product_id: str | None
     query_photo: str | None = Field(description="SHA-256 of the photo.")
     query: RatedProduct | None = Field(description="The product searched from; null for a photo.")
-    candidates: list[Candidate] = Field(description="In an order of their own for each rater.")
+    candidates: list[Candidate] = Field(description="Shuffled, for each rater differently.")
 
 
 class RatingBody(BaseModel):
-    """How well a product matches a query. It replaces what the rater said of both before."""
+    """How well a product matches a query. It replaces the rater's earlier grade for both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -222,13 +220,13 @@ def candidates() -> Response:
             asked = validated(PoolParameters, unrepeated(request.form))
             charge(len(asked.collections))
             pool = rating.pool_of_photo(service, asked.collections, photo, asked.depth, asked.rater)
-            return _shown(pool, asked)
-        query = validated(PoolQuery, json_body())
-        charge(len(query.collections))
-        pool = rating.pool_of_product(
-            service, query.collections, query.product_id, query.depth, query.rater
-        )
-        return _shown(pool, query)
+        else:
+            asked = query = validated(PoolQuery, json_body())
+            charge(len(asked.collections))
+            pool = rating.pool_of_product(
+                service, asked.collections, query.product_id, asked.depth, asked.rater
+            )
+    return _shown(pool, asked)
 
 
 @blueprint.post(

@@ -36,7 +36,7 @@ export function keep(settings) {
   history.replaceState(null, "", `?${new URLSearchParams(given)}`);
 }
 
-/** Remembers the query at which a rater is. Photos are not remembered, so neither is that. */
+/** Remembers the query at which a rater is. Not stored when the queries are photos. */
 export function keepPosition(settings, at) {
   if (settings.photos.length) return;
   localStorage.setItem(POSITION, JSON.stringify({ study: studyOf(settings), at }));

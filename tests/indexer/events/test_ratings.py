@@ -1,8 +1,10 @@
 """Judgements: the last one counts, none is lost, and they go to a file and back."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import pytest
 from hypothesis import given, settings
@@ -61,21 +63,22 @@ RATINGS = st.lists(
 @settings(max_examples=50)
 @given(st.lists(RATINGS, max_size=4))
 def test_of_any_judgements_the_last_of_each_rater_counts(requests: list[list[Rating]]) -> None:
-    expected: dict[tuple[RatedQuery, str, str], Grade] = {}
+    expected: dict[tuple[RatedQuery, str, str], Grade | None] = {}
     with TemporaryDirectory() as folder:
         store = RatingStore(Path(folder))
         for request in requests:
             store.add(request)
             for each in request:
                 key = (each.query, each.product_id, each.rater)
-                expected.pop(key, None)
-                if each.grade is not None:
+                if each.grade is not None or key in expected:
                     expected[key] = each.grade
         stored = list(store.all())
         assert {(r.query, r.product_id, r.rater): r.grade for r in stored} == expected
         for query in (BOOT, PHOTO):
             own = {
-                p: grade for (q, p, rater), grade in expected.items() if (q, rater) == (query, "ab")
+                p: grade
+                for (q, p, rater), grade in expected.items()
+                if (q, rater) == (query, "ab") and grade is not None
             }
             assert store.grades(query, "ab") == own
         file = Path(folder, "ratings.csv")
@@ -112,6 +115,37 @@ def test_an_import_brings_back_what_is_lost_and_replaces_nothing_newer(
     assert ratings.grades(BOOT, "ab") == expected
 
 
+def test_an_import_does_not_bring_back_what_was_withdrawn_later(
+    ratings: RatingStore, tmp_path: Path
+) -> None:
+    ratings.add([rating(at=1_000)])
+    write_ratings(tmp_path / "before.csv", ratings.all())
+    ratings.add([rating(grade=None, at=2_000)])
+    write_ratings(tmp_path / "after.csv", ratings.all())
+    ratings.merge(read_ratings(tmp_path / "before.csv"))
+    assert ratings.grades(BOOT, "ab") == {}
+    (tmp_path / "other").mkdir()
+    other = RatingStore(tmp_path / "other")
+    other.merge(read_ratings(tmp_path / "after.csv"))
+    other.merge(read_ratings(tmp_path / "before.csv"))
+    assert other.grades(BOOT, "ab") == {}
+    other.close()
+
+
+def test_a_reader_does_not_wait_for_a_writer(ratings: RatingStore, tmp_path: Path) -> None:
+    ratings.add([rating()])
+    other = sqlite3.connect(tmp_path / "ratings.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    blocked = Thread(target=ratings.add, args=([rating(grade="wrong")],))
+    blocked.start()
+    assert ratings.grades(BOOT, "ab") == {"shoe": "match"}
+    assert blocked.is_alive()
+    other.execute("ROLLBACK")
+    other.close()
+    blocked.join()
+    assert ratings.grades(BOOT, "ab") == {"shoe": "wrong"}
+
+
 def test_a_full_file_refuses_new_judgements_and_keeps_and_corrects_the_others(
     ratings: RatingStore,
 ) -> None:
@@ -127,7 +161,7 @@ def test_a_full_file_refuses_new_judgements_and_keeps_and_corrects_the_others(
     ratings.add(batch(0, "wrong"))
     assert set(ratings.grades(BOOT, "ab").values()) == {"match", "wrong"}
     ratings.add(batch(1, None))
-    ratings.add(batch(99, "similar"))
+    assert len(ratings.grades(BOOT, "ab")) == 400
 
 
 def test_a_file_that_is_no_database_is_an_error_that_names_it(
@@ -166,8 +200,11 @@ LINE = "boot,,shoe,match,ab,2026-01-31T12:00:00+00:00"
         (LINE.replace("boot", ""), "one of query_product_id and query_photo"),
         (LINE.replace("boot,", ",xy"), "received 'xy'; must be a SHA-256"),
         (LINE.replace("match", "good"), "received 'good'; must be wrong, similar, match"),
-        (LINE.replace("shoe", ""), "must not be empty"),
+        (LINE.replace("shoe", ""), "must have 1 to 512 characters"),
+        (LINE.replace("shoe", "x" * 513), "must have 1 to 512 characters"),
+        (LINE.replace("ab", "<b>"), "rater: received '<b>'; must be a name"),
         (LINE.replace("2026", "26"), "rated_at: received '26-01"),
+        (LINE.replace("+00:00", ""), "rated_at: received '2026-01-31T12:00:00'"),
     ],
 )
 def test_a_wrong_line_of_a_file_is_named_and_the_reason(
@@ -180,7 +217,13 @@ def test_a_wrong_line_of_a_file_is_named_and_the_reason(
     assert expected in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "id,title\n", "\xff"])
+def test_a_file_that_excel_has_saved_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_text(f"\ufeff{HEADER}\n{LINE}\n")
+    assert [each.product_id for each in read_ratings(file)] == ["shoe"]
+
+
+@pytest.mark.parametrize("text", ["", "id,title\n", "\xff", "x" * 200_000])
 def test_a_file_of_something_else_is_neither_read_nor_overwritten(
     tmp_path: Path, text: str
 ) -> None:

@@ -204,7 +204,10 @@ def test_the_last_judgement_counts_and_null_withdraws_it(client: FlaskClient, sh
     rate(client, {}, {"grade": "similar"}, {"product_id": "hue/05"})
     rate(client, {"product_id": "hue/05", "grade": None})
     store = RatingStore(shop.catalog.folder.parent)
-    assert [(r.product_id, r.grade, r.rater) for r in store.all()] == [("hue/04", "similar", "ab")]
+    assert [(r.product_id, r.grade, r.rater) for r in store.all()] == [
+        ("hue/04", "similar", "ab"),
+        ("hue/05", None, "ab"),
+    ]
     store.close()
 
 
