@@ -105,6 +105,18 @@ def test_a_catalogue_that_did_not_record_its_settings_is_told_by_its_fingerprint
     assert all(text in told for text in expected)
 
 
+def test_a_catalogue_of_vgg16_is_told_when_another_model_is_set(shop: Shop) -> None:
+    old = replace(SMALLER, model="vgg16", weights=FASHION, weights_sha256=FASHION_SHA256)
+    shop.embedder.spec = old
+    assert shop.run("add", shop.feed({"a": "red"})).code == 0
+    forget(shop)
+    shop.embedder.spec = replace(
+        SMALLER, model="resnet50", weights="imagenet", weights_sha256="1" * 64
+    )
+    told = shop.run("status", "--json").json["detail"]
+    assert f"made with embedding.weights {FASHION}, embedding.model vgg16, but" in told
+
+
 def test_what_is_known_is_told_where_the_rest_cannot_be_found_out(stocked: Shop) -> None:
     forget(stocked)
     stocked.embedder.spec, _ = CHANGES["weights"]
