@@ -23,7 +23,7 @@ from indexer.errors import WeightsError
 SUFFIX = ".npz"
 _KERNEL, _BIAS, _MANIFEST = "head/kernel", "head/bias", "head/manifest"
 _MAX_MANIFEST = 64 * 1024  # bytes
-_MAX_DIMENSION = 4096
+MAX_DIMENSION = 4096
 
 
 class HeadManifest(BaseModel):
@@ -46,8 +46,8 @@ class HeadManifest(BaseModel):
     input_size: int = Field(ge=32, le=512)
     resize: ResizeMethod
     pooling: Pooling
-    features: int = Field(ge=1, le=_MAX_DIMENSION)
-    dimension: int = Field(ge=1, le=_MAX_DIMENSION)
+    features: int = Field(ge=1, le=MAX_DIMENSION)
+    dimension: int = Field(ge=1, le=MAX_DIMENSION)
     base_fingerprint: str = Field(pattern=r"^([0-9a-f]{64})?$")
 
 

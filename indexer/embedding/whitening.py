@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Vectors
-from indexer.embedding.head import Head
+from indexer.embedding.head import MAX_DIMENSION, Head
 from indexer.errors import WeightsError
 from indexer.files import replacing
 
@@ -30,7 +30,9 @@ MIN_VECTORS = 100  # of fewer, the components describe single photos
 # Chosen by leave-one-out on photos of clothing: docs/decisions/whitening.md.
 _SHRINKAGE = 0.3
 _EXPONENT = 0.5  # of the standard deviation; 1 is full whitening
-_MAX_BYTES = 64 * 2**20
+_MIN_VARIANCE = 1e-9  # of vectors of length 1; less is rounding
+# float32 values, and the headers of the file.
+_MAX_BYTES = 4 * MAX_DIMENSION * (MAX_DIMENSION + 1) + 4096
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def learn(
         The whitening, and the share of the variance in the components that it keeps.
 
     Raises:
-        WeightsError: there are too few vectors, or they have fewer than `dimension` values.
+        WeightsError: there are too few vectors, they are all equal, or they have fewer than
+            `dimension` values.
     """
     count, total, products = 0, np.zeros(0), np.zeros((0, 0))
     for chunk in chunks:
@@ -97,6 +100,10 @@ def learn(
     mean = total / count
     variances, axes = np.linalg.eigh(products / count - np.outer(mean, mean))
     variances, axes = variances[::-1].clip(min=0), axes[:, ::-1]
+    if variances.sum() < _MIN_VARIANCE:
+        raise WeightsError(
+            f"whitening needs photos that differ; the vectors of all {count} photos are equal"
+        )
     shrunk = (1 - _SHRINKAGE) * variances + _SHRINKAGE * variances.mean()
     matrix = axes[:, :kept] / shrunk[:kept] ** (_EXPONENT / 2)
     share = float(variances[:kept].sum() / variances.sum())

@@ -10,6 +10,7 @@ from indexer.config import EmbeddingSettings
 from indexer.embedding import load_embedder, resolve_spec
 from indexer.embedding.attribution import contributions
 from indexer.embedding.base import unit_rows
+from indexer.embedding.head import MAX_DIMENSION, Head
 from indexer.embedding.spec import whitened_spec
 from indexer.embedding.whitening import Whitening, learn, read_whitening, write_whitening
 from indexer.errors import WeightsError
@@ -71,6 +72,19 @@ def test_fewer_dimensions_keep_the_largest_variances() -> None:
 def test_what_cannot_be_learned_is_refused(count: int, dimension: int | None, words: str) -> None:
     with pytest.raises(WeightsError, match=words):
         learn([vectors(count)], FAKE_SPEC.fingerprint, dimension)
+
+
+def test_equal_vectors_have_no_components() -> None:
+    equal = np.repeat(vectors(1), 200, axis=0)
+    with pytest.raises(WeightsError, match="the vectors of all 200 photos are equal"):
+        learn([equal], FAKE_SPEC.fingerprint, None)
+
+
+def test_a_whitening_of_the_longest_vectors_is_read_back(tmp_path: Path) -> None:
+    size = MAX_DIMENSION
+    head = Head(np.zeros((size, size), np.float32), np.zeros(size, np.float32))
+    write_whitening(tmp_path / "w.npz", Whitening(FAKE_SPEC.fingerprint, head))
+    assert read_whitening(tmp_path / "w.npz").head.kernel.shape == (size, size)
 
 
 def test_a_file_is_read_back_and_decides_the_fingerprint(file: Path, tmp_path: Path) -> None:
