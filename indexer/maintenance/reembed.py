@@ -7,12 +7,14 @@ meanwhile, and its embeddings replace the old ones in one transaction.
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from indexer.arrays import Vectors, batched
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import bind
 from indexer.feeds import FeedRow, ImageRef
+from indexer.files import storage_error, writer_lock
 from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.store.embedded.catalog import Catalog
@@ -28,7 +30,7 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
     """Embeds every photo again, and replaces the embeddings in one transaction.
 
     If a photo cannot be read, the report names it and the old embeddings remain; the new ones
-    are kept for the next run. The writer's lock is held only for the last step.
+    are kept for the next run. The catalogue's lock is held only for the last step.
 
     Args:
         catalog: whose embeddings to replace.
@@ -39,19 +41,19 @@ def re_embed(catalog: Catalog, fingerprint: str, indexer: Callable[[Catalog], In
         LockedError: another process is doing the same, or is writing at the last step.
         CatalogError: the catalogue is damaged.
     """
-    report, folder = Report(), catalog.folder / STAGING
-    with catalog.reader() as reader:
-        seq, product_ids = reader.seq, list(reader.product_ids())
-        needed = reader.fingerprint != fingerprint
-    if needed:
+    with _staging_folder(catalog) as folder:
+        with catalog.reader() as reader:
+            seq, product_ids = reader.seq, list(reader.product_ids())
+            if reader.fingerprint == fingerprint:
+                return Report()
         with closing(Catalog(folder / fingerprint[:12], create=True)) as staging:
             run = indexer(staging)
             report = run.add(_rows(catalog, product_ids))
             if not report.rejected:
                 report = _replace(catalog, staging, run, seq, report)
-    if not report.rejected:
-        shutil.rmtree(folder, ignore_errors=True)
-    return report
+        if not report.rejected:
+            _clear(folder)
+        return report
 
 
 def transform(
@@ -65,22 +67,38 @@ def transform(
         function: maps float32 (n, d) to float32 (n, spec.dimension), rows of length 1.
 
     Raises:
-        LockedError: another process is writing.
+        LockedError: another process is writing, or is replacing the embeddings.
         CatalogError: the catalogue is damaged.
     """
+    with _staging_folder(catalog) as folder, catalog.writer() as writer:
+        _clear(folder)
+        with closing(Catalog(folder / spec.fingerprint[:12], create=True)) as staging:
+            with staging.writer() as into, staging.reader() as empty, catalog.reader() as reader:
+                bind(empty, into, spec)
+                for batch in batched(reader.product_ids(), BATCH):
+                    into.put(as_puts(reader, list(reader.products(batch).values()), function))
+            with staging.reader() as transformed:
+                writer.copy_from(transformed)
+        _clear(folder)
+
+
+@contextmanager
+def _staging_folder(catalog: Catalog) -> Iterator[Path]:
+    """Locks the folder of new embeddings, so that no other run uses or deletes them."""
     folder = catalog.folder / STAGING
-    shutil.rmtree(folder, ignore_errors=True)
-    with (
-        closing(Catalog(folder / spec.fingerprint[:12], create=True)) as staging,
-        catalog.writer() as writer,
-    ):
-        with staging.writer() as into, staging.reader() as empty, catalog.reader() as reader:
-            bind(empty, into, spec)
-            for batch in batched(reader.product_ids(), BATCH):
-                into.put(as_puts(reader, list(reader.products(batch).values()), function))
-        with staging.reader() as transformed:
-            writer.copy_from(transformed)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise storage_error(f"{folder}: cannot be created", error) from error
+    with writer_lock(folder):
+        yield folder
+
+
+def _clear(folder: Path) -> None:
+    """Deletes all new embeddings, but not the lock file, which other processes may have open."""
+    for each in folder.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _replace(catalog: Catalog, staging: Catalog, run: Indexer, seq: int, before: Report) -> Report:

@@ -1,5 +1,6 @@
 """Changing the model: every photo is embedded again, and the change is one step."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 from indexer.arrays import Vectors
 from indexer.config import FetchSettings, IndexSettings
 from indexer.embedding.base import Photos
+from indexer.errors import LockedError
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.ingest.sync import Indexer
 from indexer.maintenance.compaction import rebuild
-from indexer.maintenance.reembed import STAGING, re_embed
+from indexer.maintenance.reembed import STAGING, re_embed, transform
 from indexer.maintenance.restore import restore
 from indexer.maintenance.snapshots import Snapshots
 from indexer.search import SearchParameters
@@ -57,7 +59,7 @@ def test_products_stay_and_their_embeddings_are_of_the_new_model(shop: Store) ->
     assert most_similar(shop, "red") == before
     with shop.catalog.reader() as reader:
         assert reader.products(["red"])["red"].attributes == {"price": 5.0}
-    assert not (shop.catalog.folder / STAGING).exists()
+    assert [each.name for each in (shop.catalog.folder / STAGING).iterdir()] == ["writer.lock"]
 
 
 def test_an_unreadable_photo_leaves_everything_as_it_was_and_the_work_is_kept(shop: Store) -> None:
@@ -110,6 +112,38 @@ def test_other_writers_go_on_meanwhile_and_what_they_change_is_kept(shop: Store)
     assert shop.product_ids() == ["green", "new", "red"]
     with shop.catalog.reader() as reader:
         assert reader.products(["red"])["red"].attributes == {"price": 4.0}
+
+
+def test_a_second_run_is_refused_and_the_work_of_the_first_is_kept(shop: Store) -> None:
+    refused: list[int | None] = []
+
+    class Interrupted(FakeEmbedder):
+        def embed_batch(self, images: Photos) -> Vectors:
+            for spec in (OTHER_SPEC, FAKE_SPEC):
+                with pytest.raises(LockedError) as error:
+                    re_embed(shop.catalog, spec.fingerprint, indexing(FakeEmbedder(spec)))
+                refused.append(error.value.pid)
+            with pytest.raises(LockedError):
+                transform(shop.catalog, OTHER_SPEC, lambda vectors: vectors)
+            return super().embed_batch(images)
+
+    embedder = Interrupted(OTHER_SPEC)
+    report = re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(embedder))
+    assert set(refused) == {os.getpid()}
+    assert (report.embedded, report.rejected) == (3, [])
+    assert fingerprint(shop.catalog) == OTHER_SPEC.fingerprint
+
+
+def test_a_run_without_need_keeps_the_work_for_another_model(shop: Store) -> None:
+    photo = shop.photos / "green-0.png"
+    data = photo.read_bytes()
+    photo.unlink()
+    re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(FakeEmbedder(OTHER_SPEC)))
+    re_embed(shop.catalog, FAKE_SPEC.fingerprint, indexing(FakeEmbedder()))
+    photo.write_bytes(data)
+    embedder = FakeEmbedder(OTHER_SPEC)
+    re_embed(shop.catalog, OTHER_SPEC.fingerprint, indexing(embedder))
+    assert embedder.images_seen == 1
 
 
 def test_a_snapshot_that_is_restored_meanwhile_is_what_is_embedded(
