@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"embedding", "fetch", "images", "store", "validation"},
     "evaluation": {"embedding", "events", "feeds", "fetch", "images", "pages", "store"},
     "pages": {"images"},
+    "audit": {"evaluation", "fetch", "images", "pages", "store"},
     "events": {"search", "sqlite", "store"},
     "access": set(),
     "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},

@@ -1,6 +1,7 @@
 """The command line: parse, call, print. `python -m indexer --help` lists the commands."""
 
 from indexer.cli.app import main
+from indexer.cli.audit import audit
 from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.evaluate import evaluate
@@ -34,6 +35,7 @@ for command in (
     report,
     ratings,
     evaluate,
+    audit,
     calibrate,
     whiten,
 ):

@@ -163,7 +163,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
     unlabelled = 0
     for product_id, attributes, of_product in products:
         others.update(attributes.keys())
-        value = _ANY if label is None else _text(attributes.get(label, ""))
+        value = _ANY if label is None else label_text(attributes.get(label, ""))
         if not value or not of_product:
             unlabelled += 1
             continue
@@ -190,7 +190,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
     )
 
 
-def _text(value: AttributeValue) -> str:
+def label_text(value: AttributeValue) -> str:
     """Returns a value as a label; of a list, which is stored as JSON, the first one."""
     if isinstance(value, str) and value.startswith("["):
         try:
