@@ -283,6 +283,9 @@ class SearchService:
         metrics.VIEW_CURRENT.labels(searcher.name).set_to_current_time()
         for part, images in searcher.store.index_sizes().items():
             metrics.VIEW_IMAGES.labels(searcher.name, part).set(images)
+        in_use = store.neighbours_in_use
+        metrics.NEIGHBOURS.labels(searcher.name, "used").set(in_use is True)
+        metrics.NEIGHBOURS.labels(searcher.name, "unused").set(in_use is False)
         metrics.READY.labels(searcher.name).set(state.searchable)
         metrics.MISMATCH.labels(searcher.name).set(state.status == MISMATCH)
         metrics.PRODUCTS.labels(searcher.name).set(state.products)

@@ -74,6 +74,13 @@ VIEW_IMAGES = Gauge(
     ["collection", "part"],
     multiprocess_mode="livemax",
 )
+NEIGHBOURS = Gauge(
+    "image_search_neighbours",
+    "1 in the state of the table of similar products: used, or unused because it is damaged or out"
+    " of date; 0 in both if there is none.",
+    ["collection", "state"],
+    multiprocess_mode="livemax",
+)
 READY = Gauge(
     "image_search_ready",
     "1 if a collection can be searched in every process, as in /readyz; otherwise 0.",

@@ -34,6 +34,11 @@ class EmbeddedStore:
     def index_sizes(self) -> dict[str, int]:
         return self._view.current.sizes()
 
+    @property
+    def neighbours_in_use(self) -> bool | None:
+        """Whether searches use the table of neighbours; None if there is none."""
+        return self._neighbours.in_use
+
     def reader(self) -> AbstractContextManager[CatalogReader]:
         return self.catalog.reader()
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from indexer.maintenance.neighbours import bring_up_to_date
+from indexer.store.embedded.neighbours import table_path
 from tests.conftest import Store, png
 from tests.fakes import FAKE_SPEC
 from tests.processes import FAKE, ask, gunicorn, wait_for
-from tests.service.conftest import rows
+from tests.service.conftest import rows, serving
 from tests.service.metrics import named, samples
 from tests.service.queries import upload
 
@@ -49,6 +51,24 @@ def test_the_view_and_the_model_are_told(client: FlaskClient) -> None:
         "runs_on": "nothing",
     }
     assert told[named("model_info", **of_the_model)] == 1
+
+
+def test_the_state_of_the_table_of_similar_products_is_told(shop: Store) -> None:
+    path = table_path(shop.catalog.folder)
+
+    def told() -> list[float]:
+        with serving(shop.catalog.folder.parent) as client:
+            found = samples(client.get("/metrics").text)
+        return [
+            found[named("neighbours", collection="default", state=state)]
+            for state in ("used", "unused")
+        ]
+
+    assert told() == [0, 0]
+    bring_up_to_date(shop.catalog, 3, lambda _: None)
+    assert told() == [1, 0]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert told() == [0, 1]
 
 
 def test_paths_and_methods_that_clients_invent_make_no_new_series(client: FlaskClient) -> None:
