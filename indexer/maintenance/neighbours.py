@@ -14,8 +14,6 @@ from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.segments import images_changed_since
 from indexer.store.embedded.index import View
 from indexer.store.embedded.neighbours import (
-    MAX_CHANGES,
-    Changed,
     Collection,
     NeighboursError,
     Origin,
@@ -25,6 +23,7 @@ from indexer.store.embedded.neighbours import (
     built,
     continues,
     exact_lists,
+    is_usable,
     open_table,
     read_header,
     table_path,
@@ -76,17 +75,14 @@ class State:
         seq: that the table is of.
         changed_images: added or removed since.
         is_continued: whether the catalogue is a later version of the one it was made from.
+        in_use: whether searches use it.
     """
 
     k: int
     seq: int
     changed_images: int
     is_continued: bool
-
-    @property
-    def in_use(self) -> bool:
-        """Whether searches use it."""
-        return self.is_continued and self.changed_images <= MAX_CHANGES
+    in_use: bool
 
 
 def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Outcome:
@@ -97,7 +93,7 @@ def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Out
     Args:
         catalog: to read.
         k: neighbours of each product; None keeps that of the present table.
-        progress: called with the number of products done while building.
+        progress: called with the number of products done.
 
     Raises:
         LockedError: another process is writing the table.
@@ -110,12 +106,13 @@ def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Out
         k = k or (present.k if present else DEFAULT_K)
         with EmbeddedStore(catalog).search_reader(attributes=False) as found:
             previous = present if _can_be_updated(found.reader, present, k) else None
-            changed = previous and Changed.since(found.reader, previous.origin.seq)
-            if previous and changed and not changed.product_ids:
-                return _outcome("unchanged", path, previous)
+            if previous:
+                changed = found.reader.changes_since(previous.origin.seq).product_ids
+                if not changed:
+                    return _outcome("unchanged", path, previous)
             collection = _collection(found.reader, found.view)
-        if previous and changed:
-            action, table = "updated", updated(previous, collection, changed)
+        if previous:
+            action, table = "updated", updated(previous, collection, changed, progress)
         else:
             action, table = "built", built(collection, k, progress)
         write_table(path, table)
@@ -205,7 +202,8 @@ def state_of(catalog: Catalog) -> State | None:
         return None
     with catalog.reader() as reader:
         changed = images_changed_since(reader, origin.seq)
-        return State(k, origin.seq, changed, continues(reader, origin))
+        usable = is_usable(reader, origin)
+        return State(k, origin.seq, changed, continues(reader, origin), usable)
 
 
 def _can_be_updated(reader: CatalogReader, table: Table | None, k: int) -> bool:

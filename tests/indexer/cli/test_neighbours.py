@@ -3,6 +3,7 @@
 import pytest
 
 from indexer.maintenance import neighbours
+from indexer.store.embedded.catalog import Catalog
 from tests.indexer.cli.conftest import Shop, grey
 
 Colours = dict[str, object]
@@ -37,6 +38,15 @@ def test_it_builds_updates_and_drops_the_table(shop: Shop) -> None:
     assert shop.run("neighbours", "--drop").out == "dropped\n"
     assert shop.run("neighbours", "--drop").out == "there is no table\n"
     assert state(shop) is None
+
+
+def test_the_progress_of_an_update_counts_every_list(table: Shop) -> None:
+    table.run("remove", "p7", "p8")
+    done: list[int] = []
+    catalog = Catalog(table.data_dir / "default")
+    assert neighbours.bring_up_to_date(catalog, None, done.append).action == "updated"
+    assert sum(done) == 38
+    catalog.close()
 
 
 def test_a_search_by_product_is_the_same_with_the_table(table: Shop) -> None:

@@ -1,9 +1,9 @@
 """The precomputed neighbours of every product: the table on disk, its building and its use."""
 
 from indexer.store.embedded.neighbours.building import Collection, Progress, built, updated
-from indexer.store.embedded.neighbours.changes import Changed, continues
+from indexer.store.embedded.neighbours.changes import continues, is_usable
 from indexer.store.embedded.neighbours.exact import exact_lists
-from indexer.store.embedded.neighbours.live import MAX_CHANGES, LiveNeighbours
+from indexer.store.embedded.neighbours.live import LiveNeighbours
 from indexer.store.embedded.neighbours.table import (
     NeighboursError,
     Origin,
@@ -16,8 +16,6 @@ from indexer.store.embedded.neighbours.table import (
 )
 
 __all__ = [
-    "MAX_CHANGES",
-    "Changed",
     "Collection",
     "LiveNeighbours",
     "NeighboursError",
@@ -28,6 +26,7 @@ __all__ = [
     "built",
     "continues",
     "exact_lists",
+    "is_usable",
     "open_table",
     "read_header",
     "table_path",

@@ -6,10 +6,14 @@ import numpy as np
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.catalog import CatalogReader
+from indexer.store.embedded.catalog.segments import images_changed_since
 from indexer.store.embedded.index import cosines
 from indexer.store.embedded.neighbours.exact import TOLERANCE
 from indexer.store.embedded.neighbours.merging import Entry
 from indexer.store.embedded.neighbours.table import Origin
+
+# Additions and removals of images since the table; with more, a search is as fast as a look-up.
+MAX_CHANGES = 1000
 
 
 def continues(reader: CatalogReader, origin: Origin) -> bool:
@@ -22,6 +26,11 @@ def continues(reader: CatalogReader, origin: Origin) -> bool:
         and origin.seq <= reader.seq
         and reader.chain_at(origin.seq) == origin.chain
     )
+
+
+def is_usable(reader: CatalogReader, origin: Origin) -> bool:
+    """Returns whether searches use a table from `origin` as of the reader's version."""
+    return continues(reader, origin) and images_changed_since(reader, origin.seq) <= MAX_CHANGES
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,12 @@ from indexer.store.embedded.neighbours.table import Numbers, Photos
 TOLERANCE = 1e-4
 # Products per block: 2,000 rows of inner products fill a matrix multiplication.
 _BLOCK = 2_000
-# Vectors found per query, as a multiple of the length of a list times the images per product, and
-# their growth for products that need more.
-_MARGIN = 1.25
-_GROWTH = 4
+# Vectors found for the images of a block, at 12 bytes each: 48 MiB.
+_FOUND = 1 << 22
+# Vectors found per query, as multiples of the length of a list times the images per product: first
+# for all products, then for those that need more. What still needs more is compared with all.
+_MARGINS = (1.25, 5.0)
+_ROWS = 8192  # compared in float64 at once
 
 
 @dataclass(frozen=True)
@@ -111,52 +113,97 @@ def exact_lists(
         progress: called with the number of lists done.
     """
     distinct = Distinct.of(photos, vectors, width)
-    total = len(distinct.vectors)
-    found = Lists.empty(len(products), width)
+    comparison = _Comparison(photos, distinct, products, least, Lists.empty(len(products), width))
     pending = np.arange(len(products))
-    count = int(_MARGIN * width * len(vectors) / max(1, len(photos.product_ids)))
-    while len(pending):
+    images = len(vectors) / max(1, len(photos))  # of a product
+    for margin in _MARGINS:
+        count = min(len(distinct.vectors), int(margin * width * images))
+        block = max(1, min(_BLOCK, int(_FOUND / max(1, count * images))))
         left: list[int] = []
-        for start in range(0, len(pending), _BLOCK):
-            rows = pending[start : start + _BLOCK]
-            short = _fill(found, rows, products, photos, distinct, min(count, total), least)
+        for start in range(0, len(pending), block):
+            rows = pending[start : start + block]
+            short = comparison.fill(rows, count)
             left += short
             progress(len(rows) - len(short))
-        pending, count = np.array(left, np.int64), _GROWTH * count
-    return found
+        pending = np.array(left, np.int64)
+    for row in pending.tolist():
+        comparison.fill_from_all(row)
+        progress(1)
+    return comparison.found
 
 
-def _fill(
-    found: Lists,
-    rows: Ids,
-    products: Ids,
-    photos: Photos,
-    distinct: Distinct,
-    count: int,
-    least: int,
-) -> list[int]:
-    """Fills in some lists from `count` vectors per image; returns the rows that need more."""
-    own = [np.unique(distinct.numbers[photos.of_product(number)]) for number in products[rows]]
-    asked = np.unique(np.concatenate(own))
-    nearest, approximate = nearest_rows(distinct.vectors[asked], distinct.vectors, count)
-    is_all = count == len(distinct.vectors)
-    short = []
-    for row, numbers in zip(rows.tolist(), own, strict=True):
-        at = np.searchsorted(asked, numbers)
-        candidates = nearest[at[0]] if len(at) == 1 else np.unique(nearest[at])
-        scores = cosines(distinct.vectors[numbers], distinct.vectors[candidates])
-        places, scores = _ranked(*distinct.spread(candidates, scores), photos.owners)
-        # Any other vector scores less than the last one found, up to rounding.
-        bound = -np.inf if is_all else approximate[at, -1].max() + TOLERANCE
-        certain = int(np.searchsorted(-scores, -bound))
-        if certain < least and not is_all:
-            short.append(row)
-        else:
-            found.put(row, places[:certain], scores[:certain])
-    return short
+@dataclass(frozen=True)
+class _Comparison:
+    """Compares products with all.
+
+    Args:
+        photos: of the whole collection.
+        distinct: their vectors.
+        products: (q,) numbers of the products.
+        least: entries that each list has at least.
+        found: their lists.
+    """
+
+    photos: Photos
+    distinct: Distinct
+    products: Ids
+    least: int
+    found: Lists
+
+    def fill(self, rows: Ids, count: int) -> list[int]:
+        """Fills in some lists from `count` vectors per image; returns the rows that need more."""
+        distinct = self.distinct
+        own = [self._own(row) for row in rows]
+        asked = np.unique(np.concatenate(own))
+        nearest, approximate = nearest_rows(distinct.vectors[asked], distinct.vectors, count)
+        is_all = count == len(distinct.vectors)
+        short = []
+        for row, numbers in zip(rows.tolist(), own, strict=True):
+            at = np.searchsorted(asked, numbers)
+            candidates = nearest[at[0]] if len(at) == 1 else np.unique(nearest[at])
+            places, scores = self._scored(numbers, candidates)
+            # Any other vector scores less than the last one found, up to rounding.
+            bound = -np.inf if is_all else approximate[at, -1].max() + TOLERANCE
+            certain = int(np.searchsorted(-scores, -bound))
+            if certain < self.least and not is_all:
+                short.append(row)
+            else:
+                self.found.put(row, places[:certain], scores[:certain])
+        return short
+
+    def fill_from_all(self, row: int) -> None:
+        """Fills in a list for which too many vectors score nearly the same.
+
+        The products that belong to it score, in float32, at most twice the rounding less than the
+        last of as many products.
+        """
+        distinct, numbers = self.distinct, self._own(row)
+        scores = (distinct.vectors @ distinct.vectors[numbers].T).max(axis=1)
+        places, spread = distinct.spread(np.arange(len(scores)), scores)
+        best = np.full(len(self.photos), -np.inf)
+        np.maximum.at(best, self.photos.owners[places], spread)
+        last = len(best) - min(self.found.places.shape[1], len(best))
+        floor = np.partition(best, last)[last] - 2 * TOLERANCE
+        self.found.put(row, *self._scored(numbers, np.flatnonzero(scores >= floor)))
+
+    def _own(self, row: int) -> Ids:
+        """Returns the numbers of the vectors of a product."""
+        images = self.photos.of_product(int(self.products[row]))
+        numbers: Ids = np.unique(self.distinct.numbers[images])
+        return numbers
+
+    def _scored(self, numbers: Ids, candidates: Ids) -> tuple[Ids, Scores]:
+        """Ranks the images that have some vectors by their cosine to those of a product."""
+        vectors = self.distinct.vectors
+        scores = [
+            cosines(vectors[numbers], vectors[candidates[start : start + _ROWS]])
+            for start in range(0, len(candidates), _ROWS)
+        ]
+        spread = self.distinct.spread(candidates, np.concatenate(scores))
+        return ranked(*spread, self.photos.owners)
 
 
-def _ranked(places: Ids, scores: Scores, owners: Numbers) -> tuple[Ids, Scores]:
+def ranked(places: Ids, scores: Scores, owners: Numbers) -> tuple[Ids, Scores]:
     """Ranks images by falling score and place, and keeps the first of each product."""
     order = np.lexsort((places, -scores))
     first = np.sort(np.unique(owners[places[order]], return_index=True)[1])

@@ -12,17 +12,12 @@ import numpy as np
 from indexer.arrays import Ids, Scores
 from indexer.store.base import Candidates
 from indexer.store.embedded.catalog import CatalogReader
-from indexer.store.embedded.catalog.segments import images_changed_since
 from indexer.store.embedded.index import View
-from indexer.store.embedded.neighbours.changes import Changed, continues
+from indexer.store.embedded.neighbours.changes import Changed, is_usable
 from indexer.store.embedded.neighbours.merging import entries_of, merged
 from indexer.store.embedded.neighbours.table import NeighboursError, Table, open_table, table_path
 
 log = logging.getLogger(__name__)
-
-# Changed products, and images of them, that a look-up compares with; with more, a search is as
-# fast.
-MAX_CHANGES = 1000
 
 _File = tuple[int, int, int]
 
@@ -48,21 +43,21 @@ class Neighbours:
         Raises:
             CatalogError: the data is damaged.
         """
-        seq = table.origin.seq
-        if not continues(reader, table.origin) or images_changed_since(reader, seq) > MAX_CHANGES:
+        if not is_usable(reader, table.origin):
             return None
-        return cls(table, Changed.since(reader, seq), (reader.generation, reader.seq))
+        changed = Changed.since(reader, table.origin.seq)
+        return cls(table, changed, (reader.generation, reader.seq))
 
     def advanced(self, reader: CatalogReader) -> "Neighbours | None":
-        """Returns the neighbours as of a later version, at a cost proportional to the changes."""
-        generation, seq = self.version
-        if generation != reader.generation:
+        """Returns the neighbours as of a later version; None if the table is too old for it.
+
+        The cost is proportional to the changes.
+        """
+        if not is_usable(reader, self.table.origin):
             return None
-        changed = self.changed
+        (generation, seq), changed = self.version, self.changed
         if product_ids := reader.changes_since(seq).product_ids:
             changed = changed.updated(reader, product_ids)
-        if max(len(changed.product_ids), len(changed.ids)) > MAX_CHANGES:
-            return None
         return replace(self, changed=changed, version=(generation, reader.seq))
 
     def of(self, view: View, product_ids: Iterable[str], k: int) -> dict[str, Candidates]:
@@ -132,7 +127,7 @@ class _State:
 
 
 class LiveNeighbours:
-    """The neighbours of one catalogue. Reading them takes no lock; advancing them does.
+    """The neighbours of one catalogue. No search waits for another that advances them.
 
     Args:
         folder: of the catalogue.
@@ -143,17 +138,27 @@ class LiveNeighbours:
         self._advancing = threading.Lock()
         self._state = _State()
 
+    @property
+    def in_use(self) -> bool | None:
+        """Whether the table was used for the version read last; None if there is none."""
+        state = self._state
+        return None if state.file is None else state.neighbours is not None
+
     def at(self, reader: CatalogReader) -> Neighbours | None:
-        """Returns the neighbours of the reader's version; None if no table can be used for it.
+        """Returns the neighbours of the reader's version.
+
+        Returns None if no table can be used for it, or while another thread opens a new one.
 
         Raises:
             CatalogError: the catalogue is damaged.
         """
         file, version = _identity(self._path), (reader.generation, reader.seq)
-        if self._is_behind(file, version):
-            with self._advancing:
+        if self._is_behind(file, version) and self._advancing.acquire(blocking=False):
+            try:
                 if self._is_behind(file, version):
                     self._state = self._advanced(file, reader)
+            finally:
+                self._advancing.release()
         found = self._state.neighbours
         return found if found is not None and found.version == version else None
 

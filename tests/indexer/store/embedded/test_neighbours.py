@@ -3,9 +3,12 @@
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +18,26 @@ from hypothesis import strategies as st
 from indexer.arrays import Vectors, normalised
 from indexer.errors import DiskFullError, LockedError, UnknownProductError
 from indexer.files import writer_lock
-from indexer.maintenance.neighbours import bring_up_to_date, drop
+from indexer.maintenance import neighbours
+from indexer.maintenance.neighbours import bring_up_to_date, drop, state_of
 from indexer.maintenance.verify import verify
 from indexer.search import Answer, Searcher, SearchParameters
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.index import Hits, View
+from indexer.store.embedded.index import Hits, View, nearest_rows
 from indexer.store.embedded.neighbours import (
     NeighboursError,
+    Table,
+    building,
+    changes,
+    exact,
     live,
     open_table,
     table_path,
     write_table,
 )
+from indexer.store.embedded.neighbours.merging import Entry, merged
+from indexer.store.embedded.neighbours.table import width_of
 from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FAKE_SPEC
 
@@ -48,7 +58,8 @@ class Shop:
         self.catalog = Catalog(folder, create=True)
         with self.catalog.writer() as writer:
             writer.bind(fingerprint=FAKE_SPEC.fingerprint, weights="w", dimension=DIMENSION)
-        self.searcher = Searcher("shop", EmbeddedStore(self.catalog), FAKE_SPEC)
+        self.store = EmbeddedStore(self.catalog)
+        self.searcher = Searcher("shop", self.store, FAKE_SPEC)
 
     def change(self, change: Change) -> None:
         with self.catalog.writer() as writer:
@@ -111,8 +122,9 @@ def new_shop(tmp_path: Path) -> Iterator[Callable[[], Shop]]:
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_after_any_changes_a_table_answers_as_a_search_and_an_updated_one_is_a_new_one(
-    new_shop: Callable[[], Shop], seed: int
+    new_shop: Callable[[], Shop], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    monkeypatch.setattr(neighbours, "_REBUILT", 1)
     random, shop = Random(seed), new_shop()
     shop.change({name: _photos(random) for name in NAMES[:60]})
     shop.update(K)
@@ -260,14 +272,38 @@ def test_an_unknown_product_is_an_error_with_a_table_too(shop: Shop) -> None:
 
 
 def test_a_table_too_far_behind_is_not_used(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MAX_CHANGES", 3)
-    shop.change({NAMES[7]: [35]})
-    assert shop.similar(NAMES[20]).precomputed
-    shop.change({NAMES[8]: [36, 37, 38]})
-    opened_later = Searcher("new", EmbeddedStore(shop.catalog), FAKE_SPEC)
-    for searcher in (shop.searcher, opened_later):
-        answer = searcher.by_product(NAMES[20], SearchParameters(), include_itself=True)
-        assert not answer.precomputed
+    monkeypatch.setattr(changes, "MAX_CHANGES", 5)
+    parameters = SearchParameters(limit=K)
+    for photo, is_used in ((35, True), (36, True), (37, False)):  # changes 3, 2 and 2 images
+        shop.change({NAMES[7]: [photo]})
+        opened_now = Searcher("new", EmbeddedStore(shop.catalog), FAKE_SPEC)
+        for searcher in (shop.searcher, opened_now):
+            answer = searcher.by_product(NAMES[20], parameters, include_itself=True)
+            assert answer.precomputed is is_used
+        state = state_of(shop.catalog)
+        assert state is not None
+        assert state.in_use is shop.store.neighbours_in_use is is_used
+
+
+def test_searches_go_on_while_another_thread_opens_a_new_table(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, opened = Event(), Event()
+
+    def slow(path: Path) -> Table:
+        opening.set()
+        assert opened.wait(20)
+        return open_table(path)
+
+    monkeypatch.setattr(live, "open_table", slow)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(shop.similar, NAMES[7])
+        assert opening.wait(20)
+        meanwhile = shop.similar(NAMES[7])
+        opened.set()
+        assert rows(first.result()) == rows(meanwhile)
+    assert (first.result().precomputed, meanwhile.precomputed) == (True, False)
+    assert shop.similar(NAMES[7]).precomputed
 
 
 @pytest.mark.parametrize("place", ["header", "first array", "last array", "cut", "empty"])
@@ -381,6 +417,56 @@ def test_a_photo_of_thousands_of_products_is_compared_once(new_shop: Callable[[]
         answer = shop.similar(name)
         assert answer.precomputed
         assert rows(answer) == rows(shop.searched(name))
+
+
+def test_new_products_that_share_a_photo_with_many_are_merged_once_per_list(
+    new_shop: Callable[[], Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = new_shop()
+    shop.change({f"without a photo {number:04}": [0] for number in range(0, 1000, 2)})
+    shop.change({name: [number] for number, name in enumerate(NAMES[1:40], start=1)})
+    shop.update(K)
+    sizes: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> list[Entry]:
+        sizes.append(len(arguments[2]))
+        return merged(*arguments, **options)
+
+    monkeypatch.setattr(building, "merged", counted)
+    shop.change({f"without a photo {number:04}": [0] for number in range(1, 200, 2)})
+    assert shop.update() == "updated"
+    assert max(sizes) <= width_of(K)
+    updated = lists(shop.catalog)
+    drop(shop.catalog)
+    shop.update(K)
+    assert updated == lists(shop.catalog)
+
+
+def test_vectors_that_are_nearly_equal_are_told_apart(
+    new_shop: Callable[[], Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def nearest(queries: Vectors, vectors: Vectors, k: int) -> object:
+        asked.append(len(queries) * k)
+        return nearest_rows(queries, vectors, k)
+
+    monkeypatch.setattr(exact, "nearest_rows", nearest)
+    monkeypatch.setattr(exact, "_FOUND", 500)
+    shop, random = new_shop(), np.random.default_rng(3)
+    near = normalised(PHOTOS[0] + 1e-6 * random.standard_normal((100, DIMENSION)))
+    puts = [
+        PutProduct(f"near {number:03}", {}, (NewImage("n", "n", f"near {number}", vector),))
+        for number, vector in enumerate(near)
+    ]
+    with shop.catalog.writer() as writer:
+        writer.put(puts)
+    shop.change({name: [number] for number, name in enumerate(NAMES[:40])})
+    shop.update(K)
+    assert max(asked) <= 500
+    for name in ("near 000", "near 099", NAMES[0], NAMES[7]):
+        assert rows(shop.similar(name)) == rows(shop.searched(name))
+        assert shop.similar(name).precomputed
 
 
 def test_an_empty_catalogue_has_no_neighbours(new_shop: Callable[[], Shop], tmp_path: Path) -> None:
