@@ -12,6 +12,7 @@ from indexer.evaluation.preparing import Model, Prepared
 _DIGITS = 4
 FEW_QUERIES = 30  # queries; the bootstrap of fewer misses rare failures altogether
 TOO_FEW = f"fewer than {FEW_QUERIES} queries: the intervals are too narrow, do not rely on them"
+CHANGED = "photos left out, because the file has changed since it was added"
 _NAMED = 10  # ids or labels in a sentence
 
 
@@ -30,8 +31,10 @@ class Scope:
         copies: queries with exact copies of their photo in other products, which were excluded.
         other_photos: queries with other photos of their product, which were excluded.
         unlabelled: products left out, because they have no label.
+        without_photos: products with a label, left out because they have no photo.
         single: labels of only one product.
         unreadable: location and reason of photos left out.
+        changed: photos left out, because their files are not those that were added.
         unknown: product ids in the judgements that the gallery does not have.
         not_common: photos left out, because not all that is compared has them.
     """
@@ -46,8 +49,10 @@ class Scope:
     copies: int
     other_photos: int
     unlabelled: int
+    without_photos: int
     single: Sequence[str]
     unreadable: Mapping[str, str]
+    changed: int
     unknown: Sequence[str]
     not_common: int
 
@@ -73,8 +78,10 @@ class Scope:
             copies=task.with_copies,
             other_photos=task.with_other_photos,
             unlabelled=labelled.unlabelled,
+            without_photos=labelled.without_photos,
             single=labelled.single,
             unreadable=prepared.errors,
+            changed=prepared.changed,
             unknown=prepared.unknown,
             not_common=not_common,
         )
@@ -94,6 +101,8 @@ class Scope:
             "queries with exact copies in other products, which were excluded": self.copies,
             "queries with other photos of the same product, which were excluded": self.other_photos,
             "products left out, because they have no label": self.unlabelled,
+            "products left out, because they have no photo": self.without_photos,
+            CHANGED: self.changed,
             "photos left out, because not all that is compared has them": self.not_common,
         }
         yield from (f"{what}: {number:,}" for what, number in counted.items() if number)

@@ -35,6 +35,7 @@ class Labelled:
         labels: (products,), index of each product's label in `names`.
         image_ids: (photos,), of a collection; of a feed, the numbers of the photos.
         unlabelled: number of products without the label, which are left out.
+        without_photos: number of products with the label and no photo, which are left out.
     """
 
     photos: Photos
@@ -42,6 +43,7 @@ class Labelled:
     labels: Ids
     image_ids: Ids
     unlabelled: int
+    without_photos: int = 0
 
     def keep(self, kept: Ids, content_hashes: Sequence[str] | None = None) -> "Labelled":
         """Returns some of the photos, and the products that have one of them.
@@ -79,7 +81,7 @@ def labelled_collection(
         locate: returns where the file of a photo is.
 
     Raises:
-        LabelsError: no product has the attribute.
+        LabelsError: no product has the attribute, or none of these has a photo.
     """
 
     def products() -> Iterator[_Row]:
@@ -160,12 +162,15 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
     owners: list[int] = []
     photos: list[_Photo] = []
     others: Counter[str] = Counter()
-    unlabelled = 0
+    unlabelled = without_photos = 0
     for product_id, attributes, of_product in products:
         others.update(attributes.keys())
         value = _ANY if label is None else label_text(attributes.get(label, ""))
-        if not value or not of_product:
+        if not value:
             unlabelled += 1
+            continue
+        if not of_product:
+            without_photos += 1
             continue
         names.setdefault(value.casefold(), value)
         labels.append(value.casefold())
@@ -173,7 +178,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
         ids.append(product_id)
         photos += of_product
     if not ids:
-        raise LabelsError(_nothing(label, others))
+        raise LabelsError(_nothing(label, others, without_photos))
     places = {key: place for place, key in enumerate(names)}
     return Labelled(
         Photos(
@@ -187,6 +192,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
         np.array([places[key] for key in labels]),
         np.array([photo.image_id for photo in photos]),
         unlabelled,
+        without_photos,
     )
 
 
@@ -205,9 +211,12 @@ def label_text(value: AttributeValue) -> str:
     return str(value).strip()
 
 
-def _nothing(label: str | None, others: Counter[str]) -> str:
+def _nothing(label: str | None, others: Counter[str], without_photos: int) -> str:
+    if without_photos:
+        having = "" if label is None else "with a label "
+        return f"none of the {without_photos:,} products {having}has a photo; add photos"
     if label is None:
-        return "there is no product with a photo"
+        return "there are no products"
     if not others:
         return (
             f"no product has a {label}: put the photos of each label into a subfolder with its"

@@ -12,6 +12,7 @@ from indexer.evaluation.labels import Labelled, LabelsError
 from indexer.evaluation.measuring import Vectorised
 from indexer.evaluation.queries import Judged
 from indexer.evaluation.tasks import Photos, SameLabel, Task
+from indexer.store import VECTOR_HASH
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Prepared:
         candidates: photos that could be queries, before the sample.
         errors: location and reason of photos that cannot be read, which are left out.
         unknown: product ids in the judgements that the gallery does not have.
+        changed: number of photos left out, because their files are not those that were added.
     """
 
     task: Task
@@ -50,6 +52,22 @@ class Prepared:
     candidates: int
     errors: dict[str, str]
     unknown: list[str] = field(default_factory=list)
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The photos of a gallery for which all vectors are those of the same file.
+
+    Attributes:
+        gallery: these photos.
+        places: theirs, in the whole gallery.
+        changed: number of photos left out, because their files are not those that were added.
+    """
+
+    gallery: Labelled
+    places: Ids
+    changed: int
 
 
 Embed = Callable[[Photos, Embedder], Embedded]
@@ -72,8 +90,8 @@ def prepare_labels(
     """
     embedded = [embedded_by(labelled.photos, None, model, embed)[0] for model in models]
     errors = errors_of(embedded)
-    good = readable(labelled.photos, errors)
-    labelled = labelled.keep(good, embedded[-1].content_hashes)
+    usable = usable_photos(labelled, embedded, errors)
+    labelled, good = usable.gallery, usable.places
     rows = drawn(len(labelled.photos), sample, seed)
     queries = labelled.photos.keep(rows)
     judgements = SameLabel(labelled.names, labelled.labels[queries.owners], labelled.labels)
@@ -82,7 +100,7 @@ def prepare_labels(
         for model, each in zip(models, embedded, strict=True)
     ]
     task = Task(labelled.photos, queries, rows, judgements)
-    return Prepared(task, vectorised, labelled, len(labelled.photos), errors)
+    return Prepared(task, vectorised, labelled, len(labelled.photos), errors, [], usable.changed)
 
 
 def prepare_queries(
@@ -111,8 +129,9 @@ def prepare_queries(
     queries = judged.photos.keep(chosen)
     both = [embedded_by(gallery.photos, queries, model, embed) for model in models]
     errors = errors_of(each for pair in both for each in pair)
-    good, able = readable(gallery.photos, errors), readable(queries, errors)
-    gallery = gallery.keep(good, both[-1][0].content_hashes)
+    usable = usable_photos(gallery, [found for found, _ in both], errors)
+    gallery, good = usable.gallery, usable.places
+    able = readable(queries, errors)
     queries = replace(queries, content_hashes=both[-1][1].content_hashes).keep(able)
     grades, unknown = judged.grades_in(gallery.photos.product_ids, chosen[able])
     vectorised = [
@@ -120,7 +139,7 @@ def prepare_queries(
         for model, (found, asked) in zip(models, both, strict=True)
     ]
     task = Task(gallery.photos, queries, None, grades)
-    return Prepared(task, vectorised, gallery, len(judged.photos), errors, unknown)
+    return Prepared(task, vectorised, gallery, len(judged.photos), errors, unknown, usable.changed)
 
 
 def drawn(number: int, sample: int, seed: int) -> Ids:
@@ -148,6 +167,36 @@ def embedded_by(
 def errors_of(embedded: Iterable[Embedded]) -> dict[str, str]:
     """Returns location and reason of all photos that cannot be read."""
     return {at: why for each in embedded for at, why in each.errors.items()}
+
+
+def usable_photos(
+    gallery: Labelled, embedded: Sequence[Embedded], errors: Mapping[str, str]
+) -> Usable:
+    """Returns the photos that every model could read and whose files are those that were added.
+
+    The stored vector of a photo whose file has been replaced is that of another picture.
+
+    Args:
+        gallery: all photos.
+        embedded: these photos by each model.
+        errors: location and reason of photos that cannot be read.
+
+    Raises:
+        LabelsError: there are none.
+    """
+    good = readable(gallery.photos, errors)
+    added = gallery.photos.content_hashes
+    same = [
+        before == "" or before.startswith(VECTOR_HASH) or set(now) == {before}
+        for before, *now in zip(added, *(each.content_hashes for each in embedded), strict=True)
+    ]
+    places = good[np.array(same)[good]]
+    if not len(places):
+        raise LabelsError("the files of all photos have changed since they were added; add them")
+    # The hashes of a feed are known only now.
+    return Usable(
+        gallery.keep(places, embedded[-1].content_hashes), places, len(good) - len(places)
+    )
 
 
 def readable(photos: Photos, errors: Mapping[str, str]) -> Ids:

@@ -18,7 +18,7 @@ from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.interchange.photos import PHOTOS, Photo, lines_of, photos_in, read_photos
-from indexer.store import NewImage, PutProduct
+from indexer.store import VECTOR_HASH, NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
@@ -188,4 +188,4 @@ def _image(name: str, vector: Vector, photo: Photo | None) -> NewImage:
     if photo is not None:
         return NewImage(photo.uri, photo.location, photo.sha256, vector)
     # The photo is unknown, so the hash of the vector replaces its content hash.
-    return NewImage(name, name, f"vector:{sha256(vector.tobytes()).hexdigest()}", vector)
+    return NewImage(name, name, f"{VECTOR_HASH}{sha256(vector.tobytes()).hexdigest()}", vector)

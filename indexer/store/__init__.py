@@ -12,6 +12,7 @@ from indexer.store.base import (
 )
 from indexer.store.conditions import Condition, parse
 from indexer.store.records import (
+    VECTOR_HASH,
     Attributes,
     AttributeValue,
     Image,
@@ -23,6 +24,7 @@ from indexer.store.records import (
 )
 
 __all__ = [
+    "VECTOR_HASH",
     "AttributeValue",
     "Attributes",
     "Candidates",

@@ -11,6 +11,9 @@ Attributes = dict[str, AttributeValue]
 Outcome = Literal["added", "updated", "unchanged"]
 
 
+VECTOR_HASH = "vector:"  # starts the content hash of an image whose photo is unknown
+
+
 @dataclass(frozen=True)
 class Image:
     """One photo of a product, as stored."""

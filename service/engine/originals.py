@@ -17,7 +17,7 @@ from indexer.errors import ImageError
 from indexer.fetch import PhotoSource, is_url
 from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
-from indexer.store import Image
+from indexer.store import VECTOR_HASH, Image
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.places import location_of
 from service.errors import OverloadedError, UnknownImageError
@@ -86,7 +86,7 @@ class Originals:
 def _opened(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
     path = Path(location_of(catalog.folder, image))
     # Imported vectors have names of photos that were never read here.
-    if not path.is_absolute() or image.content_hash.startswith("vector:"):
+    if not path.is_absolute() or image.content_hash.startswith(VECTOR_HASH):
         raise UnknownImageError(f"image {image.image_id} is not a file of this service")
     try:
         descriptor = _descriptor(path, catalog.folder.absolute())

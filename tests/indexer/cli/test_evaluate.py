@@ -267,6 +267,22 @@ def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
     assert shop.run(*arguments, "--compare", "current", "weights=blind").code == 1
 
 
+def test_photos_whose_files_have_changed_are_left_out_of_comparisons(shop: Shop) -> None:
+    labelled = folder(shop)
+    shop.run("add", labelled)
+    arguments = ("evaluate", "--compare", "current", "weights=fake", "--json")
+    assert shop.run(*arguments).json["changed"] == 0
+    shop.photo("labelled/red/a.png", (10, 250, 10))
+    ran = shop.run(*arguments)
+    assert (ran.json["photos"], ran.json["changed"]) == (6, 1)
+    assert ran.json["comparison"]["difference"]["value"] == 0
+    assert "the file has changed since it was added: 1" in shop.run(*arguments[:-1]).out
+    assert shop.run("evaluate", "--json").json["photos"] == 7  # reads no files
+    for name in LABELLED:
+        shop.photo(f"labelled/{name}.png", (1, 2, 3))
+    assert "all photos have changed since they were added" in shop.run(*arguments).err
+
+
 @pytest.mark.parametrize("fault", ["report", "queries"])
 def test_a_file_that_cannot_be_used_is_noticed_before_photos_are_embedded(
     shop: Shop, fault: str

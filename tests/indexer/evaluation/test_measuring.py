@@ -10,10 +10,11 @@ from indexer.arrays import normalised
 from indexer.evaluation.classes import by_class
 from indexer.evaluation.distances import scorer
 from indexer.evaluation.evaluation import evaluate
-from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.labels import LabelsError, labelled_feed
 from indexer.evaluation.measuring import Vectorised, measure
 from indexer.evaluation.tasks import Grades, Photos, SameLabel, Task
 from indexer.evaluation.threshold import propose
+from indexer.feeds import FeedRow, ImageRef
 
 RANDOM = np.random.RandomState(5)
 VECTORS = normalised(RANDOM.standard_normal((400, 32)))
@@ -83,6 +84,19 @@ def test_confused_labels_are_counted() -> None:
     assert (worst.label, worst.queries, worst.precision_at_1) == ("label 1", 2, 0.5)
     assert worst.confused_with == [("label 0", 1)]
     assert (best.label, best.precision_at_1, best.confused_with) == ("label 2", 1, [])
+
+
+def test_products_without_photos_are_counted_apart_from_those_without_a_label() -> None:
+    def row(product_id: str, label: str, photos: int) -> FeedRow:
+        images = (ImageRef(product_id, product_id),) * photos
+        return FeedRow(product_id, {"kind": label} if label else {}, images, None, "")
+
+    rows = [row("a", "x", 1), row("b", "x", 0), row("c", "", 1), row("d", "", 0)]
+    labelled, _ = labelled_feed(rows, "kind")
+    assert (labelled.photos.product_ids, labelled.unlabelled) == (["a"], 2)
+    assert labelled.without_photos == 1
+    with pytest.raises(LabelsError, match="none of the 1 products with a label has a photo"):
+        labelled_feed(rows[1:], "kind")
 
 
 def threshold_task(right: Sequence[bool]) -> tuple[Task, Vectorised]:
