@@ -19,8 +19,7 @@ from indexer.evaluation.comparison import Verdict, compare
 from indexer.evaluation.distances import Metric
 from indexer.evaluation.document import Scope, document
 from indexer.evaluation.embedding import Embedded, embed
-from indexer.evaluation.evaluation import Evaluation
-from indexer.evaluation.evaluation import evaluate as run
+from indexer.evaluation.evaluation import Evaluation, measure_models
 from indexer.evaluation.preparing import (
     Embed,
     Model,
@@ -135,39 +134,25 @@ def evaluate(
     """
     names = _names(models, pair, distances)
     by = _label(label, queries, ratings)
-    if photos and not ratings:
-        raise BadParameterError("--photos needs --ratings")
-    if tolerance is not None and not pair:
-        raise BadParameterError("--tolerance needs --compare")
+    _check(pair, tolerance, ratings, photos, report)
     accepted = _TOLERANCE if tolerance is None else tolerance
-    if report and ratings:
-        raise BadParameterError("--report is not available with --ratings")
+    options = Options(distances, limit, sample, seed, accepted if pair else None)
     judged = read_queries(queries) if queries else None
-    if report:
-        _require_writable(report)
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
     if ratings:
-        options = Options(distances, limit, sample, seed, accepted if pair else None)
-        stored, files = stored_ratings(app), files_by_hash(photos)
-        rated = evaluate_ratings(
-            material.gallery, material.models, _embed(app), stored, files, options
-        )
-        found = material.source, material.not_common
-        output = Output(rated.document(*found), rated_tables(rated, *found), _code(rated.verdict))
-        return with_rejections(output, material.rejected)
-    prepared = _prepared(app, material, judged, sample, seed)
-    evaluation = run(prepared.task, prepared.models, distances, k=limit, seed=seed)
-    judged_by = f"attribute {by}" if by else str(queries)
-    scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
-    verdict = compare(evaluation, accepted) if pair else None
-    if report:
-        _write(app, report, scope, evaluation, material.models, verdict)
-    output = Output(
-        document(scope, evaluation, material.models, verdict),
-        tables(scope, evaluation, verdict),
-        _code(verdict),
-    )
+        output = _by_raters(app, material, photos, options)
+    else:
+        judged_by = f"attribute {by}" if by else str(queries)
+        output = _by_labels(app, material, judged, judged_by, options, report)
     return with_rejections(output, material.rejected)
+
+
+def _names(
+    models: Sequence[str], pair: tuple[str, str] | None, distances: Sequence[Metric]
+) -> Sequence[str]:
+    if pair and (models or len(distances) > 1):
+        raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
+    return pair or models or (CURRENT,)
 
 
 def _label(label: str | None, queries: Path | None, ratings: bool) -> str | None:
@@ -183,15 +168,57 @@ def _label(label: str | None, queries: Path | None, ratings: bool) -> str | None
     return None if queries or ratings else label or _LABEL
 
 
+def _check(
+    pair: tuple[str, str] | None,
+    tolerance: float | None,
+    ratings: bool,
+    photos: Path | None,
+    report: Path | None,
+) -> None:
+    """Raises BadParameterError if options do not go together, or the report cannot be written."""
+    if photos and not ratings:
+        raise BadParameterError("--photos needs --ratings")
+    if tolerance is not None and not pair:
+        raise BadParameterError("--tolerance needs --compare")
+    if report and ratings:
+        raise BadParameterError("--report is not available with --ratings")
+    if report:
+        try:
+            require_writable(report)
+        except OSError as error:
+            raise BadParameterError(f"--report: cannot write {report}: {error.strerror}") from error
+
+
+def _by_raters(app: App, material: Material, photos: Path | None, options: Options) -> Output:
+    judged, files = stored_ratings(app), files_by_hash(photos)
+    gallery, models = material.gallery, material.models
+    evaluation = evaluate_ratings(gallery, models, _embed(app), judged, files, options)
+    found = material.source, material.not_common
+    text = rated_tables(evaluation, *found)
+    return Output(evaluation.document(*found), text, _code(evaluation.verdict))
+
+
+def _by_labels(
+    app: App,
+    material: Material,
+    judged: Judged | None,
+    judged_by: str,
+    options: Options,
+    report: Path | None,
+) -> Output:
+    k, seed, tolerance = options.k, options.seed, options.tolerance
+    prepared = _prepared(app, material, judged, options.sample, seed)
+    evaluation = measure_models(prepared.task, prepared.models, options.distances, k=k, seed=seed)
+    scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
+    verdict = None if tolerance is None else compare(evaluation.results, k, tolerance)
+    if report:
+        _write(app, report, scope, evaluation, material.models, verdict)
+    text = tables(scope, evaluation, verdict)
+    return Output(document(scope, evaluation, material.models, verdict), text, _code(verdict))
+
+
 def _code(verdict: Verdict | None) -> int:
     return FAILED if verdict and verdict.outcome == "regression" else DONE
-
-
-def _require_writable(report: Path) -> None:
-    try:
-        require_writable(report)
-    except OSError as error:
-        raise BadParameterError(f"--report: cannot write {report}: {error.strerror}") from error
 
 
 def _write(
@@ -210,14 +237,6 @@ def _write(
         write_atomically(file, html.encode())
     except OSError as error:
         raise storage_error(f"cannot write {file}", error) from error
-
-
-def _names(
-    models: Sequence[str], pair: tuple[str, str] | None, distances: Sequence[Metric]
-) -> Sequence[str]:
-    if pair and (models or len(distances) > 1):
-        raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
-    return pair or models or (CURRENT,)
 
 
 def _prepared(

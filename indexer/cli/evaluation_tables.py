@@ -10,16 +10,19 @@ from indexer.evaluation.classes import ClassResult
 from indexer.evaluation.comparison import Verdict
 from indexer.evaluation.document import Scope
 from indexer.evaluation.evaluation import Evaluation
+from indexer.evaluation.results import ModelResult
 
 _WORST = 5  # classes shown
 
 
 def tables(scope: Scope, evaluation: Evaluation, verdict: Verdict | None) -> Group:
     """Returns the results as text."""
-    first = evaluation.results[0]
-    parts: list[RenderableType] = [*scope.sentences(), "", _metrics(evaluation)]
-    if len(evaluation.results) > 1:
-        parts += ["", f"difference to {first.name}", _differences(evaluation)]
+    results, names = evaluation.results, evaluation.main_metrics
+    first = results[0]
+    metrics = metrics_table(results, names)
+    metrics.add_row("chance", "", *(f"{evaluation.chance[name]:.3f}" for name in names))
+    parts: list[RenderableType] = [*scope.sentences(), "", metrics]
+    parts += differences(results, names)
     parts += ["", *_thresholds(evaluation)]
     if verdict:
         parts += ["", verdict.sentence()]
@@ -28,27 +31,37 @@ def tables(scope: Scope, evaluation: Evaluation, verdict: Verdict | None) -> Gro
     return Group(*parts)
 
 
-def _metrics(evaluation: Evaluation) -> Table:
-    names = evaluation.main_metrics
-    table = Table("model", "distance", *names, box=None)
-    for result in evaluation.results:
-        cells = (cell(result.metrics[name], ".3f") for name in names)
-        table.add_row(result.vectors.name, result.distance, *cells)
-    table.add_row("chance", "", *(f"{evaluation.chance[name]:.3f}" for name in names))
+def metrics_table(
+    results: Sequence[ModelResult], names: Sequence[str], plain: Sequence[str] = ()
+) -> Table:
+    """Returns a row for each result.
+
+    Args:
+        results: to show.
+        names: metrics to show with their intervals.
+        plain: metrics to show without.
+    """
+    table = Table("model", "distance", *names, *plain, box=None)
+    for result in results:
+        cells = [_cell(result.metrics[name], ".3f") for name in names]
+        cells += [f"{result.metrics[name].value:.3f}" for name in plain]
+        table.add_row(result.model, result.distance, *cells)
     return table
 
 
-def _differences(evaluation: Evaluation) -> Table:
-    names = evaluation.main_metrics
+def differences(results: Sequence[ModelResult], names: Sequence[str]) -> list[RenderableType]:
+    """Returns the differences to the first result, with a heading; nothing for one result."""
+    if len(results) == 1:
+        return []
     table = Table("model", "distance", *names, box=None)
-    for result in evaluation.results:
+    for result in results:
         if difference := result.difference:
-            cells = (cell(difference[name], "+z.3f") for name in names)
-            table.add_row(result.vectors.name, result.distance, *cells)
-    return table
+            cells = (_cell(difference[name], "+z.3f") for name in names)
+            table.add_row(result.model, result.distance, *cells)
+    return ["", f"difference to {results[0].name}", table]
 
 
-def cell(interval: Interval, form: str) -> str:
+def _cell(interval: Interval, form: str) -> str:
     """Returns a value above its interval."""
     return f"{interval.value:{form}}\n{interval.low:{form}} to {interval.high:{form}}"
 

@@ -4,10 +4,9 @@ from hashlib import file_digest
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from indexer.cli.app import App
-from indexer.cli.evaluation_tables import cell
+from indexer.cli.evaluation_tables import differences, metrics_table
 from indexer.errors import BadParameterError
 from indexer.evaluation.labels import LabelsError
 from indexer.evaluation.rated_evaluation import RatedEvaluation
@@ -50,32 +49,9 @@ def files_by_hash(folder: Path | None) -> dict[str, str]:
 
 def rated_tables(evaluation: RatedEvaluation, source: str, not_common: int) -> Group:
     """Returns the results as text; see `RatedEvaluation.sentences`."""
-    results = evaluation.results
-    sentences = evaluation.sentences(source, not_common)
-    parts: list[RenderableType] = [*sentences, "", _metrics(evaluation)]
-    if len(results) > 1:
-        parts += ["", f"difference to {results[0].name}, {results[0].distance}"]
-        parts += [_differences(evaluation)]
+    results, names = evaluation.results, evaluation.main_metrics
+    parts: list[RenderableType] = [*evaluation.sentences(source, not_common), ""]
+    parts += [metrics_table(results, names, [evaluation.coverage]), *differences(results, names)]
     if evaluation.verdict:
         parts += ["", evaluation.verdict.sentence()]
     return Group(*parts)
-
-
-def _metrics(evaluation: RatedEvaluation) -> Table:
-    names, rated = evaluation.main_metrics, evaluation.coverage
-    table = Table("model", "distance", *names, rated, box=None)
-    for result in evaluation.results:
-        cells = (cell(result.metrics[name], ".3f") for name in names)
-        share = f"{result.metrics[rated].value:.3f}"
-        table.add_row(result.name, result.distance, *cells, share)
-    return table
-
-
-def _differences(evaluation: RatedEvaluation) -> Table:
-    names = evaluation.main_metrics
-    table = Table("model", "distance", *names, box=None)
-    for result in evaluation.results:
-        if difference := result.difference:
-            cells = (cell(difference[name], "+z.3f") for name in names)
-            table.add_row(result.name, result.distance, *cells)
-    return table

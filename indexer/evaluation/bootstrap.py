@@ -25,28 +25,16 @@ class Interval:
     high: float
 
 
-def interval(values: Values, groups: Ids | None = None, *, seed: int = 0) -> Interval:
-    """Returns the mean of the values (n,) with its interval.
-
-    Args:
-        values: one per query, at least one.
-        groups: (n,), of queries that depend on each other; None for independent queries.
-        seed: of the random draws.
-    """
-    return intervals({"": values}, groups, seed=seed)[""]
-
-
-def paired_difference(
-    before: Values, after: Values, groups: Ids | None = None, *, seed: int = 0
-) -> Interval:
-    """Returns the mean of `after - before`, both of the same queries, with its interval."""
-    return interval(after - before, groups, seed=seed)
-
-
 def intervals(
     values: Mapping[str, Values], groups: Ids | None = None, *, seed: int = 0
 ) -> dict[str, Interval]:
-    """Returns `interval` of several metrics of the same queries, drawing the queries only once."""
+    """Returns the means of several metrics of the same queries, with their intervals.
+
+    Args:
+        values: (n,) by name of the metric, one per query, at least one.
+        groups: (n,), of queries that depend on each other; None for independent queries.
+        seed: of the random draws.
+    """
     columns = np.stack(list(values.values()), axis=1)
     groups = (
         np.arange(len(columns)) if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -1,10 +1,11 @@
 """Whether one model is worse than another: the gate of a release."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from indexer.evaluation.bootstrap import Interval
-from indexer.evaluation.evaluation import Evaluation
+from indexer.evaluation.results import ModelResult
 
 Outcome = Literal["regression", "improvement", "no difference"]
 
@@ -38,19 +39,16 @@ class Verdict:
         )
 
 
-def compare(evaluation: Evaluation, tolerance: float) -> Verdict:
+def compare(results: Sequence[ModelResult], k: int, tolerance: float) -> Verdict:
     """Compares the second result with the first.
 
     Args:
-        evaluation: with two results.
+        results: two.
+        k: number of results that count as the first page.
         tolerance: a loss of nDCG@k that is accepted, 0 or above.
     """
-    metric = f"nDCG@{evaluation.k}"
-    return judge(metric, (evaluation.results[1].difference or {})[metric], tolerance)
-
-
-def judge(metric: str, difference: Interval, tolerance: float) -> Verdict:
-    """Returns the verdict on a paired difference; see `Verdict`."""
+    metric = f"nDCG@{k}"
+    difference = (results[1].difference or {})[metric]
     outcome: Outcome = "no difference"
     if difference.high < -tolerance:
         outcome = "regression"

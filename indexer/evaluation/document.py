@@ -8,10 +8,9 @@ from indexer.evaluation.bootstrap import LEVEL
 from indexer.evaluation.comparison import Verdict
 from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.preparing import Model, Prepared
+from indexer.evaluation.results import rounded
 
-_DIGITS = 4
-FEW_QUERIES = 30  # queries; the bootstrap of fewer misses rare failures altogether
-TOO_FEW = f"fewer than {FEW_QUERIES} queries: the intervals are too narrow, do not rely on them"
+_FEW_QUERIES = 30  # queries; the bootstrap of fewer misses rare failures altogether
 CHANGED = "photos left out, because the file has changed since it was added"
 _NAMED = 10  # ids or labels in a sentence
 
@@ -92,8 +91,7 @@ class Scope:
             f"{self.queries:,} query photos, {self.products:,} products with {self.photos:,} photos"
             f" from {self.source}; judged by {self.judged_by}"
         )
-        if self.queries < FEW_QUERIES:
-            yield TOO_FEW
+        yield from too_few(self.queries)
         if self.candidates > self.queries + self.unanswerable:
             yield f"queries: a random sample of {self.candidates:,} photos"
         counted = {
@@ -105,7 +103,7 @@ class Scope:
             CHANGED: self.changed,
             "photos left out, because not all that is compared has them": self.not_common,
         }
-        yield from (f"{what}: {number:,}" for what, number in counted.items() if number)
+        yield from counts(counted)
         named = {
             "labels of only one product": self.single,
             "photos that cannot be read": [f"{at} ({why})" for at, why in self.unreadable.items()],
@@ -115,6 +113,19 @@ class Scope:
             if names:
                 more = ", ..." if len(names) > _NAMED else ""
                 yield f"{what}: {len(names):,} ({', '.join(names[:_NAMED])}{more})"
+
+
+def too_few(queries: int) -> Iterator[str]:
+    """Yields a warning if the queries are too few for intervals."""
+    if queries < _FEW_QUERIES:
+        yield (
+            f"fewer than {_FEW_QUERIES} queries: the intervals are too narrow, do not rely on them"
+        )
+
+
+def counts(counted: Mapping[str, int]) -> Iterator[str]:
+    """Yields a sentence for each number above 0."""
+    yield from (f"{what}: {number:,}" for what, number in counted.items() if number)
 
 
 def document(
@@ -134,35 +145,17 @@ def document(
         "k": evaluation.k,
         "seed": evaluation.seed,
         "level": LEVEL,
-        "chance": {name: round(value, _DIGITS) for name, value in evaluation.chance.items()},
+        "chance": rounded(evaluation.chance),
         "results": [
-            {**_result(result), "settings": settings[result.vectors.name]}
-            for result in evaluation.results
+            {**_result(result), "settings": settings[result.model]} for result in evaluation.results
         ],
         "comparison": None if verdict is None else rounded(asdict(verdict)),
     }
 
 
 def _result(result: Result) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "model": result.vectors.name,
-        "distance": result.distance,
-        "metrics": {name: asdict(each) for name, each in result.metrics.items()},
-        "difference": None,
-        "min_score": result.threshold and asdict(result.threshold),
-        "classes": [asdict(each) for each in result.classes],
+    return {
+        **result.fields(),
+        "min_score": result.threshold and rounded(asdict(result.threshold)),
+        "classes": [rounded(asdict(each)) for each in result.classes],
     }
-    if result.difference:
-        fields["difference"] = {name: asdict(each) for name, each in result.difference.items()}
-    return {name: rounded(value) for name, value in fields.items()}
-
-
-def rounded(value: Any) -> Any:
-    """Returns a document with all its numbers rounded."""
-    if isinstance(value, float):
-        return round(value, _DIGITS)
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(inner) for inner in value]
-    return value

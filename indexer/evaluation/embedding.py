@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
 
 from indexer.arrays import Vectors, batched
-from indexer.embedding import Embedder
+from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.base import Pixels
 from indexer.embedding.photos import prepare
 from indexer.errors import ImageError
@@ -51,15 +52,7 @@ def embed(
         limits: maximum size of a photo.
         progress: called with a number of photos that are done.
     """
-
-    def prepared(place: int) -> tuple[str, Pixels] | ImageError:
-        try:
-            data = read(photos.locations[place])
-            box = photos.boxes[place]
-            return sha256(data).hexdigest(), prepare(data, limits, embedder.spec, box)
-        except ImageError as error:
-            return error
-
+    prepared = partial(_prepared, photos, read, embedder.spec, limits)
     vectors = np.zeros((len(photos), embedder.dimension), np.float32)
     hashes = [""] * len(photos)
     errors: dict[str, str] = {}
@@ -76,3 +69,18 @@ def embed(
                 vectors[list(good)] = embedder.embed_batch(np.stack(list(good.values())))
             progress(len(batch))
     return Embedded(vectors, hashes, errors)
+
+
+def _prepared(
+    photos: Photos,
+    read: Callable[[str], bytes],
+    spec: EmbeddingSpec,
+    limits: ImageLimits,
+    place: int,
+) -> tuple[str, Pixels] | ImageError:
+    """Returns the hash of a file and the input of the model, or why there is none."""
+    try:
+        data = read(photos.locations[place])
+        return sha256(data).hexdigest(), prepare(data, limits, spec, photos.boxes[place])
+    except ImageError as error:
+        return error

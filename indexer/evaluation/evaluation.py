@@ -3,41 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer.evaluation.bootstrap import Interval, intervals
 from indexer.evaluation.classes import ClassResult, by_class
 from indexer.evaluation.distances import Metric
 from indexer.evaluation.labels import LabelsError
 from indexer.evaluation.measuring import Measured, Vectorised, measure
+from indexer.evaluation.results import ModelResult, means
 from indexer.evaluation.tasks import SameLabel, Task
 from indexer.evaluation.threshold import Threshold, propose
 
 
 @dataclass(frozen=True)
-class Result:
-    """One model with one distance.
+class Result(ModelResult):
+    """One model with one distance, measured with labels or query photos.
 
     Attributes:
         vectors: of the model.
-        distance: between them.
-        metrics: means over the queries by name, with their intervals.
-        difference: of each metric to the first result, paired by query; None for the first.
         threshold: the proposed `min_score`; None for other distances than that of searches.
         classes: results by label, the worst first; empty without labels.
         measured: the results of each query.
     """
 
     vectors: Vectorised
-    distance: Metric
-    metrics: dict[str, Interval]
-    difference: dict[str, Interval] | None
     threshold: Threshold | None
     classes: list[ClassResult]
     measured: Measured
-
-    @property
-    def name(self) -> str:
-        """Model and distance, as shown."""
-        return f"{self.vectors.name}, {self.distance}"
 
 
 @dataclass(frozen=True)
@@ -67,8 +56,8 @@ class Evaluation:
     def main_metrics(self) -> list[str]:
         """The metrics to show first.
 
-        Of a label that most products have, few products fit on a page, so that neither the recall
-        nor the hit rate of the page says much.
+        A page holds few of a common label's products, so neither its recall nor its hit rate says
+        much.
         """
         k = self.k
         if isinstance(self.task.judgements, SameLabel):
@@ -78,7 +67,7 @@ class Evaluation:
         return list(dict.fromkeys(names))
 
 
-def evaluate(
+def measure_models(
     task: Task, models: Sequence[Vectorised], distances: Sequence[Metric], *, k: int, seed: int
 ) -> Evaluation:
     """Measures every model with every distance.
@@ -115,18 +104,16 @@ def _result(
 ) -> Result:
     # Photos of one product depend on each other.
     groups = task.queries.owners[measured.queries]
-    difference = None
-    if first is not None:
-        changes = {name: each - first.values[name] for name, each in measured.values.items()}
-        difference = intervals(changes, groups, seed=seed)
+    metrics, difference = means(measured.values, first.values if first else None, groups, seed=seed)
     labelled = isinstance(task.judgements, SameLabel)
     # Named products are few, and look-alikes that are not named count as wrong.
     depth = measured.products.shape[1] if labelled else 1
     return Result(
-        vectors,
+        vectors.name,
         distance,
-        intervals(measured.values, groups, seed=seed),
+        metrics,
         difference,
+        vectors,
         propose(measured, depth) if distance == "cosine" else None,
         by_class(task.judgements, measured) if isinstance(task.judgements, SameLabel) else [],
         measured,

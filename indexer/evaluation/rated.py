@@ -13,10 +13,18 @@ from functools import cached_property
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.evaluation.bootstrap import Interval, intervals
 from indexer.evaluation.distances import Metric, scorer
+from indexer.evaluation.labels import LabelsError
 from indexer.evaluation.measuring import Vectorised
-from indexer.evaluation.metrics import Scores, Values, discounts, expected_gains, ideal_gain
+from indexer.evaluation.metrics import (
+    Flags,
+    Scores,
+    Values,
+    discounts,
+    expected_gains,
+    ideal_gain,
+)
+from indexer.evaluation.results import Means, ModelResult, means
 from indexer.evaluation.tasks import Photos
 
 # Grades as gains.
@@ -43,35 +51,22 @@ class RatedTask:
         """Yields the best score of each product for each query, (1, products)."""
         score = scorer(metric, vectors.gallery)
         for query, own in enumerate(self.own.tolist()):
-            photos = score(vectors.queries[self.owners == query]).max(axis=0)
-            products = np.maximum.reduceat(photos, self._starts)[None]
+            photos = score(vectors.queries[self.owners == query]).max(axis=0, keepdims=True)
+            products = self.gallery.of_products(photos)
             if own >= 0:
                 products[0, own] = -np.inf
             yield products
 
     @cached_property
-    def _starts(self) -> Ids:
-        """The first photo of each product."""
-        return np.searchsorted(self.gallery.owners, np.arange(len(self.gallery.product_ids)))
+    def ordered(self) -> Flags:
+        """(q,), whether the rated products of each query differ in gain.
 
-
-@dataclass(frozen=True)
-class RatedResult:
-    """One model with one distance.
-
-    Attributes:
-        name: of the model.
-        distance: between vectors.
-        metrics: means over the queries, with their intervals.
-        difference: to the first result, paired by query; None for the first.
-        values: (q,) by name of the metric.
-    """
-
-    name: str
-    distance: Metric
-    metrics: dict[str, Interval]
-    difference: dict[str, Interval] | None
-    values: dict[str, Values]
+        If they do not, the nDCG of their order is the same for every model: 1, or 0 if all are
+        wrong. Such queries would pull the difference between two models towards 0.
+        """
+        return np.array(
+            [len({float(np.mean(each)) for each in of.values()}) > 1 for of in self.grades]
+        )
 
 
 def measure_ratings(
@@ -81,8 +76,10 @@ def measure_ratings(
     *,
     k: int,
     seed: int,
-) -> list[RatedResult]:
+) -> list[ModelResult]:
     """Measures every model with every distance.
+
+    nDCG is measured with the queries that are `ordered`, all else with all.
 
     Args:
         task: at least one query, each with a rated product.
@@ -90,21 +87,46 @@ def measure_ratings(
         distances: the first one is the reference of the others.
         k: number of results that count as the first page.
         seed: of the intervals.
+
+    Raises:
+        LabelsError: no query is `ordered`.
     """
-    results: list[RatedResult] = []
+    if not task.ordered.any():
+        raise LabelsError(
+            "nothing to measure: for each query, all rated products have the same grade; rate more"
+        )
+    first: dict[str, Values] | None = None
+    results: list[ModelResult] = []
     for vectors in models:
         for distance in distances:
             ranked = zip(task.scores(vectors, distance), task.grades, strict=True)
             rows = [rated_measures(scores, grades, k) for scores, grades in ranked]
             values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            difference = None
-            if results:
-                first = results[0].values
-                changes = {name: each - first[name] for name, each in values.items()}
-                difference = intervals(changes, seed=seed)
-            metrics = intervals(values, seed=seed)
-            results.append(RatedResult(vectors.name, distance, metrics, difference, values))
+            metrics, difference = _means(values, first, task.ordered, seed)
+            results.append(ModelResult(vectors.name, distance, metrics, difference))
+            first = first or values
     return results
+
+
+def _means(
+    values: Mapping[str, Values], first: Mapping[str, Values] | None, ordered: Flags, seed: int
+) -> tuple[Means, Means | None]:
+    """Returns the means, and the differences to the first; those of nDCG of some queries."""
+
+    def part(of: Mapping[str, Values], *, of_order: bool) -> dict[str, Values]:
+        chosen = ordered if of_order else np.ones_like(ordered)
+        return {
+            name: each[chosen] for name, each in of.items() if name.startswith("nDCG") == of_order
+        }
+
+    metrics: Means = {}
+    difference: Means = {}
+    for of_order in (True, False):
+        before = first and part(first, of_order=of_order)
+        found, changed = means(part(values, of_order=of_order), before, seed=seed)
+        metrics |= found
+        difference |= changed or {}
+    return metrics, difference or None
 
 
 def rated_measures(scores: Scores, grades: Mapping[int, Sequence[int]], k: int) -> dict[str, float]:

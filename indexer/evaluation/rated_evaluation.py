@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from indexer.evaluation.bootstrap import LEVEL
-from indexer.evaluation.comparison import Verdict, judge
+from indexer.evaluation.comparison import Verdict, compare
 from indexer.evaluation.distances import Metric
-from indexer.evaluation.document import FEW_QUERIES, TOO_FEW, rounded
+from indexer.evaluation.document import CHANGED, counts, too_few
 from indexer.evaluation.labels import Labelled
 from indexer.evaluation.preparing import Embed, Model
-from indexer.evaluation.rated import RatedResult, measure_ratings
+from indexer.evaluation.rated import measure_ratings
 from indexer.evaluation.rated_queries import PreparedRatings, prepare_ratings
+from indexer.evaluation.results import ModelResult, rounded
 from indexer.events import Rating
 
 _COVERED = 0.95  # of the first page should be rated
@@ -52,7 +55,7 @@ class RatedEvaluation:
     models: Sequence[Model]
     prepared: PreparedRatings
     options: Options
-    results: Sequence[RatedResult]
+    results: Sequence[ModelResult]
     verdict: Verdict | None
 
     def sentences(self, source: str, not_common: int) -> Iterator[str]:
@@ -68,24 +71,32 @@ class RatedEvaluation:
             f" {prepared.raters:,}"
         )
         yield prepared.agreement.sentence()
-        if queries < FEW_QUERIES:
-            yield TOO_FEW
+        yield from too_few(queries - self.same_grade)
         counted = {
             "rated queries in all": prepared.rated_queries - queries and prepared.rated_queries,
             "rated query products that the gallery does not have": len(prepared.missing),
             "rated query photos without a file (--photos FOLDER)": prepared.without_file,
+            "queries left out of nDCG, because all their rated products have the same grade": (
+                self.same_grade
+            ),
             "photos left out, because they cannot be read": len(prepared.errors),
+            CHANGED: prepared.changed,
             "photos left out, because not all that is compared has them": not_common,
         }
-        yield from (f"{what}: {number:,}" for what, number in counted.items() if number)
+        yield from counts(counted)
         for result in self.results:
             rated = result.metrics[self.coverage].value
             lower = result.metrics[f"{self.main_metrics[0]}_unrated_wrong"].value
             if rated < _COVERED:
                 yield (
-                    f"{result.name}, {result.distance}: {rated:.0%} of the first page is rated; if"
+                    f"{result.name}: {rated:.0%} of the first page is rated; if"
                     f" the rest is wrong, {self.main_metrics[0]} is {lower:.3f}"
                 )
+
+    @property
+    def same_grade(self) -> int:
+        """The number of queries whose rated products all have the same grade."""
+        return int(np.count_nonzero(~self.prepared.task.ordered))
 
     @property
     def main_metrics(self) -> list[str]:
@@ -111,13 +122,15 @@ class RatedEvaluation:
             "agreement": rounded(asdict(prepared.agreement)),
             "missing": prepared.missing,
             "without_file": prepared.without_file,
+            "same_grade": self.same_grade,
             "unreadable": prepared.errors,
+            "changed": prepared.changed,
             "not_common": not_common,
             "k": self.options.k,
             "seed": self.options.seed,
             "level": LEVEL,
             "results": [
-                {**_result(result), "settings": settings[result.name]} for result in self.results
+                {**result.fields(), "settings": settings[result.model]} for result in self.results
             ],
             "comparison": self.verdict and rounded(asdict(self.verdict)),
         }
@@ -147,19 +160,6 @@ def evaluate_ratings(
     sample, seed, k = options.sample, options.seed, options.k
     prepared = prepare_ratings(gallery, models, embed, ratings, files, sample=sample, seed=seed)
     results = measure_ratings(prepared.task, prepared.models, options.distances, k=k, seed=seed)
-    verdict = None
-    if options.tolerance is not None:
-        metric = f"nDCG@{k}"
-        verdict = judge(metric, (results[1].difference or {})[metric], options.tolerance)
+    tolerance = options.tolerance
+    verdict = None if tolerance is None else compare(results, k, tolerance)
     return RatedEvaluation(models, prepared, options, results, verdict)
-
-
-def _result(result: RatedResult) -> dict[str, Any]:
-    difference = result.difference
-    return {
-        "model": result.name,
-        "distance": result.distance,
-        "metrics": rounded({name: asdict(each) for name, each in result.metrics.items()}),
-        "difference": difference
-        and rounded({name: asdict(each) for name, each in difference.items()}),
-    }

@@ -8,9 +8,17 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.evaluation.agreement import Agreement, agreement
+from indexer.evaluation.embedding import Embedded
 from indexer.evaluation.labels import Labelled, LabelsError
 from indexer.evaluation.measuring import Vectorised
-from indexer.evaluation.preparing import Embed, Model, drawn, embedded_by, errors_of, readable
+from indexer.evaluation.preparing import (
+    Embed,
+    Model,
+    drawn,
+    embedded_by,
+    errors_of,
+    usable_photos,
+)
 from indexer.evaluation.rated import RatedTask
 from indexer.evaluation.tasks import Photos
 from indexer.events import GRADES, RatedQuery, Rating
@@ -34,6 +42,7 @@ class PreparedRatings:
         missing: products that are queries and not in the gallery.
         without_file: number of photos that are queries and for which there is no file.
         errors: location and reason of photos that cannot be read, which are left out.
+        changed: number of photos left out, because their files are not those that were added.
     """
 
     task: RatedTask
@@ -45,6 +54,7 @@ class PreparedRatings:
     missing: list[str]
     without_file: int
     errors: dict[str, str]
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -91,8 +101,8 @@ def prepare_ratings(
     asked = _photos([files[photo] for photo in photos]) if photos else None
     embedded = [embedded_by(labelled.photos, asked, model, embed) for model in models]
     errors = errors_of(each for pair in embedded for each in pair)
-    good = readable(labelled.photos, errors)
-    gallery = labelled.keep(good, embedded[-1][0].content_hashes).photos
+    usable = usable_photos(labelled, [found for found, *_ in embedded], errors)
+    gallery = usable.gallery.photos
     places = {product_id: place for place, product_id in enumerate(gallery.product_ids)}
     numbers = {photo: n for n, photo in enumerate(photos) if files[photo] not in errors}
     queries = _measurable(grades, places, numbers)
@@ -100,18 +110,12 @@ def prepare_ratings(
         raise LabelsError("nothing to measure: the gallery has no query with ratings of products")
     queries = [queries[number] for number in drawn(len(queries), sample, seed).tolist()]
     task, rows = _task(gallery, queries)
-    chosen = [query.photo for query in queries if query.photo >= 0]
+    asked_for = [query.photo for query in queries if query.photo >= 0]
     return PreparedRatings(
         task,
         [
-            Vectorised(
-                model.name,
-                found.vectors[good],
-                np.concatenate(
-                    [found.vectors[good[rows]], *(p.vectors[chosen] for p in of_photos)]
-                ),
-            )
-            for model, (found, *of_photos) in zip(models, embedded, strict=True)
+            _vectorised(model.name, of_model, usable.places, rows, asked_for)
+            for model, of_model in zip(models, embedded, strict=True)
         ],
         len(ratings),
         len({rating.rater for rating in ratings}),
@@ -120,6 +124,26 @@ def prepare_ratings(
         sorted(query.id for query in grades if _is_product(query) and query.id not in places),
         sum(not _is_product(query) and query.id not in files for query in grades),
         errors,
+        usable.changed,
+    )
+
+
+def _vectorised(
+    name: str, embedded: Sequence[Embedded], places: Ids, rows: Ids, chosen: Sequence[int]
+) -> Vectorised:
+    """Returns the vectors of a model.
+
+    Args:
+        name: of the model.
+        embedded: all photos, and the query photos if there are any.
+        places: the photos that are searched in.
+        rows: those of them that are query photos.
+        chosen: numbers of the query photos that are not among them.
+    """
+    found, *of_photos = embedded
+    gallery = found.vectors[places]
+    return Vectorised(
+        name, gallery, np.concatenate([gallery[rows], *(p.vectors[chosen] for p in of_photos)])
     )
 
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from indexer.evaluation.comparison import Verdict
 from indexer.evaluation.document import Scope
-from indexer.evaluation.evaluation import Evaluation
+from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.failures import failures
 from indexer.evaluation.plots import class_chart, interval_chart, threshold_chart
 from indexer.evaluation.preparing import Model
@@ -44,7 +44,6 @@ def render(
     first = evaluation.results[0]
     shown, before = (evaluation.results[1], first) if verdict else (first, None)
     classes = shown.classes[:_MAX_CLASSES]
-    thresholds = [result for result in evaluation.results if result.threshold][:_MAX_CURVES]
     return render_page(
         _TEMPLATE,
         scope=scope,
@@ -56,13 +55,16 @@ def render(
         metrics=evaluation.main_metrics,
         metric_charts=_metric_charts(evaluation),
         differences=_difference_charts(evaluation),
-        threshold_charts=[
-            (each, threshold_chart(each.threshold)) for each in thresholds if each.threshold
-        ],
+        threshold_charts=_threshold_charts(evaluation),
         shown=shown,
         classes=classes,
         class_chart=class_chart(classes),
     )
+
+
+def _threshold_charts(evaluation: Evaluation) -> list[tuple[Result, Markup]]:
+    shown = [(each, each.threshold) for each in evaluation.results if each.threshold]
+    return [(each, threshold_chart(threshold)) for each, threshold in shown[:_MAX_CURVES]]
 
 
 def _metric_charts(evaluation: Evaluation) -> list[tuple[str, Markup]]:

@@ -33,6 +33,13 @@ class Photos:
     def __len__(self) -> int:
         return len(self.owners)
 
+    def of_products(self, scores: Scores) -> Scores:
+        """Returns the best score of each product: (b, products), from those of all photos."""
+        if len(self.product_ids) == len(self):
+            return scores
+        starts = np.searchsorted(self.owners, np.arange(len(self.product_ids)))
+        return np.asarray(np.maximum.reduceat(scores, starts, axis=1))
+
     def keep(self, kept: Ids) -> "Photos":
         """Returns some of the photos; `product_ids` stays as it is."""
         places = kept.tolist()
@@ -124,8 +131,7 @@ class Task:
         """
         copies = self._codes[1][queries, None] == self._codes[0]
         scores[copies] = -np.inf
-        if len(self._starts) < len(self.gallery):
-            scores = np.maximum.reduceat(scores, self._starts, axis=1)
+        scores = self.gallery.of_products(scores)
         if self.rows is not None:
             scores[np.arange(len(queries)), self.queries.owners[queries]] = -np.inf
         return scores
@@ -152,8 +158,3 @@ class Task:
         hashes = [*self.gallery.content_hashes, *self.queries.content_hashes]
         codes = np.unique(np.array(hashes), return_inverse=True)[1]
         return codes[: len(self.gallery)], codes[len(self.gallery) :]
-
-    @cached_property
-    def _starts(self) -> Ids:
-        """The first photo of each product."""
-        return np.searchsorted(self.gallery.owners, np.arange(len(self.gallery.product_ids)))

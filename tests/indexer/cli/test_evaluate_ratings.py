@@ -81,13 +81,25 @@ def test_agreement_is_reported_and_raters_are_averaged(rated: Shop) -> None:
 
 
 def test_results_that_nobody_rated_are_reported(rated: Shop) -> None:
-    rate(rated, "green/a", {"red/a": "wrong"})
+    rate(rated, "green/a", {"red/a": "wrong", "blue/b": "match"})
     document = evaluated(rated, "-k", "2")
     assert document["queries"] == 4
     assert value(document, "rated@2") < 0.95
     assert (
         "of the first page is rated; if the rest is wrong, nDCG@10 is 0."
         in rated.run("evaluate", "--ratings").out
+    )
+
+
+def test_queries_whose_results_have_one_grade_are_left_out_of_ndcg_and_counted(
+    rated: Shop,
+) -> None:
+    rate(rated, "green/a", {"red/a": "wrong"})
+    document = evaluated(rated)
+    assert (document["queries"], document["same_grade"]) == (4, 1)
+    assert value(document, "nDCG@10") == 1
+    assert (
+        "all their rated products have the same grade: 1" in rated.run("evaluate", "--ratings").out
     )
 
 

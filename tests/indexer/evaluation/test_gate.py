@@ -17,7 +17,7 @@ from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.base import Maps, Photos
 from indexer.evaluation.comparison import compare
 from indexer.evaluation.embedding import embed
-from indexer.evaluation.evaluation import Evaluation, Result, evaluate
+from indexer.evaluation.evaluation import Evaluation, Result, measure_models
 from indexer.evaluation.labels import labelled_feed
 from indexer.evaluation.measuring import Vectorised
 from indexer.evaluation.preparing import Model, prepare_labels
@@ -76,7 +76,7 @@ def measured(
     good, *others = prepared.models
     others.append(noisy(good))
     return {
-        other.name: evaluate(prepared.task, [good, other], ["cosine"], k=10, seed=0)
+        other.name: measure_models(prepared.task, [good, other], ["cosine"], k=10, seed=0)
         for other in others
     }
 
@@ -122,7 +122,7 @@ def test_faults_are_found_in_drawn_pictures(tmp_path: Path, good: Embedder) -> N
         "scale": Faulty(good, scaled_to_one),
     }
     found = measured(rows, models)
-    outcomes = {name: compare(each, TOLERANCE).outcome for name, each in found.items()}
+    outcomes = {name: compare(each.results, 10, TOLERANCE).outcome for name, each in found.items()}
     assert outcomes == {"noise": "no difference", "mean": "regression", "scale": "regression"}
     assert_the_order_does_not_matter(found["noise"])
 
@@ -130,7 +130,7 @@ def test_faults_are_found_in_drawn_pictures(tmp_path: Path, good: Embedder) -> N
 def assert_the_order_does_not_matter(evaluation: Evaluation) -> None:
     before = evaluation.results[0]
     task, vectors, rows = reordered(evaluation.task, before.vectors)
-    after = evaluate(task, [vectors], ["cosine"], k=10, seed=0).results[0].measured
+    after = measure_models(task, [vectors], ["cosine"], k=10, seed=0).results[0].measured
     order = np.argsort(rows[after.queries])
     assert (rows[after.queries][order] == before.measured.queries).all()
     for name, values in before.measured.values.items():
@@ -165,7 +165,7 @@ def clothing(test_data: Path, good: Embedder, exact: Embedder) -> dict[str, Eval
 
 @pytest.mark.parametrize("fault", ["channels", "mean", "nearest"])
 def test_faults_are_found_in_real_photos(clothing: dict[str, Evaluation], fault: str) -> None:
-    assert compare(clothing[fault], TOLERANCE).outcome == "regression"
+    assert compare(clothing[fault].results, 10, TOLERANCE).outcome == "regression"
 
 
 def test_another_number_format_is_no_regression(
@@ -173,11 +173,11 @@ def test_another_number_format_is_no_regression(
 ) -> None:
     if good.runs_on == exact.runs_on:
         pytest.skip("this processor has no bfloat16, so both models are the same")
-    assert compare(clothing["exact"], TOLERANCE).outcome != "regression"
+    assert compare(clothing["exact"].results, 10, TOLERANCE).outcome != "regression"
 
 
 def test_noise_and_another_order_are_no_regression(clothing: dict[str, Evaluation]) -> None:
-    assert compare(clothing["noise"], TOLERANCE).outcome != "regression"
+    assert compare(clothing["noise"].results, 10, TOLERANCE).outcome != "regression"
     assert_the_order_does_not_matter(clothing["noise"])
 
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from indexer.arrays import normalised
 from indexer.evaluation.classes import by_class
 from indexer.evaluation.distances import scorer
-from indexer.evaluation.evaluation import evaluate
+from indexer.evaluation.evaluation import measure_models
 from indexer.evaluation.labels import LabelsError, labelled_feed
 from indexer.evaluation.measuring import Vectorised, measure
 from indexer.evaluation.tasks import Grades, Photos, SameLabel, Task
@@ -69,7 +69,7 @@ def test_queries_without_a_right_product_are_left_out() -> None:
     assert measured.queries.tolist() == [0, 1, 3, 4]
     alone = by_label(range(5), gallery)
     with pytest.raises(LabelsError, match="nothing to measure"):
-        evaluate(alone, [Vectorised("", vectors, vectors)], ["cosine"], k=2, seed=0)
+        measure_models(alone, [Vectorised("", vectors, vectors)], ["cosine"], k=2, seed=0)
 
 
 def test_confused_labels_are_counted() -> None:

@@ -8,10 +8,10 @@ from scipy.stats import bootstrap
 from sklearn.metrics import average_precision_score, ndcg_score
 from sklearn.neighbors import NearestNeighbors
 
-from indexer.arrays import normalised
-from indexer.evaluation.bootstrap import interval, intervals, paired_difference
+from indexer.arrays import Ids, normalised
+from indexer.evaluation.bootstrap import Interval, intervals
 from indexer.evaluation.chance import by_chance
-from indexer.evaluation.metrics import Gains, Scores, measures, nearest_is_right
+from indexer.evaluation.metrics import Gains, Scores, Values, measures, nearest_is_right
 
 RANDOM = np.random.RandomState(3)
 VECTORS = normalised(RANDOM.standard_normal((300, 24)))
@@ -106,6 +106,10 @@ def test_a_query_with_nothing_right_has_zero_everywhere() -> None:
         assert [values.tolist() for values in found.values()] == [[0]] * 6
 
 
+def interval(values: Values, groups: Ids | None = None, seed: int = 0) -> Interval:
+    return intervals({"": values}, groups, seed=seed)[""]
+
+
 def test_an_interval_equals_that_of_scipy() -> None:
     values = RANDOM.uniform(size=400)
     ours = interval(values, seed=1)
@@ -117,7 +121,7 @@ def test_an_interval_equals_that_of_scipy() -> None:
 
 def test_a_paired_difference_is_far_narrower_than_the_intervals() -> None:
     before = RANDOM.uniform(size=400)
-    found = paired_difference(before, before - 0.01)
+    found = interval((before - 0.01) - before)
     assert (found.value, found.low, found.high) == pytest.approx((-0.01, -0.01, -0.01))
 
 

@@ -9,8 +9,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
+from indexer.arrays import normalised
 from indexer.evaluation.agreement import agreement, krippendorff_alpha
-from indexer.evaluation.rated import MATCH, SIMILAR, WRONG, rated_measures
+from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.measuring import Vectorised
+from indexer.evaluation.rated import (
+    MATCH,
+    SIMILAR,
+    WRONG,
+    RatedTask,
+    measure_ratings,
+    rated_measures,
+)
+from indexer.evaluation.tasks import Photos
 from indexer.events import GRADES
 
 UNITS = st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=4), min_size=1, max_size=12)
@@ -119,6 +130,38 @@ def test_where_the_first_page_is_rated_unrated_products_change_nothing() -> None
     assert few == many
     assert few["nDCG@3"] == few["nDCG@3_unrated_wrong"]
     assert few["rated@3"] == 1
+
+
+def test_queries_whose_results_have_one_grade_do_not_count_in_ndcg() -> None:
+    vectors = normalised(np.random.RandomState(0).standard_normal((6, 8)))
+    places = [str(place) for place in range(6)]
+    gallery = Photos(places, np.arange(6), places, places, [None] * 6)
+    told: dict[int, list[int]] = {1: [MATCH], 2: [WRONG], 3: [SIMILAR, WRONG]}
+    equal: dict[int, list[int]] = {2: [MATCH, WRONG], 4: [SIMILAR]}
+    tasks = [
+        RatedTask(gallery, np.arange(len(grades)), np.arange(len(grades)), grades)
+        for grades in ([told], [told, equal], [equal])
+    ]
+    alone, both = (
+        measure_ratings(
+            task,
+            [
+                Vectorised("a", vectors, vectors[: len(task.grades)]),
+                Vectorised("b", -vectors[::-1], vectors[: len(task.grades)]),
+            ],
+            ["cosine"],
+            k=3,
+            seed=0,
+        )
+        for task in tasks[:2]
+    )
+    assert both[0].metrics["nDCG@3"] == alone[0].metrics["nDCG@3"]
+    assert both[1].difference is not None
+    assert alone[1].difference is not None
+    assert both[1].difference["nDCG@3"] == alone[1].difference["nDCG@3"]
+    assert both[0].metrics["match@3"] != alone[0].metrics["match@3"]
+    with pytest.raises(LabelsError, match="all rated products have the same grade"):
+        measure_ratings(tasks[2], [Vectorised("a", vectors, vectors[:1])], ["cosine"], k=3, seed=0)
 
 
 def test_the_query_itself_does_not_count() -> None:

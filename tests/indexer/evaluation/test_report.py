@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from indexer.evaluation.comparison import compare
 from indexer.evaluation.document import Scope
 from indexer.evaluation.embedding import embed
-from indexer.evaluation.evaluation import evaluate
+from indexer.evaluation.evaluation import measure_models
 from indexer.evaluation.failures import MAX_FAILURES, MAX_RESULTS
 from indexer.evaluation.labels import labelled_feed
 from indexer.evaluation.preparing import Model, prepare_labels
@@ -45,9 +45,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         sample=100,
         seed=0,
     )
-    evaluation = evaluate(prepared.task, prepared.models, ["cosine"], k=10, seed=0)
+    evaluation = measure_models(prepared.task, prepared.models, ["cosine"], k=10, seed=0)
     scope = Scope.of(prepared, evaluation, str(folder), "attribute category", 0)
-    return render(scope, evaluation, models, compare(evaluation, 0), read, limits)
+    return render(scope, evaluation, models, compare(evaluation.results, 10, 0), read, limits)
 
 
 def read(location: str) -> bytes:
