@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from indexer.config.settings import (
     MODEL_SUFFIXES,
+    RETIRED_PRESETS,
     WEIGHTS_PRESETS,
     EmbeddingSettings,
     Section,
@@ -23,6 +24,7 @@ from indexer.validation import explained, unknown
 PREFIX = "IMAGE_SEARCH_"
 # Other variables with the prefix: the path of the settings file, and the folder of test data.
 OTHER_VARIABLES = {"IMAGE_SEARCH_CONFIG", "IMAGE_SEARCH_TEST_DATA"}
+_NO_PATHS = (*WEIGHTS_PRESETS, *RETIRED_PRESETS, "auto", "none")
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _mappings(value: object) -> list[dict[str, Any]]:
 def _anchor(section: object, key: str, base: Path) -> None:
     """Makes the relative path in `section[key]` absolute, starting at `base`."""
     if isinstance(section, dict) and isinstance(value := section.get(key), str):
-        section[key] = value if value in (*WEIGHTS_PRESETS, "auto", "none") else str(base / value)
+        section[key] = value if value in _NO_PATHS else str(base / value)
 
 
 def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:

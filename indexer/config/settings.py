@@ -23,6 +23,8 @@ CURRENT = "current"
 MODEL_SUFFIXES = (".keras", ".onnx")
 # `fashion` is an alias of the newest version.
 WEIGHTS_PRESETS = ("fashion", "fashion-2", "imagenet", "untrained")
+# Versions that are no longer bundled; commands that load no model still accept them.
+RETIRED_PRESETS = ("fashion-1",)
 
 
 def _not_reserved(name: str) -> str:

@@ -5,7 +5,7 @@ milliseconds, so the command line can write in between.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ class Editor:
         self,
         store: EmbeddedStore,
         searcher: Searcher,
-        embedder: QueryEmbedder,
+        embedder: Callable[[], QueryEmbedder],
         photos: PhotoSource,
     ) -> None:
         self._searcher = searcher
@@ -165,7 +165,7 @@ class Editor:
                 stored: Vector = reader.vectors(list(known.values()))[1][0]
                 return stored
             self._searcher.require_photo_search(reader)
-        embedded: Vector = self._embedder.embed([data]).vectors[0]
+        embedded: Vector = self._embedder().embed([data]).vectors[0]
         return embedded
 
     def _commit(self, group: Sequence[_Ready | Patch | Delete | ImageSearchError]) -> list[Result]:

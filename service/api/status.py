@@ -22,11 +22,11 @@ class Health(BaseModel):
 
 
 class CollectionReadiness(BaseModel):
-    """`status` is one of `ready`, `starting`, `missing`, `failed`, `mismatch` and `stopping`.
+    """`status` is `ready`, `starting`, `missing`, `failed`, `no_model`, `mismatch` or `stopping`.
 
-    In a `mismatch` the vectors were made with other embedding settings: searches by product are
-    answered, searches by photo are refused. `detail` explains every status but `ready`; if that
-    comes with a detail, the catalogue is empty.
+    `no_model`: the model cannot be loaded; `mismatch`: the vectors were made with other embedding
+    settings. In both, searches by product are answered and searches by photo are refused. `detail`
+    explains every status but `ready`; if that comes with a detail, the catalogue is empty.
     """
 
     name: str
@@ -36,13 +36,13 @@ class CollectionReadiness(BaseModel):
     seq: int
     weights: str
     trained: bool = Field(description="False: random weights for tests; rankings are meaningless.")
-    photo_search: bool = Field(description="False: vectors of another model; use product ids.")
+    photo_search: bool = Field(description="False: search by product ids.")
 
 
 class Readiness(BaseModel):
     """`ready` once every collection is; otherwise the worst status of one.
 
-    The status code is 200 if every collection can be searched, in a `mismatch` by product only.
+    The status code is 200 if every collection is `ready` or in a `mismatch`.
     """
 
     status: str
@@ -62,7 +62,7 @@ def healthz() -> Response:
         "getReadiness",
         {
             200: Readiness,
-            503: json_answer("At least one collection cannot be searched.", Readiness),
+            503: json_answer("At least one collection is not ready.", Readiness),
         },
     ),
 )
@@ -71,8 +71,8 @@ def readyz() -> tuple[Response, HTTPStatus]:
     states = search_service().states()
     if stopping.is_set():
         states = [replace(state, status="stopping", detail="told to stop") for state in states]
-    worst = min(states, key=lambda state: (state.searchable, state.status == "ready"))
-    code = HTTPStatus.OK if worst.searchable else HTTPStatus.SERVICE_UNAVAILABLE
+    worst = min(states, key=lambda state: (state.ready, state.status == "ready"))
+    code = HTTPStatus.OK if worst.ready else HTTPStatus.SERVICE_UNAVAILABLE
     return jsonify(status=worst.status, collections=[asdict(state) for state in states]), code
 
 

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings
-from indexer.embedding import Embedder, available_cores, load_embedder
+from indexer.embedding import Embedder
 from indexer.embedding.kinds import IMPORTED, difference, kind_of, way_out
 from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
 from indexer.fetch import PhotoSource
@@ -18,40 +17,18 @@ from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
 from service.engine.admission import Admission, Limits
-from service.engine.batching import Batcher
 from service.engine.editing import ProductEditing
+from service.engine.models import Models
 from service.engine.opened import MISSING, OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
+from service.engine.states import MISMATCH, NO_MODEL, READY, CollectionState
 from service.errors import CollectionMissingError, ImageUrlDisabledError, NotReadyError
 
 log = logging.getLogger(__name__)
 
 # Limit on fetching a photo by URL: a shopper and a thread of the service wait for it.
 _PHOTO_TIMEOUT_S = 10.0
-MISMATCH = "mismatch"
-
-
-@dataclass(frozen=True)
-class CollectionState:
-    """The state of a collection, as `/readyz` shows it.
-
-    `detail` explains every status except `ready`, and an empty catalogue.
-    """
-
-    name: str
-    status: str
-    detail: str = ""
-    products: int = 0
-    seq: int = 0
-    weights: str = ""
-    trained: bool = True
-    photo_search: bool = False
-
-    @property
-    def searchable(self) -> bool:
-        """Whether searches are answered, in a mismatch those by product only."""
-        return self.status in ("ready", MISMATCH)
 
 
 class SearchService:
@@ -71,16 +48,15 @@ class SearchService:
         self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
     ) -> None:
         self._settings = settings
-        # Processes that each compute on every core would slow each other.
-        threads = max(1, available_cores() // settings.service.workers)
-        self._load = load or partial(load_embedder, threads=threads)
-        self._embedders: dict[EmbeddingSettings, QueryEmbedder] = {}
+        self._models = Models(settings, load)
         limits = settings.service
         self.admission = Admission(
-            Limits.of(limits.max_in_flight), limits.max_wait_s, self._seconds_per_photo
+            Limits.of(limits.max_in_flight), limits.max_wait_s, self._models.seconds_per_photo
         )
         self._stores: dict[str, EmbeddedStore] = {}
-        self._opened = OpenedCollections(settings.collection_names(), self._open, self._refresh)
+        self._opened = OpenedCollections(
+            settings.collection_names(), self._open, self._refresh, self._load_model
+        )
         timeout_s = min(settings.fetch.timeout_s, _PHOTO_TIMEOUT_S)
         self._addresses = PhotoSource(
             settings.images.limits(),
@@ -104,8 +80,7 @@ class SearchService:
     def stop(self) -> None:
         """Stops the background work and closes the catalogues."""
         self._opened.stop()
-        for embedder in self._embedders.values():
-            embedder.batcher.stop()
+        self._models.stop()
 
     def searcher(self, collection: str) -> Searcher:
         """Returns the searcher of a collection that is ready.
@@ -152,11 +127,16 @@ class SearchService:
         """
         searcher, store = self.searcher(collection), self.store(collection)
         with self.admission.admit("change"):
-            return self._editing.apply(store, searcher, self.embedder(collection), changes)
+            embedder = partial(self.embedder, collection)
+            return self._editing.apply(store, searcher, embedder, changes)
 
     def embedder(self, collection: str) -> QueryEmbedder:
-        """Returns the embedder for photos of queries to an open collection."""
-        return self._embedders[self._settings.embedding_of(collection)]
+        """Returns the embedder for photos of queries to an open collection.
+
+        Raises:
+            NotReadyError: the model could not be loaded.
+        """
+        return self._models.embedder(self._settings.embedding_of(collection))
 
     def photo_at(self, url: str) -> bytes:
         """Fetches the photo at a URL in a query.
@@ -197,29 +177,35 @@ class SearchService:
         fingerprint = found.fingerprint if found else spec.fingerprint
         # Only imported vectors are of another model on purpose.
         fits = fingerprint in (spec.fingerprint, IMPORTED)
-        detail = "" if products else self._empty(searcher.name)
-        if found and not fits:
+        failure = self._models.failure(self._settings.embedding_of(searcher.name))
+        status, detail = READY, "" if products else self._empty(searcher.name)
+        if failure:
+            status, detail = NO_MODEL, f"only searches by product are answered: {failure}"
+        elif found and not fits:
+            status = MISMATCH
             detail = (
                 f"searches by photo get 409: {difference(found, spec)}; {way_out(found)}; if the"
                 " settings were changed after this service was started, restart it"
             )
         return CollectionState(
             searcher.name,
-            "ready" if fits else MISMATCH,
+            status,
             detail,
             products=products,
             seq=searcher.store.seq,
             weights=found.weights if found else spec.weights,
             trained=spec.trained,
-            photo_search=fingerprint == spec.fingerprint,
+            photo_search=fingerprint == spec.fingerprint and not failure,
         )
 
     def _open(self, name: str) -> Searcher:
         # The model first, so that a collection can be searched as soon as it has a catalogue.
-        embedder = self._embedder_of(self._settings.embedding_of(name)).batcher.embedder
+        embedding = self._settings.embedding_of(name)
+        self._models.load(embedding)
+        spec = self._models.spec(embedding)
         store = EmbeddedStore(self._catalog(name))
         hides = self._settings.hides_out_of_stock(name)
-        searcher = Searcher(name, store, embedder.spec, hide_out_of_stock=hides)
+        searcher = Searcher(name, store, spec, hide_out_of_stock=hides)
         failure = self._opened.failure(name)
         try:
             if failure and failure.damaged:
@@ -232,9 +218,19 @@ class SearchService:
         self._stores[name] = store
         if state.detail:
             log.warning("collection %s: %s", name, state.detail)
-        spec = embedder.spec
-        metrics.MODEL.labels(name, spec.fingerprint, spec.weights, embedder.runs_on).set(1)
+        self._load_model(searcher)
         return searcher
+
+    def _load_model(self, searcher: Searcher) -> bool:
+        """Loads the model of an open collection unless it is loaded; returns whether it is."""
+        embedding = self._settings.embedding_of(searcher.name)
+        if not self._models.load(embedding):
+            return False
+        embedder = self._models.embedder(embedding).batcher.embedder
+        spec = searcher.spec = embedder.spec
+        labels = searcher.name, spec.fingerprint, spec.weights, embedder.runs_on
+        metrics.MODEL.labels(*labels).set(1)
+        return True
 
     def _catalog(self, name: str) -> Catalog:
         """Opens the catalogue of a collection.
@@ -262,17 +258,6 @@ class SearchService:
             f" storage.data_dir); fill it with {_command(name, 'sync FEED')}"
         )
 
-    def _embedder_of(self, settings: EmbeddingSettings) -> QueryEmbedder:
-        if settings not in self._embedders:
-            limits = self._settings.service
-            self._embedders[settings] = QueryEmbedder(
-                Batcher(self._load(settings)),
-                self._settings.images.limits(),
-                remembered=limits.cached_photos,
-                deadline_s=limits.deadline_s,
-            )
-        return self._embedders[settings]
-
     def _refresh(self, searcher: Searcher) -> None:
         self._brought_up_to_date(searcher, self._stores[searcher.name])
 
@@ -286,14 +271,11 @@ class SearchService:
         in_use = store.neighbours_in_use
         metrics.NEIGHBOURS.labels(searcher.name, "used").set(in_use is True)
         metrics.NEIGHBOURS.labels(searcher.name, "unused").set(in_use is False)
-        metrics.READY.labels(searcher.name).set(state.searchable)
-        metrics.MISMATCH.labels(searcher.name).set(state.status == MISMATCH)
+        metrics.READY.labels(searcher.name).set(state.ready)
+        without_photos = state.status in (MISMATCH, NO_MODEL)
+        metrics.WITHOUT_PHOTOS.labels(searcher.name).set(without_photos)
         metrics.PRODUCTS.labels(searcher.name).set(state.products)
         return state
-
-    def _seconds_per_photo(self) -> float:
-        batchers = [embedder.batcher for embedder in self._embedders.values()]
-        return max((batcher.seconds_per_photo for batcher in batchers), default=0)
 
 
 def _require_undamaged(catalog: Catalog) -> None:

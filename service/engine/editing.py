@@ -1,7 +1,7 @@
 """Changes products during searches, and compacts the catalogue when that is due."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Thread
 
 from indexer.config import Settings
@@ -32,7 +32,7 @@ class ProductEditing:
         self,
         store: EmbeddedStore,
         searcher: Searcher,
-        embedder: QueryEmbedder,
+        embedder: Callable[[], QueryEmbedder],
         changes: Sequence[Change],
     ) -> list[Result]:
         """Makes changes; returns the result of each, in order. A failed change stops no other."""

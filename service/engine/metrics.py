@@ -87,10 +87,10 @@ READY = Gauge(
     ["collection"],
     multiprocess_mode="livemin",
 )
-MISMATCH = Gauge(
-    "image_search_mismatch",
-    "1 if a process cannot search a collection by photo because its vectors were made with other"
-    " embedding settings; otherwise 0.",
+WITHOUT_PHOTOS = Gauge(
+    "image_search_without_photos",
+    "1 if a process answers searches by product only, because the vectors were made with other"
+    " embedding settings or the model cannot be loaded; otherwise 0.",
     ["collection"],
     multiprocess_mode="livemax",
 )

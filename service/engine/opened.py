@@ -66,6 +66,7 @@ class OpenedCollections:
         names: of all collections.
         open_: opens one.
         refresh: brings one up to date.
+        load_model: loads the model of one unless it is loaded; returns whether it is.
     """
 
     def __init__(
@@ -73,11 +74,14 @@ class OpenedCollections:
         names: Iterable[str],
         open_: Callable[[str], Searcher],
         refresh: Callable[[Searcher], object],
+        load_model: Callable[[Searcher], bool],
     ) -> None:
         self._open = open_
         self._refresh = refresh
+        self._load_model = load_model
         self._searchers: dict[str, Searcher] = {}
         self._failures: dict[str, Failure] = {}
+        self._with_model: set[str] = set()
         self._attempts = {name: _Attempts() for name in names}
         self._stopped = threading.Event()
         self._threads = [
@@ -117,12 +121,22 @@ class OpenedCollections:
             if time.monotonic() < attempts.at or self._stopped.is_set():
                 continue
             failure = self._failures.get(name)
-            if name in self._searchers and not (failure and failure.damaged):
+            searcher = self._searchers.get(name)
+            if searcher and not (failure and failure.damaged):
+                self._complete(searcher, attempts)
                 continue
             failure = self._attempt(name, partial(self._add, name))
             if failure is None:
                 attempts.wait_s = _FIRST_WAIT_S
             elif failure.status != MISSING:
+                attempts.put_off()
+
+    def _complete(self, searcher: Searcher, attempts: _Attempts) -> None:
+        """Loads the model of a collection that was opened without it."""
+        if searcher.name not in self._with_model:
+            if self._load_model(searcher):
+                self._with_model.add(searcher.name)
+            else:
                 attempts.put_off()
 
     def _add(self, name: str) -> None:

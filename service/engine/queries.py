@@ -20,6 +20,8 @@ def by_photos(
     else:
         admitted = service.admission.admit("photo" if photos else "product", len(photos))
     with admitted:
+        if not photos:
+            return searcher.by_examples(parameters)
         return search_by_photos(searcher, service.embedder(collection), photos, parameters)
 
 

@@ -182,7 +182,7 @@ function announceCount({ columns, box }) {
 function showEmpty(search) {
   view.setState("empty");
   const { status, products } = collectionOf(chosen(search)) ?? {};
-  if (status !== "ready" && status !== "mismatch") return;
+  if (!["ready", "mismatch", "no_model"].includes(status)) return;
   if (products === 0) view.announce("This collection has no products yet.");
   else if (products) view.announce(`${products.toLocaleString()} products to search in`);
 }

@@ -30,6 +30,9 @@ export function noticeOf(collection) {
   if (collection?.status === "mismatch") {
     return "Searching with a photo is not possible at the moment, because this collection was indexed with another model. Start from a product.";
   }
+  if (collection?.status === "no_model") {
+    return "Searching with a photo is not possible at the moment. Start from a product.";
+  }
   if (collection && collection.status !== "ready") {
     return "This collection is not ready.";
   }

@@ -47,7 +47,7 @@ def resolve(settings: EmbeddingSettings) -> EmbeddingSpec:
     if Path(settings.weights).suffix == HEAD_SUFFIX and (manifest := _head_manifest(settings)):
         return _headed_spec(settings, manifest)
     weights = ALIASES.get(settings.weights, settings.weights)
-    presets, keras_file = PRESET_SHA256, VGG16_IMAGENET
+    presets, keras_file = PRESET_SHA256 | RETIRED_SHA256, VGG16_IMAGENET
     if settings.model != "vgg16":
         _require_dense(settings, weights)
         presets, keras_file = presets | {"imagenet": VGG16_CLASSIFIER.identity}, VGG16_CLASSIFIER
@@ -167,11 +167,6 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
 
 
 def _custom_sha256(path: Path, keras_file: KerasFile) -> str:
-    if path.name in RETIRED_SHA256:
-        raise WeightsError(
-            f"embedding.weights: {path.name} is no longer bundled; set it to {FASHION}, then embed"
-            " every photo again with `rebuild --re-embed`"
-        )
     if path.suffix not in WEIGHTS_SUFFIXES:
         raise WeightsError(
             f"embedding.weights: received {str(path)!r}; allowed: {', '.join(WEIGHTS_PRESETS)}, or"

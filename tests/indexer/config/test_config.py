@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from indexer.config import Settings, load_settings, table
+from indexer.config import EmbeddingSettings, Settings, load_settings, table
+from indexer.config.settings import RETIRED_PRESETS, WEIGHTS_PRESETS
+from indexer.embedding import resolve_spec
 from indexer.errors import ConfigError, UnknownCollectionError
 from tests.conftest import ROOT
 
@@ -36,8 +38,10 @@ def test_relative_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> 
     assert settings.embedding.weights == str(tmp_path / "mine.npz")
 
 
-def test_a_preset_is_no_path(tmp_path: Path) -> None:
-    assert settings_of(tmp_path, "embedding: {weights: imagenet}").embedding.weights == "imagenet"
+@pytest.mark.parametrize("weights", [*WEIGHTS_PRESETS, *RETIRED_PRESETS])
+def test_a_preset_is_no_path(tmp_path: Path, weights: str) -> None:
+    assert settings_of(tmp_path, f"embedding: {{weights: {weights}}}").embedding.weights == weights
+    resolve_spec(EmbeddingSettings(weights=weights))
 
 
 @pytest.mark.parametrize(

@@ -140,9 +140,11 @@ class TestSpec:
         assert resolve_spec(newest).weights == "fashion-2"
         assert resolve_spec(default) == resolve_spec(newest)
 
-    def test_a_version_that_is_no_longer_bundled_names_the_one_that_is(self) -> None:
-        with pytest.raises(WeightsError, match=r"fashion-1 is no longer .* fashion-2, .*re-embed"):
-            resolve_spec(EmbeddingSettings(weights="fashion-1"))
+    def test_a_version_that_is_no_longer_bundled_is_known_but_cannot_be_loaded(self) -> None:
+        spec = resolve_spec(EmbeddingSettings(weights="fashion-1"))
+        assert (spec.weights, spec.input_size) == ("fashion-1", 80)
+        with pytest.raises(WeightsError, match=r"fashion-1 is no longer .* fashion-2 .*re-embed"):
+            load_embedder(EmbeddingSettings(weights="fashion-1"))
 
     def test_a_path_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match=r"gone\.npz: No such file.*fashion-2, imagenet"):

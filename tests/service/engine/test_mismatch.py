@@ -88,7 +88,7 @@ def test_it_is_ready_so_that_a_rolling_deployment_goes_on_and_says_what_is_missi
         assert DIFFERENCE in told
         assert "`rebuild --re-embed`" in told
     metrics = ask(upgraded.url, "/metrics").body.decode()
-    assert 'image_search_mismatch{collection="default"} 1.0' in metrics
+    assert 'image_search_without_photos{collection="default"} 1.0' in metrics
     assert 'image_search_ready{collection="default"} 1.0' in metrics
 
 
@@ -101,7 +101,7 @@ def test_embedding_again_beside_the_service_brings_photo_search_back_without_a_r
     wait_for(lambda: upload(upgraded.url, png("red")).status == 200, "photo search", seconds=5)
     assert products_of(upload(upgraded.url, png("red"))) == ["shoe", "boot", "hat"]
     assert ask(upgraded.url, "/readyz").json["status"] == "ready"
-    gone = 'image_search_mismatch{collection="default"} 0.0'
+    gone = 'image_search_without_photos{collection="default"} 0.0'
     wait_for(lambda: gone in ask(upgraded.url, "/metrics").body.decode(), "measuring", seconds=5)
 
 

@@ -82,7 +82,7 @@ def test_weights_that_are_not_there_are_told_and_the_process_lives(tmp_path: Pat
 
     with serving(tmp_path, load=load) as client:
         status, document = readiness(client)
-        assert (status, document["status"]) == (503, "failed")
+        assert (status, document["status"]) == (503, "no_model")
         assert "shoes.h5" in document["collections"][0]["detail"]
         assert client.get("/healthz").status_code == 200
         response = search(client, png("red"))
@@ -98,7 +98,7 @@ def test_an_unexpected_fault_at_the_start_is_told_without_its_secrets(
 
     with serving(tmp_path, load=load) as client:
         status, document = readiness(client)
-    assert (status, document["status"]) == (503, "failed")
+    assert (status, document["status"]) == (503, "no_model")
     assert "secret" not in str(document)
     assert "secret" in caplog.text
 
@@ -164,8 +164,10 @@ def test_a_collection_that_failed_to_open_is_opened_once_it_can_be(store: Store)
         assert products_of(search(client, png("red"))) == ["shoe"]
 
 
-def test_weights_that_come_later_are_loaded(store: Store, tmp_path: Path) -> None:
-    store.add(store.row("shoe", "red"))
+def test_without_its_model_a_collection_is_searched_by_product_until_the_model_is_loaded(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(store.row("shoe", "red"), store.row("boot", "crimson"))
     weights = tmp_path / "shoes.h5"
 
     def load(_: EmbeddingSettings) -> Embedder:
@@ -174,9 +176,18 @@ def test_weights_that_come_later_are_loaded(store: Store, tmp_path: Path) -> Non
         return FakeEmbedder()
 
     with serving(store.catalog.folder.parent, load=load) as client:
-        assert reason(client)[:2] == (503, "failed")
+        assert reason(client)[:2] == (503, "no_model")
+        assert products_of(client.get("/v1/products/shoe/similar")) == ["boot"]
+        like = client.post("/v1/search", json={"more_like": ["shoe"]})
+        assert products_of(like) == ["boot"]
+        changes = {"attributes": {"price": "5.00 EUR"}}
+        assert client.patch("/v1/products/shoe", json=changes).status_code == 200
+        gauge = 'image_search_without_photos{collection="default"} '
+        assert f"{gauge}1.0" in client.get("/metrics").text
         weights.touch()
         wait_for(lambda: reason(client) == (200, "ready", ""), "recovery", seconds=20)
+        assert products_of(search(client, png("red"))) == ["shoe", "boot"]
+        wait_for(lambda: f"{gauge}0.0" in client.get("/metrics").text, "measuring", seconds=5)
 
 
 def test_a_catalogue_that_is_damaged_while_it_is_served_is_told_and_not_a_fault(
