@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -103,29 +104,42 @@ def prepare_ratings(
     errors = errors_of(each for pair in embedded for each in pair)
     usable = usable_photos(labelled, [found for found, *_ in embedded], errors)
     gallery = usable.gallery.photos
-    places = {product_id: place for place, product_id in enumerate(gallery.product_ids)}
     numbers = {photo: n for n, photo in enumerate(photos) if files[photo] not in errors}
-    queries = _measurable(grades, places, numbers)
-    if not queries:
-        raise LabelsError("nothing to measure: the gallery has no query with ratings of products")
+    queries = _measurable(grades, gallery, numbers)
     queries = [queries[number] for number in drawn(len(queries), sample, seed).tolist()]
     task, rows = _task(gallery, queries)
     asked_for = [query.photo for query in queries if query.photo >= 0]
-    return PreparedRatings(
-        task,
-        [
-            _vectorised(model.name, of_model, usable.places, rows, asked_for)
-            for model, of_model in zip(models, embedded, strict=True)
-        ],
-        len(ratings),
-        len({rating.rater for rating in ratings}),
-        agreement(each for of_query in grades.values() for each in of_query.values()),
-        len(grades),
-        sorted(query.id for query in grades if _is_product(query) and query.id not in places),
-        sum(not _is_product(query) and query.id not in files for query in grades),
-        errors,
-        usable.changed,
-    )
+    vectors = [
+        _vectorised(model.name, of_model, usable.places, rows, asked_for)
+        for model, of_model in zip(models, embedded, strict=True)
+    ]
+    facts = _facts(ratings, grades, gallery, files)
+    return PreparedRatings(task, vectors, **facts, errors=errors, changed=usable.changed)
+
+
+class _Facts(TypedDict):
+    """What `PreparedRatings` says about the judgements."""
+
+    judgements: int
+    raters: int
+    agreement: Agreement
+    rated_queries: int
+    missing: list[str]
+    without_file: int
+
+
+def _facts(
+    ratings: Sequence[Rating], grades: _Grades, gallery: Photos, files: Mapping[str, str]
+) -> _Facts:
+    products = {query.id for query in grades if _is_product(query)}
+    return {
+        "judgements": len(ratings),
+        "raters": len({rating.rater for rating in ratings}),
+        "agreement": agreement(each for of in grades.values() for each in of.values()),
+        "rated_queries": len(grades),
+        "missing": sorted(products.difference(gallery.product_ids)),
+        "without_file": sum(not _is_product(q) and q.id not in files for q in grades),
+    }
 
 
 def _vectorised(
@@ -159,10 +173,13 @@ def _by_query(ratings: Iterable[Rating]) -> _Grades:
     return grades
 
 
-def _measurable(
-    by_query: _Grades, places: Mapping[str, int], photos: Mapping[str, int]
-) -> list[_Query]:
-    """Returns the queries that can be searched with, products first."""
+def _measurable(by_query: _Grades, gallery: Photos, photos: Mapping[str, int]) -> list[_Query]:
+    """Returns the queries that can be searched with, products first.
+
+    Raises:
+        LabelsError: there are none.
+    """
+    places = {product_id: place for place, product_id in enumerate(gallery.product_ids)}
     queries = []
     for query, grades in by_query.items():
         product = places.get(query.id, -1) if _is_product(query) else -1
@@ -171,6 +188,8 @@ def _measurable(
         found.pop(product, None)
         if found and max(product, photo) >= 0:
             queries.append(_Query(product, photo, found))
+    if not queries:
+        raise LabelsError("nothing to measure: the gallery has no query with ratings of products")
     return sorted(queries, key=lambda query: query.photo >= 0)
 
 
