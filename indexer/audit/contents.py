@@ -82,10 +82,14 @@ class Contents:
         first = np.unique(self.owners[images], return_index=True)[1]
         return [self.images[image] for image in images[first].tolist()]
 
-    def family_count(self, photos: Iterable[int]) -> int:
-        """Returns the number of families with any of the photos."""
-        owners = np.concatenate([self.owners_of(photo) for photo in photos])
-        return len(np.unique(self.families[owners]))
+    def agreed(self, values: Ids) -> Ids:
+        """Returns the value (u,) of each photo's products, given as (p,); -1 if they differ."""
+        of_images = values[self.owners]
+        highest = np.full(len(self.vectors), -1)
+        np.maximum.at(highest, self.photos, of_images)
+        lowest = highest.copy()
+        np.minimum.at(lowest, self.photos, of_images)
+        return np.where(lowest == highest, highest, -1)
 
 
 def read_contents(reader: Reader, label: str | None) -> Contents:

@@ -21,16 +21,14 @@ SAME = 0.995  # cosine, if there are no hashes
 def shared_photos(contents: Contents) -> list[Finding]:
     """Returns the photos that several products have, those of the most products first."""
     findings = []
-    copies = np.bincount(contents.photos, minlength=len(contents.vectors))
-    for photo in np.flatnonzero(copies > 1).tolist():
-        if contents.family_count([photo]) > 1:
-            images = contents.one_per_product([photo])
-            labels = contents.labels[contents.owners_of(photo)]
-            names = [contents.label_names[label] for label in np.unique(labels[labels >= 0])]
-            detail = f"{len(images):,} products"
-            if len(names) > 1:
-                detail += f" with different values of {contents.label}: {', '.join(names)}"
-            findings.append(Finding(Kind.SHARED_PHOTO, len(images), images, detail))
+    for photo in np.flatnonzero(contents.agreed(contents.families) < 0).tolist():
+        images = contents.one_per_product([photo])
+        labels = contents.labels[contents.owners_of(photo)]
+        names = [contents.label_names[label] for label in np.unique(labels[labels >= 0])]
+        detail = f"{len(images):,} products"
+        if len(names) > 1:
+            detail += f" with different values of {contents.label}: {', '.join(names)}"
+        findings.append(Finding(Kind.SHARED_PHOTO, len(images), images, detail))
     return sorted(findings, key=lambda finding: -finding.score)
 
 
@@ -47,27 +45,29 @@ def near_duplicates(contents: Contents, found: Nearest, hashes: Mapping[int, int
     """
     groups = _Groups(len(contents.vectors))
     highest: dict[int, float] = {}
-    for first, second, score in _pairs(found, hashes):
-        if contents.family_count([first, second]) > 1:
-            groups.join(first, second)
-            for photo in (first, second):
-                highest[photo] = max(score, highest.get(photo, -1.0))
+    for first, second, score in _pairs(contents, found, hashes):
+        groups.join(first, second)
+        for photo in (first, second):
+            highest[photo] = max(score, highest.get(photo, -1.0))
     findings = []
     for photos in groups.of(highest):
         images = contents.one_per_product(photos)
         score = max(highest[photo] for photo in photos)
-        detail = f"{len(photos):,} photos of {len(images):,} products"
+        detail = f"cosine {score:.3f}, {len(photos):,} photos of {len(images):,} products"
         findings.append(Finding(Kind.NEAR_DUPLICATE, score, images, detail))
     return sorted(findings, key=lambda finding: -finding.score)
 
 
-def _pairs(found: Nearest, hashes: Mapping[int, int]) -> Iterator[tuple[int, int, float]]:
+def _pairs(
+    contents: Contents, found: Nearest, hashes: Mapping[int, int]
+) -> Iterator[tuple[int, int, float]]:
+    families = contents.agreed(contents.families)
     photos, ranks = np.nonzero(found.scores >= SIMILAR)
     others = found.rows[photos, ranks]
-    scores = found.scores[photos, ranks]
-    for first, second, score in zip(photos.tolist(), others.tolist(), scores.tolist(), strict=True):
-        if first == second:
-            continue
+    chosen = (families[photos] != families[others]) | (families[photos] < 0)
+    chosen &= photos != others
+    pairs = (each[chosen].tolist() for each in (photos, others, found.scores[photos, ranks]))
+    for first, second, score in zip(*pairs, strict=True):
         if first in hashes and second in hashes:
             if (hashes[first] ^ hashes[second]).bit_count() <= MAX_BITS:
                 yield first, second, score

@@ -78,7 +78,8 @@ def never_found(contents: Contents, pages: Pages) -> list[Finding]:
             Kind.NEVER_FOUND,
             product,
             float(pages.best[product]),
-            f"not among the first {PAGE} of any other product",
+            f"not among the first {PAGE} of any other product; cosine to the most similar one"
+            f" {pages.best[product]:.2f}",
         )
         for product in sorted(lost, key=lambda product: float(pages.best[product]))
         if pages.best[product] > -np.inf

@@ -49,7 +49,7 @@ def unlike_label(contents: Contents, found: Nearest) -> list[Finding]:
         contents: of the collection.
         found: the nearest photos of every photo.
     """
-    labels = _labels_of_photos(contents)
+    labels = contents.agreed(contents.labels)
     differences = _differences(contents, found, labels)
     order = np.argsort(-differences.values, kind="stable")
     order = order[differences.values[order] > MIN_DIFFERENCE]
@@ -65,16 +65,6 @@ def _scale(contents: Contents, found: Nearest) -> float:
     first, second = contents.vectors[pairs[:, pairs[0] != pairs[1]]]
     random = np.median(np.einsum("nd,nd->n", first, second))
     return float(np.median(found.scores[:, 1]) - random)
-
-
-def _labels_of_photos(contents: Contents) -> Ids:
-    """Returns the label of each photo; -1 for none, or if its products have different ones."""
-    of_images = contents.labels[contents.owners]
-    total = len(contents.vectors)
-    lowest, highest = np.full(total, len(contents.label_names)), np.full(total, -1)
-    np.minimum.at(lowest, contents.photos, of_images)
-    np.maximum.at(highest, contents.photos, of_images)
-    return np.where(lowest == highest, highest, -1)
 
 
 def _differences(contents: Contents, found: Nearest, labels: Ids) -> _Differences:
