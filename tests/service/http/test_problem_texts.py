@@ -201,7 +201,7 @@ def test_what_only_the_operator_can_mend_is_in_readyz_and_in_the_log_alone(
         raise WeightsError("shoes.h5 is not VGG16; run `python -m indexer rebuild`")
 
     with serving(tmp_path, load=load) as client:
-        refused = client.post("/v1/search", json={"product_id": "red"})
+        refused = client.post("/v1/search", json={"image_base64": PHOTO})
         state = client.get("/readyz").json["collections"][0]  # type: ignore[index]
     assert (refused.status_code, refused.json["code"]) == (503, "not_ready")  # type: ignore[index]
     assert not UNWANTED.search(refused.json["detail"])  # type: ignore[index]
