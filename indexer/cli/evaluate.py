@@ -1,6 +1,6 @@
 """The command `evaluate`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.contenders import Material, from_collections, from_feed
-from indexer.cli.errors import DONE, FAILED
+from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
 from indexer.cli.outcome import with_rejections
 from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
@@ -195,7 +195,8 @@ def _by_raters(app: App, material: Material, photos: Path | None, options: Optio
     evaluation = evaluate_ratings(gallery, models, _embed(app), judged, files, options)
     found = material.source, material.not_common
     text = rated_tables(evaluation, *found)
-    return Output(evaluation.document(*found), text, _code(evaluation.verdict))
+    code = _code(evaluation.verdict, evaluation.prepared.errors)
+    return Output(evaluation.document(*found), text, code)
 
 
 def _by_labels(
@@ -214,11 +215,14 @@ def _by_labels(
     if report:
         _write(app, report, scope, evaluation, material.models, verdict)
     text = tables(scope, evaluation, verdict)
-    return Output(document(scope, evaluation, material.models, verdict), text, _code(verdict))
+    code = _code(verdict, scope.unreadable, scope.unknown)
+    return Output(document(scope, evaluation, material.models, verdict), text, code)
 
 
-def _code(verdict: Verdict | None) -> int:
-    return FAILED if verdict and verdict.outcome == "regression" else DONE
+def _code(verdict: Verdict | None, *left_out: Collection[str]) -> int:
+    if verdict and verdict.outcome == "regression":
+        return FAILED
+    return SOME_REJECTED if any(left_out) else DONE
 
 
 def _write(

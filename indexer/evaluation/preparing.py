@@ -40,7 +40,7 @@ class Prepared:
         task: queries, gallery and judgements.
         models: their vectors, in the order given.
         labelled: the gallery, with what was left out of it.
-        candidates: photos that could be queries, before the sample.
+        candidates: photos that could be queries, before the sample, without those found unreadable.
         errors: location and reason of photos that cannot be read, which are left out.
         unknown: product ids in the judgements that the gallery does not have.
         changed: number of photos left out, because their files are not those that were added.
@@ -139,7 +139,8 @@ def prepare_queries(
         for model, (found, asked) in zip(models, both, strict=True)
     ]
     task = Task(gallery.photos, queries, None, grades)
-    return Prepared(task, vectorised, gallery, len(judged.photos), errors, unknown, usable.changed)
+    candidates = len(judged.photos) - (len(chosen) - len(able))
+    return Prepared(task, vectorised, gallery, candidates, errors, unknown, usable.changed)
 
 
 def drawn(number: int, sample: int, seed: int) -> Ids:

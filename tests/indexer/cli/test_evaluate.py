@@ -245,10 +245,24 @@ def test_photos_that_cannot_be_read_are_left_out_and_named(shop: Shop) -> None:
     labelled = folder(shop)
     (labelled / "red" / "broken.jpg").write_bytes(b"no photo")
     ran = shop.run("evaluate", labelled)
-    assert ran.code == 0
+    assert ran.code == 3
     assert "photos that cannot be read: 1" in ran.out
     assert "broken.jpg" in ran.out
     assert "6 query photos, 7 products" in ran.out
+
+
+def test_query_photos_and_products_that_are_missing_are_named_and_give_exit_code_3(
+    shop: Shop,
+) -> None:
+    shop.run("add", folder(shop))
+    reddish = shop.photo("q.png", (250, 11, 10))
+    good = (reddish, "red/a")
+    assert shop.run("evaluate", "--queries", judged(shop, "photo product_id", good)).code == 0
+    for missing, name in ((("gone.png", "red/a"), "gone.png"), ((reddish, "sold"), "sold")):
+        queries = judged(shop, "photo product_id", good, missing)
+        ran = shop.run("evaluate", "--queries", queries)
+        assert (ran.code, name in ran.out) == (3, True)
+        assert "random sample" not in ran.out
 
 
 def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
