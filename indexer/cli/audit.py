@@ -16,6 +16,7 @@ from indexer.audit.run import OF_FILES
 from indexer.audit.run import audit as run
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, FAILED
+from indexer.cli.options import require_label, require_report
 from indexer.errors import BadParameterError
 from indexer.files import storage_error, write_atomically
 from indexer.store.embedded.catalog.places import location_of
@@ -69,6 +70,8 @@ def audit(
     category, and products that searches never or too often find. Changes nothing.
     docs/auditing.md explains the findings.
     """
+    require_label(label)
+    require_report(report)
     kinds = _kinds(only, fail_on, no_photos=no_photos)
     catalog = app.catalog()
     files = None if no_photos else PhotoFiles(app.photos, partial(location_of, catalog.folder))

@@ -52,7 +52,7 @@ def from_feed(app: App, feed: Path, label: str | None, names: Sequence[str]) -> 
 
     Raises:
         BadParameterError: a name is not one of settings, or two are the same settings.
-        LabelsError: no row has the label.
+        LabelsError: there are no photos, no row has the label, or all have the same one.
     """
     for name in names:
         if not _is_settings(name):
@@ -61,7 +61,10 @@ def from_feed(app: App, feed: Path, label: str | None, names: Sequence[str]) -> 
                 " others such as weights=imagenet,input_size=224"
             )
     _require_different(names, [_settings_key(app, name) for name in names])
-    gallery, rejected = labelled_feed(read_feed(feed), label)
+    rows = list(read_feed(feed))
+    if not rows:
+        raise LabelsError(f"no photos in {feed}")
+    gallery, rejected = labelled_feed(rows, label)
     return Material(gallery, [_embedding(app, name) for name in names], str(feed), rejected)
 
 
@@ -71,10 +74,10 @@ def from_collections(app: App, label: str | None, names: Sequence[str]) -> Mater
     Settings embed the photos again.
 
     Raises:
-        BadParameterError: two names are the same thing.
+        BadParameterError: two names are the same thing, or a name is unknown.
         LabelsError: no product has the label, or there is no common photo.
         UnknownCollectionError: the collection is not configured.
-        SnapshotError: a name is neither a collection nor a snapshot.
+        SnapshotError: a snapshot cannot be used.
     """
     _require_different(
         names,
@@ -86,6 +89,8 @@ def from_collections(app: App, label: str | None, names: Sequence[str]) -> Mater
         ],
     )
     stored = [name for name in names if _is_stored(name)] or [CURRENT]
+    for name in stored:
+        _require_known(app, name)
     galleries = {name: _stored(app, name, label) for name in stored}
     first, *others = galleries.values()
     photos = first.gallery
@@ -153,6 +158,23 @@ def _require_different(names: Sequence[str], things: Sequence[Hashable]) -> None
         first[thing] = name
 
 
+def _require_known(app: App, name: str) -> None:
+    """Raises BadParameterError if a name is neither `current`, a collection nor a snapshot."""
+    collections = app.settings.collection_names()
+    snapshots = _snapshots(app)
+    if name == CURRENT or name in collections or snapshots.exists(name):
+        return
+    known = ", ".join(each.name for each in snapshots.entries()) or "none"
+    raise BadParameterError(
+        f"no collection, snapshot or setting named {name!r}; collections:"
+        f" {', '.join(collections)}; snapshots: {known}"
+    )
+
+
+def _snapshots(app: App) -> Snapshots:
+    return Snapshots(app.settings.snapshots_of(app.collection))
+
+
 def _settings(app: App, name: str) -> EmbeddingSettings:
     if name == CURRENT:
         return app.embedding
@@ -192,6 +214,5 @@ def _opened(app: App, name: str) -> Iterator[tuple[Catalog, Path, EmbeddingSetti
         with closing(Catalog(folder)) as catalog:
             yield catalog, folder, app.settings.embedding_of(name)
     else:
-        snapshots = Snapshots(app.settings.snapshots_of(app.collection))
-        with opened(snapshots, name) as catalog:
+        with opened(_snapshots(app), name) as catalog:
             yield catalog, app.folder(), app.embedding

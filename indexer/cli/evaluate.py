@@ -10,6 +10,7 @@ from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.contenders import Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
+from indexer.cli.options import require_label, require_report
 from indexer.cli.outcome import with_rejections
 from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
 from indexer.config import CURRENT
@@ -30,7 +31,7 @@ from indexer.evaluation.preparing import (
 from indexer.evaluation.queries import Judged, read_queries
 from indexer.evaluation.rated_evaluation import Options, evaluate_ratings
 from indexer.evaluation.tasks import Photos
-from indexer.files import require_writable, storage_error, write_atomically
+from indexer.files import storage_error, write_atomically
 
 _LABEL = "category"
 _TOLERANCE = 0.001
@@ -152,6 +153,9 @@ def _names(
 ) -> Sequence[str]:
     if pair and (models or len(distances) > 1):
         raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
+    for name in pair or ():
+        if name.startswith("-"):
+            raise BadParameterError(f"--compare needs two names; received {name!r} as one")
     return pair or models or (CURRENT,)
 
 
@@ -159,8 +163,9 @@ def _label(label: str | None, queries: Path | None, ratings: bool) -> str | None
     """Returns the attribute that makes products alike; None if something else names the right ones.
 
     Raises:
-        BadParameterError: several do.
+        BadParameterError: several do, or the label is empty.
     """
+    require_label(label)
     if (label is not None) + (queries is not None) + ratings > 1:
         raise BadParameterError(
             "pass one of --label, --queries and --ratings, which name the right products"
@@ -182,11 +187,7 @@ def _check(
         raise BadParameterError("--tolerance needs --compare")
     if report and ratings:
         raise BadParameterError("--report is not available with --ratings")
-    if report:
-        try:
-            require_writable(report)
-        except OSError as error:
-            raise BadParameterError(f"--report: cannot write {report}: {error.strerror}") from error
+    require_report(report)
 
 
 def _by_raters(app: App, material: Material, photos: Path | None, options: Options) -> Output:

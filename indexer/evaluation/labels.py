@@ -81,7 +81,8 @@ def labelled_collection(
         locate: returns where the file of a photo is.
 
     Raises:
-        LabelsError: no product has the attribute, or none of these has a photo.
+        LabelsError: no product has the attribute, none of these has a photo, or all have the same
+            value.
     """
 
     def products() -> Iterator[_Row]:
@@ -105,7 +106,7 @@ def labelled_feed(
         label: name of the attribute; None if labels are not needed.
 
     Raises:
-        LabelsError: no product has the label.
+        LabelsError: no product has the label, or all have the same one.
     """
     good: list[FeedRow] = []
     rejected: list[Rejection] = []
@@ -179,6 +180,12 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
         photos += of_product
     if not ids:
         raise LabelsError(_nothing(label, others, without_photos))
+    if label is not None and len(names) == 1 < len(ids):
+        (value,) = names.values()
+        raise LabelsError(
+            f"all products have the same {label}, {value!r}; nothing can be measured: choose"
+            " another attribute with --label"
+        )
     places = {key: place for place, key in enumerate(names)}
     return Labelled(
         Photos(

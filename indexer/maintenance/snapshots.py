@@ -145,17 +145,20 @@ class Snapshots:
                     (self.folder / name).rename(stage / name)
         return sorted(old)
 
+    def exists(self, name: str) -> bool:
+        """Returns whether there is a snapshot with this name."""
+        return (self.folder / name).is_dir() and not name.startswith(".")
+
     def find(self, name: str) -> Path:
         """Returns the folder of a snapshot.
 
         Raises:
             SnapshotError: there is no snapshot with this name.
         """
-        folder = self.folder / name
-        if not folder.is_dir() or name.startswith("."):
+        if not self.exists(name):
             known = ", ".join(self._names()) or "none"
             raise SnapshotError(f"no snapshot {name!r} in {self.folder}; existing: {known}")
-        return folder
+        return self.folder / name
 
     def manifest(self, name: str) -> Manifest:
         """Reads the manifest of a snapshot.

@@ -204,3 +204,17 @@ class TestPhotosOnTheWeb:
 def test_the_document_says_what_scores_are(stocked: Shop) -> None:
     kinds = json.loads(stocked.run("audit", "--json", "--no-photos").out)["kinds"]
     assert all(kind["score"] and kind["meaning"] and kind["advice"] for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--report", "missing/a.html"), "--report: cannot write missing/a.html"),
+        (("--label", ""), "--label: received ''"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused_before_photos_are_read(
+    shop: Shop, arguments: tuple[str, ...], text: str
+) -> None:
+    ran = shop.run("audit", *arguments)  # without a catalogue
+    assert (ran.code, text in ran.err) == (2, True)

@@ -219,7 +219,15 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
         (("--compare", "default", "current"), 2, "default and current, which are the same"),
         (("--compare", "weights=blind", "weights= blind"), 2, "which are the same"),
         (("labelled", "--compare", "current", "weights=fake"), 2, "which are the same"),
-        (("--compare", "current", "missing"), 1, "no snapshot 'missing'"),
+        (
+            ("--compare", "current", "nope"),
+            2,
+            "no collection, snapshot or setting named 'nope'; collections: default; snapshots:",
+        ),
+        (("--compare", "current", "--json"), 2, "--compare needs two names"),
+        (("--label", ""), 2, "--label: received ''"),
+        (("empty",), 1, "no photos in empty"),
+        (("same",), 1, "all products have the same category, 'shoes'; nothing can be measured"),
         (("--model", "wieghts=fashion"), 2, "did you mean weights"),
         (("--model", "input_size=7"), 2, "embedding.input_size: received"),
         (("--tolerance", "0.1"), 2, "--tolerance needs --compare"),
@@ -230,6 +238,9 @@ def test_what_cannot_be_measured_is_an_error(
     shop: Shop, arguments: tuple[str, ...], code: int, text: str
 ) -> None:
     shop.run("add", folder(shop))
+    (shop.folder / "empty").mkdir()
+    for number in range(2):
+        shop.photo(f"same/shoes/{number}.png", (number, 0, 0))
     ran = shop.run("evaluate", *arguments)
     assert (ran.code, text in ran.err) == (code, True), ran.err
 
