@@ -19,8 +19,9 @@ from indexer.cli.errors import DONE, INTERRUPTED, exit_code
 from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding.photos import PlainQueryEmbedder
+from indexer.embedding.spec import require_bundled
 from indexer.embedding.whitening import Whitening, read_whitening
-from indexer.errors import ImageSearchError
+from indexer.errors import ImageSearchError, ModelError, WeightsError
 from indexer.fetch import PhotoSource
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.neighbours import update_when_due
@@ -84,6 +85,15 @@ class App:
         """The spec of the configured model."""
         return resolve_spec(self.embedding)
 
+    @cached_property
+    def usable(self) -> tuple[EmbeddingSpec | None, str]:
+        """The spec and "", or None and why photos cannot be searched: no file of the model."""
+        try:
+            require_bundled(self.spec)
+        except (ModelError, WeightsError) as error:
+            return None, str(error)
+        return self.spec, ""
+
     def load(self, settings: EmbeddingSettings) -> Embedder:
         """Loads a model; takes seconds."""
         spec = resolve_spec(settings)
@@ -146,7 +156,7 @@ class App:
         return Searcher(
             self.collection,
             EmbeddedStore(self.catalog()),
-            self.spec,
+            self.usable[0],
             hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
         )
 

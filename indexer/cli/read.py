@@ -86,17 +86,17 @@ def _read(app: App, image: Path) -> bytes:
 @reporting
 def status(app: App) -> Output:
     """Show the size of the collection and the settings of its vectors."""
-    spec = app.spec
+    spec, missing = app.usable
     document = {
         "collection": app.collection,
         "folder": str(app.folder()),
         "products": 0,
         "images": 0,
         "seq": 0,
-        "fingerprint": spec.fingerprint,
-        "weights": spec.weights,
-        "trained": spec.trained,
-        "photo_search": True,
+        "fingerprint": spec.fingerprint if spec else "",
+        "weights": spec.weights if spec else app.embedding.weights,
+        "trained": spec is None or spec.trained,
+        "photo_search": spec is not None,
         "neighbours": None,
         "detail": "",
     }
@@ -112,14 +112,13 @@ def status(app: App) -> Output:
             products, images = reader.counts()
             document |= {"products": products, "images": images, "seq": reader.seq}
             found = kind_of(reader)
-            if found and found.fingerprint != spec.fingerprint:
+            if found:
+                document |= {"fingerprint": found.fingerprint, "weights": found.weights}
+            if found and spec and found.fingerprint != spec.fingerprint:
                 told = filter(None, (difference(found, spec), way_out(found)))
-                document |= {
-                    "fingerprint": found.fingerprint,
-                    "weights": found.weights,
-                    "photo_search": False,
-                    "detail": "; ".join(told),
-                }
+                document |= {"photo_search": False, "detail": "; ".join(told)}
+            elif missing:
+                document["detail"] = f"only searches by product are answered: {missing}"
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():
         table.add_row(key, str(value))

@@ -47,12 +47,13 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
         UnsupportedPrecisionError: the processor does not support the requested precision.
     """
     family = family_of(settings.model)
+    # Before the model, which takes seconds and is loaded again and again if this fails.
+    whitening = None if settings.whitening == "none" else read_whitening(settings.whitening)
     embedder = family.load(family.resolve(settings), settings, threads)
-    if settings.whitening == "none":
+    if whitening is None:
         return embedder
     from indexer.embedding.headed import HeadedEmbedder
 
-    whitening = read_whitening(settings.whitening)
     whitening.require_fit(embedder.spec.fingerprint)
     whitened = HeadedEmbedder(embedder, whitening.head)
     whitened.spec = whitened_spec(embedder.spec, whitening)

@@ -109,10 +109,12 @@ def fits(reader: Recorded, spec: EmbeddingSpec) -> bool:
     return fingerprint_of(reader, spec) == spec.fingerprint
 
 
-def fingerprint_of(reader: Recorded, spec: EmbeddingSpec) -> str:
+def fingerprint_of(reader: Recorded, spec: EmbeddingSpec | None) -> str:
     """Returns the fingerprint of the collection's vectors; that of `spec` if there are none."""
     found = kind_of(reader)
-    return found.fingerprint if found and reader.counts() != (0, 0) else spec.fingerprint
+    if found and reader.counts() != (0, 0):
+        return found.fingerprint
+    return spec.fingerprint if spec else ""
 
 
 def way_out(found: Kind) -> str:

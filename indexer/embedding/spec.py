@@ -124,6 +124,19 @@ def whitened_spec(spec: EmbeddingSpec, whitening: Whitening) -> EmbeddingSpec:
     return replace(spec, whitening_sha256=whitening.sha256, dimension=len(whitening.head.bias))
 
 
+def require_bundled(spec: EmbeddingSpec) -> None:
+    """Checks that the weights are not a version that is no longer bundled.
+
+    Raises:
+        WeightsError: they are.
+    """
+    if spec.weights in RETIRED_SHA256:
+        raise WeightsError(
+            f"embedding.weights: {spec.weights} is no longer bundled; set it to {FASHION} and embed"
+            " every photo again with `rebuild --re-embed`, or set it to the path of the file"
+        )
+
+
 def file_sha256(path: Path) -> str:
     """Returns the SHA-256 of a weights file in hex.
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from indexer.embedding.downloads import VGG16_CLASSIFIER, VGG16_IMAGENET
 from indexer.embedding.head import SUFFIX as HEAD_SUFFIX
 from indexer.embedding.head import Head, HeadManifest, head_of, read_manifest
-from indexer.embedding.spec import FASHION, RETIRED_SHA256, UNTRAINED_SEED, EmbeddingSpec
+from indexer.embedding.spec import FASHION, UNTRAINED_SEED, EmbeddingSpec, require_bundled
 from indexer.errors import WeightsError
 from indexer.files import write_atomically
 
@@ -64,11 +64,7 @@ def load_weights(spec: EmbeddingSpec) -> LayerWeights:
     shapes: Shapes = {**KERNEL_SHAPES, **dense}
     if not spec.trained:
         return _he_normal(UNTRAINED_SEED, shapes)
-    if spec.weights in RETIRED_SHA256:
-        raise WeightsError(
-            f"embedding.weights: {spec.weights} is no longer bundled; set it to {FASHION} and embed"
-            " every photo again with `rebuild --re-embed`, or set it to the path of the file"
-        )
+    require_bundled(spec)
     keras_file = VGG16_CLASSIFIER if dense else VGG16_IMAGENET
     if spec.weights == "imagenet":
         path = keras_file.fetch()

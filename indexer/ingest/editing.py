@@ -196,13 +196,14 @@ class Editor:
     ) -> None:
         ready = [item for item in group if isinstance(item, _Ready)]
         with self._catalog.reader() as reader:
-            current = fingerprint_of(reader, self._searcher.spec)
+            spec = self._searcher.spec
+            current = fingerprint_of(reader, spec)
             if any(item.fingerprint != current for item in ready):
                 raise FingerprintMismatchError(
                     "the vectors of the collection were replaced meanwhile; send the request again"
                 )
-            if ready and fits(reader, self._searcher.spec):
-                bind(reader, writer, self._searcher.spec)
+            if ready and spec and fits(reader, spec):
+                bind(reader, writer, spec)
         for item in ready:
             for path, data in item.uploads.items():
                 self._uploads.save(path, data)

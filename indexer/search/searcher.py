@@ -41,7 +41,8 @@ class Searcher:
     Args:
         name: of the collection.
         store: the collection.
-        spec: what makes vectors of photos.
+        spec: what makes vectors of photos; None if the model's files cannot be read, so that only
+            searches by product are answered.
         hide_out_of_stock: products with in_stock false are found only by a filter on in_stock.
     """
 
@@ -49,7 +50,7 @@ class Searcher:
         self,
         name: str,
         store: Store,
-        spec: EmbeddingSpec,
+        spec: EmbeddingSpec | None,
         *,
         hide_out_of_stock: bool = False,
     ) -> None:
@@ -125,11 +126,13 @@ class Searcher:
     def require_photo_search(self, reader: Reader) -> None:
         """Checks that photos can be compared with what the collection holds.
 
+        Without a spec, the embedder says why there is none.
+
         Raises:
             FingerprintMismatchError: the catalogue holds vectors of another model.
         """
         found = kind_of(reader)
-        if found and found.fingerprint != self.spec.fingerprint:
+        if found and self.spec and found.fingerprint != self.spec.fingerprint:
             reason = f"collection {self.name!r} cannot use photos: {difference(found, self.spec)}"
             told = filter(None, (reason, way_out(found), "searches by product are answered"))
             raise FingerprintMismatchError("; ".join(told))

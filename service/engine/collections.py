@@ -174,14 +174,14 @@ class SearchService:
             products, _ = reader.counts()
         if store.catalog.damage:
             raise DamagedError(store.catalog.damage)
-        fingerprint = found.fingerprint if found else spec.fingerprint
-        # Only imported vectors are of another model on purpose.
-        fits = fingerprint in (spec.fingerprint, IMPORTED)
-        failure = self._models.failure(self._settings.embedding_of(searcher.name))
+        embedding = self._settings.embedding_of(searcher.name)
+        failure = self._models.failure(embedding)
+        fits = not (found and spec) or found.fingerprint == spec.fingerprint
         status, detail = READY, "" if products else self._empty(searcher.name)
         if failure:
             status, detail = NO_MODEL, f"only searches by product are answered: {failure}"
-        elif found and not fits:
+        # Only imported vectors are of another model on purpose.
+        elif found and spec and not fits and found.fingerprint != IMPORTED:
             status = MISMATCH
             detail = (
                 f"searches by photo get 409: {difference(found, spec)}; {way_out(found)}; if the"
@@ -193,9 +193,9 @@ class SearchService:
             detail,
             products=products,
             seq=searcher.store.seq,
-            weights=found.weights if found else spec.weights,
-            trained=spec.trained,
-            photo_search=fingerprint == spec.fingerprint and not failure,
+            weights=found.weights if found else spec.weights if spec else embedding.weights,
+            trained=spec is None or spec.trained,
+            photo_search=fits and not failure,
         )
 
     def _open(self, name: str) -> Searcher:

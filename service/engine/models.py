@@ -6,7 +6,7 @@ from functools import partial
 
 from indexer.config import EmbeddingSettings, Settings
 from indexer.embedding import Embedder, EmbeddingSpec, available_cores, load_embedder, resolve_spec
-from indexer.errors import ImageSearchError
+from indexer.errors import ImageSearchError, ModelError, WeightsError
 from service.engine.batching import Batcher
 from service.engine.query_embedder import QueryEmbedder
 from service.errors import NotReadyError
@@ -55,14 +55,18 @@ class Models:
         self._failures[settings] = failure
         return False
 
-    def spec(self, settings: EmbeddingSettings) -> EmbeddingSpec:
-        """Returns the spec of a model, which need not be loaded.
+    def spec(self, settings: EmbeddingSettings) -> EmbeddingSpec | None:
+        """Returns the spec of a model, which need not be loaded; None if a file cannot be read.
 
         Raises:
-            ImageSearchError: the settings name no model.
+            ConfigError: the settings name no model.
         """
-        loaded = self._embedders.get(settings)
-        return loaded.batcher.embedder.spec if loaded else resolve_spec(settings)
+        if loaded := self._embedders.get(settings):
+            return loaded.batcher.embedder.spec
+        try:
+            return resolve_spec(settings)
+        except (ModelError, WeightsError):
+            return None  # the failure of `load` gives the reason
 
     def failure(self, settings: EmbeddingSettings) -> str:
         """Returns why the model could not be loaded; "" if it is."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.embedding import EmbeddingSpec
+from indexer.cli import app
+from indexer.embedding import EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding.spec import FASHION, FASHION_SHA256, RETIRED_SHA256
 from tests.fakes import FAKE_SPEC
 from tests.indexer.cli.conftest import Shop
@@ -173,3 +174,28 @@ def test_vectors_of_weights_that_are_no_longer_bundled_are_named_by_their_versio
     for text in ("weights fashion-1, but the settings say embedding.weights fashion-2", "re-embed"):
         assert text in status["detail"]
     assert "restore the old settings" not in status["detail"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"WEIGHTS": "/nope/w.h5"}, "/nope/w.h5"),
+        ({"WHITENING": "/nope/w.npz"}, "/nope/w.npz"),
+        ({"WEIGHTS": "fashion-1"}, "fashion-1 is no longer bundled; set it to fashion-2"),
+    ],
+)
+def test_without_a_file_of_the_model_only_photos_are_refused(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], reason: str
+) -> None:
+    monkeypatch.setattr(app, "resolve_spec", resolve_spec)
+    monkeypatch.setattr(app, "load_embedder", load_embedder)
+    environ = {f"IMAGE_SEARCH_EMBEDDING_{name}": value for name, value in settings.items()}
+    status = stocked.run("status", "--json", **environ).json
+    assert (status["products"], status["weights"], status["photo_search"]) == (2, "fake", False)
+    assert reason in status["detail"]
+    found = stocked.run("search", "--product", "a", "--json", **environ).json
+    assert [result["product_id"] for result in found["results"]] == ["a", "b"]
+    ran = stocked.run("search", next((stocked.folder / "photos").iterdir()), **environ)
+    assert ran.code == 1
+    assert reason in ran.err
+    assert "restore the old settings" not in status["detail"] + ran.err

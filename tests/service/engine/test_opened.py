@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from indexer.config import EmbeddingSettings
-from indexer.embedding import Embedder
+from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.spec import UNTRAINED_SHA256
 from indexer.errors import WeightsError
 from indexer.interchange.transfer import import_features
@@ -88,6 +88,32 @@ def test_weights_that_are_not_there_are_told_and_the_process_lives(tmp_path: Pat
         response = search(client, png("red"))
         assert (response.status_code, response.json["code"]) == (503, "not_ready")
         assert "shoes.h5" not in response.text  # who searches can do nothing about it
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weights": "/nope/w.h5"},
+        {"weights": "untrained", "whitening": "/nope/w.npz"},
+        {"model": "/nope/m.onnx"},
+    ],
+    ids=["weights", "whitening", "model"],
+)
+def test_a_file_of_the_model_that_does_not_exist_stops_only_searches_by_photo(
+    store: Store, settings: dict[str, Any]
+) -> None:
+    store.add(store.row("shoe", "red"), store.row("hat", "navy"))
+    embedding = EmbeddingSettings(**settings)
+    with serving(store.catalog.folder.parent, load=load_embedder, embedding=embedding) as client:
+        status, readiness_, detail = reason(client)
+        assert (status, readiness_) == (503, "no_model")
+        assert "/nope" in detail
+        assert products_of(client.get("/v1/products/shoe/similar")) == ["hat"]
+        assert (
+            client.patch("/v1/products/hat", json={"attributes": {"price": 5}}).status_code == 200
+        )
+        response = search(client, png("red"))
+        assert (response.status_code, response.json["code"]) == (503, "not_ready")
 
 
 def test_an_unexpected_fault_at_the_start_is_told_without_its_secrets(
