@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from indexer.cli.app import App, Output, log, reporting
-from indexer.embedding.kinds import require
+from indexer.embedding.kinds import kind_of, require
 from indexer.embedding.whitening import SUFFIX, learn, write_whitening
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, FingerprintMismatchError
+from indexer.store import Reader
 
 
 @click.command()
@@ -28,6 +29,7 @@ def whiten(app: App, output: Path, dimensions: int | None) -> Output:
     if output.suffix != SUFFIX:
         raise BadParameterError(f"OUTPUT: received {str(output)!r}; the name must end in {SUFFIX}")
     with app.catalog().reader() as reader, log.status("learning the whitening"):
+        _require_not_whitened(reader)
         require(reader, app.unwhitened)
         vectors = (chunk for _, chunk in reader.all_vectors())
         whitening, share = learn(vectors, app.unwhitened.fingerprint, dimensions)
@@ -46,3 +48,13 @@ def whiten(app: App, output: Path, dimensions: int | None) -> Output:
         " the variance; set embedding.whitening to it, run `rebuild --re-embed`, then restart the"
         " services",
     )
+
+
+def _require_not_whitened(reader: Reader) -> None:
+    """Raises FingerprintMismatchError if the vectors are whitened."""
+    found = kind_of(reader)
+    if found and found.fields and found.fields.get("whitening_sha256"):
+        raise FingerprintMismatchError(
+            "the vectors of the catalogue are whitened and cannot be whitened again",
+            "unset embedding.whitening and run `rebuild --re-embed` first",
+        )

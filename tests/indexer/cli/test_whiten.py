@@ -46,8 +46,10 @@ def test_the_stored_vectors_are_mapped_without_reading_a_photo(stocked: Shop) ->
     np.testing.assert_allclose(vectors, unit_rows(whitening.head(VECTORS)), atol=1e-6)
     found = stocked.run("search", "--product", "007", "--json", **setting).json["results"]
     assert found[0]["product_id"] == "007"
-    again = stocked.run("whiten", file)  # of vectors that are whitened already
-    assert (again.code, f"made with {now}" in again.err) == (1, True)
+    for settings in ({}, setting):
+        again = stocked.run("whiten", file, **settings)
+        assert (again.code, "cannot be whitened again" in again.err) == (1, True)
+        assert "unset embedding.whitening and run `rebuild --re-embed` first" in again.err
 
 
 def test_a_whitening_of_other_vectors_is_refused_before_it_is_applied(stocked: Shop) -> None:
