@@ -37,6 +37,9 @@ atexit.register(gc.freeze)
 # stdout carries results only; everything else goes here.
 log = Console(stderr=True, markup=False)
 
+# Columns of a table in a file or a pipe: no cell is cut.
+_FILE_WIDTH = 10_000
+
 # Consecutive failures after which a command stops sending requests to a photo server.
 _PATIENCE = 3
 
@@ -207,6 +210,8 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
             else:
                 # Product ids and paths may look like markup or emoji codes.
                 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+                if not console.is_terminal:
+                    console.width = _FILE_WIDTH
                 console.print(output.text)
             for note in output.notes:
                 click.echo(note, err=True)

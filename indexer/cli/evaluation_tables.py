@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 
 from indexer.evaluation.bootstrap import Interval
 from indexer.evaluation.classes import ClassResult
@@ -41,7 +41,7 @@ def metrics_table(
         names: metrics to show with their intervals.
         plain: metrics to show without.
     """
-    table = Table("model", "distance", *names, *plain, box=None)
+    table = Table(_model(), "distance", *names, *plain, box=None)
     for result in results:
         cells = [_cell(result.metrics[name], ".3f") for name in names]
         cells += [f"{result.metrics[name].value:.3f}" for name in plain]
@@ -53,12 +53,17 @@ def differences(results: Sequence[ModelResult], names: Sequence[str]) -> list[Re
     """Returns the differences to the first result, with a heading; nothing for one result."""
     if len(results) == 1:
         return []
-    table = Table("model", "distance", *names, box=None)
+    table = Table(_model(), "distance", *names, box=None)
     for result in results:
         if difference := result.difference:
             cells = (_cell(difference[name], "+z.3f") for name in names)
             table.add_row(result.model, result.distance, *cells)
     return ["", f"difference to {results[0].name}", table]
+
+
+def _model() -> Column:
+    """Returns the column of names; snapshots differ only at the end."""
+    return Column("model", overflow="fold", no_wrap=False)
 
 
 def _cell(interval: Interval, form: str) -> str:
