@@ -77,6 +77,8 @@ def read_queries(path: Path) -> Judged:
 
 
 def _require_columns(path: Path, columns: Sequence[str]) -> None:
+    if len(columns) == 1 and ";" in columns[0]:
+        raise LabelsError(f"{path}: the first line is separated by ;: save the file with commas")
     if missing := _REQUIRED.difference(columns):
         raise LabelsError(
             f"{path}: the first row must name the columns photo and product_id, optionally grade"

@@ -63,7 +63,12 @@ def read_ratings(path: Path) -> list[Rating]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a mark
             reader = csv.DictReader(file, strict=True)
-            if list(reader.fieldnames or ()) != _COLUMNS:
+            columns = list(reader.fieldnames or ())
+            if columns == [";".join(_COLUMNS)]:
+                raise RatingsFileError(
+                    f"{path}: the first line is separated by ;: save the file with commas"
+                )
+            if columns != _COLUMNS:
                 raise RatingsFileError(f"{path}: the first line must be {','.join(_COLUMNS)}")
             return [_rating(row, f"{path}, line {reader.line_num}") for row in reader]
     except OSError as error:

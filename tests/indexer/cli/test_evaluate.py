@@ -158,6 +158,12 @@ def test_a_malformed_file_of_judgements_is_an_error_with_its_line(
     assert reason in ran.err
 
 
+def test_a_file_of_judgements_with_semicolons_is_named_as_such(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    ran = shop.run("evaluate", "--queries", judged(shop, "photo;product_id", ("q.png;red/a",)))
+    assert (ran.code, "is separated by ;: save the file with commas" in ran.err) == (1, True)
+
+
 def test_several_models_and_distances_are_compared_with_the_first(shop: Shop) -> None:
     arguments = ("--model", "current", "--model", "weights=blind")
     distances = ("--distance", "cosine", "--distance", "l1", "--distance", "hamming")
@@ -202,6 +208,7 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
         ran = shop.run("evaluate", "--compare", "default", other, "--json")
         assert (ran.code, ran.json["comparison"]["outcome"]) == (0, "no difference")
         assert (ran.json["photos"], ran.json["not_common"]) == (8 - missing, missing)
+    assert f" {snapshot} " in shop.run("evaluate", "--compare", "default", snapshot).out
     assert shop.run("snapshot", "verify", snapshot).code == 0
 
 

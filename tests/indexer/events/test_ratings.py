@@ -223,6 +223,13 @@ def test_a_file_that_excel_has_saved_is_read(tmp_path: Path) -> None:
     assert [each.product_id for each in read_ratings(file)] == ["shoe"]
 
 
+def test_a_file_with_semicolons_is_named_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    file.write_text(f"{HEADER}\n{LINE}\n".replace(",", ";"))
+    with pytest.raises(RatingsFileError, match="separated by ;: save the file with commas"):
+        read_ratings(file)
+
+
 @pytest.mark.parametrize("text", ["", "id,title\n", "\xff", "x" * 200_000])
 def test_a_file_of_something_else_is_neither_read_nor_overwritten(
     tmp_path: Path, text: str
