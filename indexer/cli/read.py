@@ -13,7 +13,7 @@ from indexer.cli.plot import plot_answer, require_png
 from indexer.embedding.kinds import difference, kind_of, way_out
 from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
-from indexer.maintenance.neighbours import state_of
+from indexer.maintenance.neighbours import damage_of, state_of
 from indexer.search import Answer, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
@@ -105,7 +105,7 @@ def status(app: App) -> Output:
     else:
         catalog = app.catalog()
         try:
-            document["neighbours"] = _neighbours(catalog)
+            document["neighbours"], document["detail"] = _neighbours(catalog)
         except NeighboursError as error:
             document["detail"] = str(error)
         with catalog.reader() as reader:
@@ -125,16 +125,22 @@ def status(app: App) -> Output:
     return Output(document, table)
 
 
-def _neighbours(catalog: Catalog) -> dict[str, Any] | None:
-    """Returns the state of the table of neighbours; None if there is none."""
+def _neighbours(catalog: Catalog) -> tuple[dict[str, Any] | None, str]:
+    """Returns the state of the table of neighbours, None if there is none, and its damage.
+
+    Raises:
+        NeighboursError: the header of the table is damaged.
+    """
     if (state := state_of(catalog)) is None:
-        return None
-    return {
+        return None, ""
+    damage = damage_of(catalog)
+    document = {
         "k": state.k,
         "seq": state.seq,
         "changed_images": state.changed_images,
-        "in_use": state.in_use,
+        "in_use": state.in_use and not damage,
     }
+    return document, damage
 
 
 def _parameters(options: dict[str, Any]) -> SearchParameters:

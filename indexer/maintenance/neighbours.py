@@ -75,7 +75,7 @@ class State:
         seq: that the table is of.
         changed_images: added or removed since.
         is_continued: whether the catalogue is a later version of the one it was made from.
-        in_use: whether searches use it.
+        in_use: whether searches use it, unless it is damaged behind the header.
     """
 
     k: int
@@ -190,10 +190,10 @@ def differences(catalog: Catalog) -> Iterator[str]:
 
 
 def state_of(catalog: Catalog) -> State | None:
-    """Returns the state of the table; None if there is none.
+    """Returns the state of the table by its header; None if there is none.
 
     Raises:
-        NeighboursError: the table is damaged.
+        NeighboursError: the header is damaged.
         CatalogError: the catalogue is damaged.
     """
     try:
@@ -204,6 +204,17 @@ def state_of(catalog: Catalog) -> State | None:
         changed = images_changed_since(reader, origin.seq)
         usable = is_usable(reader, origin)
         return State(k, origin.seq, changed, continues(reader, origin), usable)
+
+
+def damage_of(catalog: Catalog) -> str:
+    """Verifies the checksums of the table; returns what is damaged, "" if nothing is."""
+    try:
+        open_table(table_path(catalog.folder))
+    except FileNotFoundError:
+        return ""
+    except NeighboursError as error:
+        return str(error)
+    return ""
 
 
 def _can_be_updated(reader: CatalogReader, table: Table | None, k: int) -> bool:

@@ -40,6 +40,17 @@ def test_it_builds_updates_and_drops_the_table(shop: Shop) -> None:
     assert state(shop) is None
 
 
+def test_a_table_with_damage_behind_its_header_is_not_shown_as_in_use(table: Shop) -> None:
+    path = table.data_dir / "default" / "neighbours" / "neighbours.table"
+    data = bytearray(path.read_bytes())
+    data[4096] ^= 1  # the first byte after the header
+    path.write_bytes(data)
+    assert table.run("verify").code == 1
+    status = table.run("status", "--json").json
+    assert status["neighbours"] == {"k": 5, "seq": 80, "changed_images": 0, "in_use": False}
+    assert "wrong checksum" in status["detail"]
+
+
 def test_the_progress_of_an_update_counts_every_list(table: Shop) -> None:
     table.run("remove", "p7", "p8")
     done: list[int] = []
