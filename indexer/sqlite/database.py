@@ -1,5 +1,6 @@
 """An SQLite file beside the catalogues, written by every process of the service."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,13 @@ class Failures:
 
     def of(self, path: Path, error: OSError | sqlite3.Error) -> ImageSearchError:
         """Returns what to raise for an error of a file."""
+        # SQLite does not tell why it cannot open or create the file.
+        cannot_open = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN
+        if cannot_open and path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+            return self.read_only(
+                f"{path}: cannot be opened: the disk is mounted read-only, or this user has no"
+                " write permission"
+            )
         told = storage_error("", error) if isinstance(error, OSError) else named(path, error)
         kinds: dict[type[ImageSearchError], type[ImageSearchError]] = {
             DiskFullError: self.disk_full,

@@ -102,6 +102,16 @@ def test_on_a_read_only_disk_changes_are_refused_as_such_and_searches_go_on(
         assert found(client, "shoe") == ["boot", "hat"]
 
 
+def test_on_a_read_only_disk_the_first_judgement_is_refused_as_such(
+    store: Store, tmp_path: Path
+) -> None:
+    body = {"rater": "ab", "query_product_id": "shoe", "product_id": "boot", "grade": "match"}
+    with served_read_only(store, tmp_path / "place") as client:
+        answer = client.post("/v1/ratings", json=body)
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["code"]) == (503, "read_only")
+
+
 def test_bulk_changes_that_a_full_disk_refuses_are_logged_once_and_counted_each(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
