@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import VGG16_CELLS, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import VGG16_CELLS, Cells, Embedder, Maps, Photos, unit_rows
 from indexer.embedding.spec import EmbeddingSpec
 
 FAKE_SPEC = EmbeddingSpec(
@@ -78,6 +78,15 @@ class PoolingEmbedder(FakeEmbedder):
     def activations(self, images: Photos) -> Maps:
         colours = super().activations(images) - 127.5
         return np.concatenate([colours.clip(min=0), -colours.clip(max=0)], axis=-1)
+
+
+class MeanEmbedder(PoolingEmbedder):
+    """The shape of models that pool without max-pooling before."""
+
+    cells = Cells(VGG16_CELLS.side)
+
+    def embed_batch(self, images: Photos) -> Vectors:
+        return unit_rows(self.activations(images).mean(axis=(1, 2)))
 
 
 class GatedEmbedder(FakeEmbedder):

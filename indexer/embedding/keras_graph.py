@@ -38,11 +38,20 @@ class KerasFunction:
 
 
 def load_function(
-    function: KerasFunction, spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None
+    build: Callable[[], KerasFunction],
+    spec: EmbeddingSpec,
+    settings: EmbeddingSettings,
+    threads: int | None,
 ) -> Embedder:
     """Loads a Keras model on the engine of the settings, and runs it once.
 
     TensorFlow computes in float32. OpenVINO computes in bfloat16 if that gives the same vectors.
+
+    Args:
+        build: returns the model.
+        spec: the model.
+        settings: engine and precision.
+        threads: see `indexer.embedding.load_embedder`.
 
     Raises:
         EngineUnavailableError: the engine is not installed.
@@ -50,14 +59,16 @@ def load_function(
         WeightsError: the model outputs values that are not finite.
     """
     engine = resolve_engine(settings.engine, spec)
-    limit_threads(threads)
-    frozen = _frozen(function)
     if engine == "tensorflow":
         if settings.precision == "bfloat16":
             raise UnsupportedPrecisionError(
                 f"embedding.precision: received bfloat16, which {spec.model} needs openvino for;"
                 " set it to auto or float32 (same fingerprint)"
             )
+        limit_threads(threads)  # building a model starts TensorFlow
+    function = build()
+    frozen = _frozen(function)
+    if engine == "tensorflow":
         return FunctionEmbedder(spec, "tensorflow float32", _on_tensorflow(frozen), function.cells)
     model = _converted(frozen)
 

@@ -73,7 +73,7 @@ def faithful(
     embedder = load(resolve_precision(requested))
     if resolve_precision(requested) == "float32":
         return embedder
-    exact, images = load("float32"), _test_pictures(embedder.spec.input_size)
+    exact, images = load("float32"), test_pictures(embedder.spec.input_size)
     cosine = (embedder.embed_batch(images) * exact.embed_batch(images)).sum(axis=1).min()
     if cosine >= MIN_COSINE:
         return embedder
@@ -85,7 +85,7 @@ def faithful(
     return exact
 
 
-def _test_pictures(side: int) -> Photos:
+def test_pictures(side: int) -> Photos:
     """Returns pictures of random patches, from coarse to fine: uint8 (n, side, side, 3)."""
     random = np.random.RandomState(0)
     cells = (2, 4, 8, 16)

@@ -25,6 +25,7 @@ FILE_NAME = "preprocessor_config.json"
 _PROCESSORS = {
     "Beit": False,
     "Bit": True,
+    "Blip": False,
     "CLIP": True,
     "ConvNext": True,
     "DINOv3ViT": False,

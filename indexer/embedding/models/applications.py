@@ -146,4 +146,4 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     from indexer.embedding.keras_applications import application
     from indexer.embedding.keras_graph import load_function
 
-    return load_function(application(row, spec, path), spec, settings, threads)
+    return load_function(lambda: application(row, spec, path), spec, settings, threads)

@@ -55,7 +55,7 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     from indexer.embedding.keras_graph import load_function
     from indexer.embedding.keras_model import model_file
 
-    return load_function(model_file(path, spec), spec, settings, threads)
+    return load_function(lambda: model_file(path, spec), spec, settings, threads)
 
 
 def _input_side(path: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 import inspect
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.models.applications import APPLICATIONS
 from indexer.embedding.spec import UNTRAINED_SEED
 from indexer.errors import ConfigError, UnsupportedPrecisionError, WeightsError
+from tests.conftest import ROOT
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
 
 MOBILENET = EmbeddingSettings(
@@ -136,6 +138,20 @@ def test_settings_that_do_not_go_with_the_model_are_refused(
     settings = EmbeddingSettings(model="inception_v3", weights="untrained")
     with pytest.raises(ConfigError, match=rf"embedding\.{message}"):
         resolve_spec(settings.model_copy(update=other))
+
+
+def test_tensorflow_gets_its_threads_before_a_model_is_built() -> None:
+    script = (
+        "from indexer.config import EmbeddingSettings\n"
+        "from indexer.embedding import load_embedder\n"
+        "settings = EmbeddingSettings(model='mobilenet_v3_large', weights='untrained',"
+        " input_size=32, engine='tensorflow')\n"
+        "load_embedder(settings, threads=1)\n"
+        "import tensorflow as tf\n"
+        "assert tf.config.threading.get_intra_op_parallelism_threads() == 1"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=200, check=False)
+    assert done.returncode == 0
 
 
 def test_loading_leaves_the_random_numbers_of_the_process_alone() -> None:

@@ -16,7 +16,7 @@ from indexer.embedding.regions import iou, locate
 from indexer.images import crop, decode
 from indexer.search import SearchParameters
 from tests.conftest import Store, png
-from tests.fakes import PoolingEmbedder
+from tests.fakes import MeanEmbedder, PoolingEmbedder
 
 MODEL = PoolingEmbedder()
 PRODUCTS = MODEL.embed([Image.new("RGB", (50, 50), colour) for colour in ("red", "navy")])
@@ -29,16 +29,20 @@ def clutter(seed: int = 0) -> Image.Image:
     return Image.fromarray(colours).resize((360, 400), Image.Resampling.NEAREST)
 
 
+@pytest.mark.parametrize("model", [MODEL, MeanEmbedder()], ids=["max-pooled", "mean"])
 @pytest.mark.parametrize("corner", CORNERS.values(), ids=CORNERS)
-def test_a_product_in_a_corner_of_clutter_is_found(corner: tuple[int, int]) -> None:
+def test_a_product_in_a_corner_of_clutter_is_found(
+    corner: tuple[int, int], model: PoolingEmbedder
+) -> None:
     x, y = corner
+    products = model.embed([Image.new("RGB", (50, 50), colour) for colour in ("red", "navy")])
     photo = clutter()
     photo.paste("red", (x, y, x + 100, y + 120))
-    box = locate(photo, MODEL, PRODUCTS)
+    box = locate(photo, model, products)
     assert box is not None
     true = x / 360, y / 400, (x + 100) / 360, (y + 120) / 400
     assert iou(np.array(box), np.array([true]))[0] > 0.4
-    scores = MODEL.embed([photo, crop(photo, box)]) @ PRODUCTS[0]
+    scores = model.embed([photo, crop(photo, box)]) @ products[0]
     assert scores[1] > 0.9 > scores[0]
 
 
