@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"embedding", "events", "feeds", "fetch", "images", "pages", "store"},
     "pages": {"images"},
     "audit": {"evaluation", "fetch", "images", "pages", "store"},
+    "training": {"config", "embedding", "evaluation", "images"},
     "events": {"search", "sqlite", "store"},
     "access": set(),
     "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},

@@ -1,5 +1,6 @@
 """Real photos and real vectors, through the same code as in a store."""
 
+import csv
 import io
 import os
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 from benchmarks.resize_methods import share_right
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
-from indexer.embedding.photos import PlainQueryEmbedder
+from indexer.embedding.photos import PlainQueryEmbedder, prepare
+from indexer.evaluation.tasks import Photos
 from indexer.feeds import read_feed
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
@@ -23,6 +25,11 @@ from indexer.interchange.transfer import import_features
 from indexer.search import Searcher, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
+from indexer.training import loop
+from indexer.training.checkpoint import Checkpoint
+from indexer.training.examples import Examples
+from indexer.training.measuring import AFTER, BEFORE, measure
+from indexer.training.run import Base, Options, train
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,35 @@ def test_the_category_of_the_nearest_photo_of_clothing_is_right_for_68_percent(
     test_data: Path, embedder: Embedder
 ) -> None:
     assert share_right(test_data / "clothing", embedder) >= 0.68  # measured: 0.704
+
+
+def test_training_on_categories_of_clothing_improves_those_of_photos_not_seen(
+    test_data: Path, embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "MAX_EPOCHS", 15)
+    with (test_data / "clothing" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))[:500]
+    pixels = [
+        prepare((test_data / "clothing" / row["image"]).read_bytes(), ImageLimits(), embedder.spec)
+        for row in rows
+    ]
+    before = embedder.embed_batch(np.stack(pixels))
+    names, labels = np.unique([row["category"] for row in rows], return_inverse=True)
+    numbers, paths = np.arange(len(rows)), [row["image"] for row in rows]
+    photos = Photos(paths, numbers, paths, paths, [None] * len(rows))
+    examples = Examples(photos, numbers, {"category": names.tolist()}, labels[:, None], 0)
+    trained = train(
+        Base(embedder.spec, {}, before),
+        examples,
+        Options(dimension=128, folds=2, seed=0),
+        Checkpoint(tmp_path / "checkpoint", "clothing"),
+        lambda _: None,
+    )
+    vectors = {BEFORE: before, AFTER: trained.vectors}
+    (measurement,) = measure(examples, trained.folds, vectors, "clothing", {}, 0)
+    change = (measurement.evaluation.results[1].difference or {})["mAP"]
+    assert change.low > 0.03
+    assert measurement.difference.value > 0
 
 
 def test_rankings_of_imported_vectors_equal_brute_force_and_scikit_learn(

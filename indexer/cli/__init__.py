@@ -5,6 +5,7 @@ from indexer.cli.audit import audit
 from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.evaluate import evaluate
+from indexer.cli.finetune import finetune
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.neighbours import neighbours
@@ -37,6 +38,7 @@ for command in (
     evaluate,
     audit,
     calibrate,
+    finetune,
     whiten,
 ):
     main.add_command(command)

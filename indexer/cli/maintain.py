@@ -8,6 +8,8 @@ from rich.progress import Progress
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
 from indexer.embedding.base import unit_rows
+from indexer.embedding.head import Head
+from indexer.embedding.weights import mapping
 from indexer.ingest.report import Report
 from indexer.ingest.sync import Indexer
 from indexer.maintenance import compaction, reembed
@@ -64,7 +66,8 @@ def rebuild(app: App, re_embed: bool) -> Output:
     After a change of the embedding settings, --re-embed reads every photo again from its original
     location and replaces all vectors in one step. Services and other commands continue meanwhile.
     An interrupted run can be continued. If a photo cannot be read, nothing is replaced. If only a
-    whitening was added, the stored vectors are mapped and no photo is read.
+    whitening or a head from `finetune` was added, the stored vectors are mapped and no photo is
+    read.
     """
     catalog = app.catalog()
     unread = _re_embed(app, catalog).rejected if re_embed else []
@@ -84,11 +87,9 @@ def rebuild(app: App, re_embed: bool) -> Output:
 def _re_embed(app: App, catalog: Catalog) -> Report:
     with catalog.reader() as reader:
         (products, _), fingerprint = reader.counts(), reader.fingerprint
-    whitening = app.whitening
-    if whitening and fingerprint == whitening.fingerprint:
-        whitening.require_fit(app.unwhitened.fingerprint)
-        with log.status("whitening"):
-            reembed.transform(catalog, app.spec, lambda vectors: unit_rows(whitening.head(vectors)))
+    if added := _added(app, fingerprint or ""):
+        with log.status("mapping the stored vectors"):
+            reembed.transform(catalog, app.spec, lambda vectors: unit_rows(added(vectors)))
         return Report()
     with Progress(console=log) as progress:
         task = progress.add_task("embedding", total=products)
@@ -98,6 +99,15 @@ def _re_embed(app: App, catalog: Catalog) -> Report:
             return Indexer(into, app.spec, app.embedder, app.photos, advance)
 
         return reembed.re_embed(catalog, app.spec.fingerprint, indexer)
+
+
+def _added(app: App, fingerprint: str) -> Head | None:
+    """Returns what makes the configured vectors of those with this fingerprint, if it suffices."""
+    whitening = app.whitening
+    if whitening and fingerprint == whitening.fingerprint:
+        whitening.require_fit(app.unwhitened.fingerprint)
+        return whitening.head
+    return mapping(app.spec, fingerprint)
 
 
 def _output(segment: Segment) -> Output:

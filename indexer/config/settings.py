@@ -113,8 +113,8 @@ class EmbeddingSettings(Section):
         "fashion",
         description="`fashion-2` (bundled, for vgg16; clothing and footwear), `fashion` (the newest"
         " version, now `fashion-2`), `imagenet` (downloaded once; general merchandise), `untrained`"
-        " (seeded; for tests), or the path of a .h5, .keras, .weights.h5, .npz or (from"
-        " `calibrate`) .int8 file.",
+        " (seeded; for tests), or the path of a .h5, .keras, .weights.h5, .npz (also from"
+        " `finetune`) or .int8 file (from `calibrate`).",
     )
     input_size: Annotated[int, Field(ge=32, le=512)] | Literal["auto"] = Field(
         "auto",

@@ -92,6 +92,18 @@ def load_head(spec: EmbeddingSpec) -> Head | None:
         return head_of(arrays, manifest, path)
 
 
+def mapping(spec: EmbeddingSpec, fingerprint: str) -> Head | None:
+    """Returns the head of `spec` if it maps vectors of this fingerprint to those of `spec`.
+
+    Raises:
+        WeightsError: the head cannot be read.
+    """
+    path = Path(spec.weights)
+    manifest = read_manifest(path) if path.suffix == HEAD_SUFFIX else None
+    fits = manifest and manifest.base_fingerprint == fingerprint and not spec.whitening_sha256
+    return load_head(spec) if fits else None
+
+
 def save_headed(path: Path, weights: LayerWeights, head: Head, manifest: HeadManifest) -> str:
     """Writes a weights file with a head atomically; layers take half their size, as float16.
 

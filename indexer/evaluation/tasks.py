@@ -112,12 +112,15 @@ class Task:
         queries: the photos to search with.
         rows: (q,), the place of each query in the gallery; None if they are from outside.
         judgements: of the products of the gallery for each query.
+        folds: (products,), for photos of the gallery as queries, which then find only products of
+            their own fold; None if they find all. Vectors of different folds are not compared.
     """
 
     gallery: Photos
     queries: Photos
     rows: Ids | None
     judgements: Judgements
+    folds: Ids | None = None
 
     def of_products(self, queries: Ids, scores: Scores) -> Scores:
         """Returns the best score of each product, -inf if it is excluded.
@@ -134,6 +137,9 @@ class Task:
         scores = self.gallery.of_products(scores)
         if self.rows is not None:
             scores[np.arange(len(queries)), self.queries.owners[queries]] = -np.inf
+        if self.folds is not None:
+            own = self.folds[self.queries.owners[queries]]
+            scores[own[:, None] != self.folds] = -np.inf
         return scores
 
     @property

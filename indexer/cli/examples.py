@@ -1,0 +1,108 @@
+"""What `finetune` learns from: the products of the collection, or of a feed."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.progress import Progress
+
+from indexer.arrays import Vectors
+from indexer.cli.app import App, log
+from indexer.embedding.kinds import require
+from indexer.evaluation.embedding import Embedded, embed
+from indexer.evaluation.labels import labelled_collection, labelled_feed, vectors_of
+from indexer.evaluation.tasks import Photos
+from indexer.feeds import Rejection, read_feed
+from indexer.store.embedded.catalog.places import location_of
+from indexer.training.checkpoint import Checkpoint
+from indexer.training.examples import Examples, joined
+from indexer.training.inputs import embedded
+
+
+@dataclass(frozen=True)
+class Material:
+    """What to learn from.
+
+    Attributes:
+        examples: photos and labels.
+        source: of the photos, as shown.
+        vectors: (photos, d), stored ones; None if the photos must be embedded.
+        rejected: rows of a feed that cannot be used.
+    """
+
+    examples: Examples
+    source: str
+    vectors: Vectors | None = None
+    rejected: Sequence[Rejection] = ()
+
+    def key(self, *more: object) -> str:
+        """Returns a hash of the photos, their labels, and `more`."""
+        photos = self.examples.photos
+        parts = (
+            [photos.product_ids, photos.locations, photos.content_hashes],
+            [dict(self.examples.names), self.examples.labels.tolist()],
+            more,
+        )
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def features(
+        self, app: App, checkpoint: Checkpoint
+    ) -> tuple[Examples, Vectors, dict[str, str]]:
+        """Returns the readable photos, their vectors, and location and reason of the others.
+
+        Raises:
+            LabelsError: no photo can be read.
+        """
+        if self.vectors is not None:
+            return self.examples, self.vectors, {}
+        with Progress(console=log) as progress:
+            task = progress.add_task("embedding", total=len(self.examples.photos))
+
+            def some(photos: Photos) -> Embedded:
+                return embed(
+                    photos,
+                    app.photos.read,
+                    app.embedder(),
+                    app.settings.images.limits(),
+                    partial(progress.advance, task),
+                )
+
+            return embedded(self.examples, some, checkpoint)
+
+
+def from_feed(feed: Path, labels: Sequence[str]) -> Material:
+    """Returns the photos of a feed.
+
+    Raises:
+        LabelsError: no row has one of the labels.
+    """
+    rows = list(read_feed(feed))
+    everything, rejected = labelled_feed(rows, None)
+    by_column = {label: labelled_feed(rows, label)[0] for label in labels}
+    return Material(joined(everything, by_column), str(feed), rejected=rejected)
+
+
+def from_collection(app: App, labels: Sequence[str], *, stored: bool) -> Material:
+    """Returns the photos of the collection.
+
+    Args:
+        app: of the command.
+        labels: names of attributes.
+        stored: use the vectors of the collection.
+
+    Raises:
+        FingerprintMismatchError: its vectors were made with other settings.
+        LabelsError: no product has one of the labels.
+    """
+    locate = partial(location_of, app.folder())
+    with app.catalog().reader() as reader, log.status("reading the catalogue"):
+        everything = labelled_collection(reader, None, locate)
+        by_column = {label: labelled_collection(reader, label, locate) for label in labels}
+        examples = joined(everything, by_column)
+        if stored:
+            require(reader, app.spec)
+        vectors = vectors_of(reader, examples.image_ids) if stored else None
+    return Material(examples, f"collection {app.collection}", vectors)
