@@ -19,6 +19,7 @@ def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:
 
     Raises:
         ConfigError: there is no such model, or it does not go with the other settings.
+        ModelError: a model file cannot be read, or photos cannot be prepared for it.
         WeightsError: `weights` is neither a preset nor a readable file of a known format, or is
             an int8 model that was calibrated for other settings; or `whitening` cannot be read.
     """
@@ -41,6 +42,7 @@ def load_embedder(settings: EmbeddingSettings, threads: int | None = None) -> Em
 
     Raises:
         ConfigError: there is no such model, or it does not go with the other settings.
+        ModelError: a model file cannot be read, or is not a model of photos with one output.
         EngineUnavailableError: the engine is not installed, or cannot run these weights.
         WeightsError: the weights cannot be found, downloaded or verified, or do not fit the model;
             or `whitening` was learned from vectors of other settings.

@@ -25,6 +25,10 @@ CHANGES: dict[str, tuple[EmbeddingSpec, list[str]]] = {
         replace(SMALLER, resize="letterbox"),
         ["made with embedding.resize bilinear", "the settings say embedding.resize letterbox"],
     ),
+    "pooling": (
+        replace(SMALLER, pooling="gem"),
+        ["made with embedding.pooling average", "the settings say embedding.pooling gem"],
+    ),
     "weights": (
         replace(SMALLER, weights="shoes.h5", weights_sha256="1" * 64),
         ["made with embedding.weights fake", "the settings say embedding.weights shoes.h5"],
