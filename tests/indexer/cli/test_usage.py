@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "merge": ["data"],
     "remove": ["navy"],
     "search": ["--product", "red"],
-    "evaluate": ["--label", "currency"],
+    "evaluate": ["--label", "size"],
     "export": ["out"],
     "import-features": ["out/features.npy", "out/names.txt"],
     "ratings export": ["ratings.jsonl"],
@@ -46,13 +46,19 @@ ARGUMENTS: dict[str, list[str]] = {
 
 
 def test_json_is_one_document_on_stdout_and_nothing_else(stocked: Shop) -> None:
+    feed = stocked.folder / "feed.csv"
+    head, *rows = feed.read_text().splitlines()
+    sized = [f"{row},{'SL'[number % 2]}" for number, row in enumerate(rows)]
+    feed.write_text("\n".join([f"{head},size", *sized]) + "\n")
+    assert stocked.run("add", feed).code == 0
     copy = stocked.run("snapshot", "create", "--json").json["name"]
     arguments = {**ARGUMENTS, "snapshot verify": [copy], "snapshot restore": [copy]}
     arguments["keys revoke"] = [
         stocked.run("keys", "create", "--scope", "events", "--json").json["id"]
     ]
-    # Those of `calibrate` and `whiten` are looked at where there are photos enough for them.
-    others = (name for name, _ in commands() if name not in (*arguments, "calibrate", "whiten"))
+    # These are looked at where there are photos enough for them.
+    elsewhere = ("calibrate", "whiten", "finetune")
+    others = (name for name, _ in commands() if name not in (*arguments, *elsewhere))
     for name in [*arguments, *others]:
         ran = stocked.run(*name.split(), *arguments.get(name, []), "--json")
         assert ran.code == 0, (name, ran.err)
