@@ -5,7 +5,8 @@ import functools
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_sp
 from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.embedding.spec import require_bundled
 from indexer.embedding.whitening import Whitening, read_whitening
-from indexer.errors import ImageSearchError, ModelError, WeightsError
+from indexer.errors import BadParameterError, ImageSearchError, ModelError, WeightsError
 from indexer.fetch import PhotoSource
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.neighbours import update_when_due
@@ -164,7 +165,41 @@ class App:
         )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Prints wrong usage as JSON too if `--json` is an argument: click prints text only."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        as_json = "--json" in args
+        with _usage_errors(as_json):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[__name__] = as_json
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _usage_errors(ctx.meta[__name__]):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_errors(as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        if as_json:
+            _print_error(error.format_message(), BadParameterError.code)
+        raise
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -223,5 +258,9 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
 def _fail(text: str, code: str, exit_with: int, as_json: bool) -> None:
     click.echo(f"error: {text}", err=True)
     if as_json:
-        click.echo(json.dumps({"error": {"code": code, "detail": text}}, ensure_ascii=False))
+        _print_error(text, code)
     sys.exit(exit_with)
+
+
+def _print_error(text: str, code: str) -> None:
+    click.echo(json.dumps({"error": {"code": code, "detail": text}}, ensure_ascii=False))

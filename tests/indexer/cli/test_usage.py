@@ -80,6 +80,9 @@ USAGES: dict[str, list[str]] = {
     "too many results": ["search", "--product", "red", "-k", "201"],
     "a score above 1": ["search", "--product", "red", "--min-score", "1.5"],
     "no such option": ["search", "--nothing"],
+    "no such option of the group": ["--nothing", "status"],
+    "no such option of a subcommand": ["snapshot", "list", "--nothing"],
+    "an argument is missing": ["snapshot", "verify"],
     "no such command": ["nothing"],
     "nothing to add": ["add"],
     "nothing to remove": ["remove"],
@@ -94,6 +97,14 @@ def test_wrong_usage_is_exit_code_2_and_says_why(stocked: Shop, case: str) -> No
     ran = stocked.run(*USAGES[case])
     assert (ran.code, ran.out) == (USAGE, "")
     assert ran.err.strip()
+
+
+@pytest.mark.parametrize("case", USAGES)
+def test_json_of_wrong_usage_is_one_document_too(stocked: Shop, case: str) -> None:
+    ran = stocked.run(*USAGES[case], "--json")
+    assert ran.code == USAGE
+    assert set(ran.json["error"]) == {"code", "detail"}
+    assert ran.json["error"]["detail"] in ran.err
 
 
 SETTINGS: dict[str, tuple[str, list[str]]] = {
