@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from indexer.arrays import Ids, Vectors, batched
-from indexer.evaluation.labels import LabelsError, label_text
+from indexer.evaluation.labels import LabelsError, label_text, numbered_labels
 from indexer.store import Image, Product, Reader
 
 DEFAULT_LABEL = "category"
@@ -29,7 +29,7 @@ class Contents:
         product_ids: p ids, in code point order.
         families: (p,), equal for variants of one product.
         label: the attribute in `labels`; None without labels.
-        label_names: the values of that attribute, as first written.
+        label_names: the values of that attribute.
         labels: (p,), index in `label_names`; -1 for products without the attribute.
         images: n images, by product.
         owners: (n,) ascending, the product of each image.
@@ -119,7 +119,7 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
     if label and not names[label]:
         known = ", ".join(name for name, _ in names.most_common(_SHOWN)) or "none"
         raise LabelsError(f"no product has the attribute {label!r}; attributes: {known}")
-    label_names, labels = _codes([text for _, text in products])
+    label_names, labels = numbered_labels([text for _, text in products])
     photos = _numbered([image.content_hash for image in images])
     return Contents(
         reader.seq,
@@ -144,16 +144,6 @@ def _numbered(keys: Sequence[str]) -> Ids:
     """Returns equal numbers for equal keys, counting from 0 in the order of first occurrence."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
-
-
-def _codes(texts: Sequence[str]) -> tuple[list[str], Ids]:
-    """Returns the different labels as first written, and the index of each text; -1 if empty."""
-    names: dict[str, str] = {}
-    for text in texts:
-        if text:
-            names.setdefault(text.casefold(), text)
-    places = {key: place for place, key in enumerate(names)}
-    return list(names.values()), np.array([places.get(t.casefold(), -1) for t in texts], np.int64)
 
 
 def _vectors(reader: Reader, images: Sequence[Image], photos: Ids) -> Vectors:

@@ -157,9 +157,8 @@ _Row = tuple[str, Attributes, list[_Photo]]
 
 
 def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
-    names: dict[str, str] = {}  # as compared -> as first written
     ids: list[str] = []
-    labels: list[str] = []
+    values: list[str] = []
     owners: list[int] = []
     photos: list[_Photo] = []
     others: Counter[str] = Counter()
@@ -173,20 +172,18 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
         if not of_product:
             without_photos += 1
             continue
-        names.setdefault(value.casefold(), value)
-        labels.append(value.casefold())
+        values.append(value)
         owners += [len(ids)] * len(of_product)
         ids.append(product_id)
         photos += of_product
     if not ids:
         raise LabelsError(_nothing(label, others, without_photos))
+    names, labels = numbered_labels(values)
     if label is not None and len(names) == 1 < len(ids):
-        (value,) = names.values()
         raise LabelsError(
-            f"all products have the same {label}, {value!r}; nothing can be measured: choose"
+            f"all products have the same {label}, {names[0]!r}; nothing can be measured: choose"
             " another attribute with --label"
         )
-    places = {key: place for place, key in enumerate(names)}
     return Labelled(
         Photos(
             ids,
@@ -195,12 +192,27 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
             [photo.content_hash for photo in photos],
             [None] * len(photos),
         ),
-        list(names.values()),
-        np.array([places[key] for key in labels]),
+        names,
+        labels,
         np.array([photo.image_id for photo in photos]),
         unlabelled,
         without_photos,
     )
+
+
+def numbered_labels(labels: Sequence[str]) -> tuple[list[str], Ids]:
+    """Returns the different labels, and the index of each of n labels: (n,), -1 if it is empty.
+
+    Labels that differ only in case are one, named by its most frequent spelling.
+    """
+    spellings: dict[str, Counter[str]] = {}
+    keys = [label.casefold() for label in labels]
+    for key, label in zip(keys, labels, strict=True):
+        if label:
+            spellings.setdefault(key, Counter())[label] += 1
+    places = {key: place for place, key in enumerate(spellings)}
+    names = [counted.most_common(1)[0][0] for counted in spellings.values()]
+    return names, np.array([places.get(key, -1) for key in keys], np.int64)
 
 
 def label_text(value: AttributeValue) -> str:

@@ -82,6 +82,12 @@ def test_a_folder_is_measured_by_the_names_of_its_subfolders(shop: Shop) -> None
     assert worst["confused_with"] == [["red", 1]]
 
 
+def test_a_label_is_named_by_its_most_frequent_spelling(shop: Shop) -> None:
+    photos = {**LABELLED, "Blue/0": (14, 10, 250)}
+    document = shop.run("evaluate", folder(shop, photos), "--json").json
+    assert {each["label"] for each in document["results"][0]["classes"]} == {"red", "blue"}
+
+
 def test_a_collection_is_measured_by_its_stored_vectors(shop: Shop) -> None:
     shop.run("add", folder(shop))
     before = shop.embedder.images_seen
