@@ -153,6 +153,10 @@ def _names(
 ) -> Sequence[str]:
     if pair and (models or len(distances) > 1):
         raise BadParameterError("--compare names what to measure; pass no --model, one --distance")
+    if len(set(distances)) < len(distances):
+        raise BadParameterError(
+            f"--distance: received {', '.join(distances)}; each must be different"
+        )
     for name in pair or ():
         if name.startswith("-"):
             raise BadParameterError(f"--compare needs two names; received {name!r} as one")

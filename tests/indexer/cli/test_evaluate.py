@@ -229,6 +229,7 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
         ),
         (("--model", "current", "--compare", "current", "other"), 2, "pass no --model"),
         (("--compare", "current", "current"), 2, "each must be different"),
+        (("--distance", "l1", "--distance", "l1"), 2, "--distance: received l1, l1; each must be"),
         (("--compare", "default", "current"), 2, "default and current, which are the same"),
         (("--compare", "weights=blind", "weights= blind"), 2, "which are the same"),
         (("labelled", "--compare", "current", "weights=fake"), 2, "which are the same"),
