@@ -11,11 +11,12 @@ import numpy as np
 from indexer.arrays import Ids, Vectors, batched
 from indexer.errors import ImageSearchError
 from indexer.evaluation.tasks import Photos
-from indexer.feeds import FeedRow, Rejection
+from indexer.feeds import FeedRow, Rejection, by_row
 from indexer.store import Attributes, AttributeValue, Image, Reader
 
 _BATCH = 500
 _SHOWN = 20
+_REASONS = 3
 _ANY = "any"
 
 
@@ -106,7 +107,7 @@ def labelled_feed(
         label: name of the attribute; None if labels are not needed.
 
     Raises:
-        LabelsError: no product has the label, or all have the same one.
+        LabelsError: all rows are rejected, no product has the label, or all have the same one.
     """
     good: list[FeedRow] = []
     rejected: list[Rejection] = []
@@ -115,10 +116,28 @@ def labelled_feed(
             good.append(row)
         else:
             rejected.append(row)
+    if rejected and not good:
+        raise all_rejected(rejected)
     good.sort(key=lambda row: row.product_id)
     products = ((r.product_id, r.attributes, [_Photo(i.location) for i in r.images]) for r in good)
     labelled = _labelled(label, products)
     return replace(labelled, image_ids=np.arange(len(labelled.photos))), rejected
+
+
+def all_rejected(rejected: Sequence[Rejection]) -> LabelsError:
+    """Returns the error for a file of which no row can be used; it names the first reasons."""
+    rows = by_row(rejected)
+    first: dict[str, Rejection] = {}
+    for row in rows:
+        first.setdefault(row.cause or row.reason, row)
+    reasons = "; ".join(_told(row) for row in islice(first.values(), _REASONS))
+    return LabelsError(f"every row of {rows[0].source} was rejected ({len(rows):,}): {reasons}")
+
+
+def _told(row: Rejection) -> str:
+    if row.line is not None:
+        return f"line {row.line}: {row.reason}"
+    return row.reason if row.product_id is None else f"product {row.product_id!r}: {row.reason}"
 
 
 def vectors_of(reader: Reader, image_ids: Ids) -> Vectors:

@@ -306,6 +306,16 @@ def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
     assert shop.run(*arguments, "--compare", "current", "weights=blind").code == 1
 
 
+def test_a_feed_without_a_usable_row_says_so_with_the_first_reasons(shop: Shop) -> None:
+    feed = shop.folder / "feed.csv"
+    feed.write_text("id,image_link,category\n,x.png,a\n,y.png,b\nc,,a\n")
+    ran = shop.run("evaluate", feed)
+    assert ran.code == 1
+    assert "feed.csv was rejected (3): line 2: " in ran.err
+    assert "; line 4: " in ran.err
+    assert "; line 3: " not in ran.err  # the same reason as line 2
+
+
 def test_photos_whose_files_have_changed_are_left_out_of_comparisons(shop: Shop) -> None:
     labelled = folder(shop)
     shop.run("add", labelled)
