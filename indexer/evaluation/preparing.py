@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -86,12 +87,13 @@ def prepare_labels(
         seed: of that.
 
     Raises:
-        LabelsError: no photo can be read.
+        LabelsError: no photo can be read, or all that can are of products with one label.
     """
     embedded = [embedded_by(labelled.photos, None, model, embed)[0] for model in models]
     errors = errors_of(embedded)
     usable = usable_photos(labelled, embedded, errors)
     labelled, good = usable.gallery, usable.places
+    _require_two_labels(usable, errors)
     rows = drawn(len(labelled.photos), sample, seed)
     queries = labelled.photos.keep(rows)
     judgements = SameLabel(labelled.names, labelled.labels[queries.owners], labelled.labels)
@@ -163,6 +165,19 @@ def embedded_by(
     embedder = model.load()
     found = stored or embed(gallery, embedder)
     return [found] if queries is None else [found, embed(queries, embedder)]
+
+
+def _require_two_labels(usable: Usable, errors: Mapping[str, str]) -> None:
+    """Raises LabelsError if several products are left and all have the same label."""
+    labels, names = set(usable.gallery.labels.tolist()), usable.gallery.names
+    if len(labels) > 1 or len(usable.gallery.labels) == 1:
+        return
+    first = "".join(f", the first is {at}: {why}" for at, why in islice(errors.items(), 1))
+    raise LabelsError(
+        f"all products with a usable photo have the same label, {names[labels.pop()]!r}; nothing"
+        f" can be measured. Photos changed since they were added: {usable.changed:,}; photos that"
+        f" cannot be read: {len(errors):,}{first}"
+    )
 
 
 def errors_of(embedded: Iterable[Embedded]) -> dict[str, str]:

@@ -316,6 +316,16 @@ def test_a_feed_without_a_usable_row_says_so_with_the_first_reasons(shop: Shop) 
     assert "; line 3: " not in ran.err  # the same reason as line 2
 
 
+def test_one_label_with_readable_photos_is_an_error(shop: Shop) -> None:
+    labelled = folder(shop, {"red/a": "red", "red/b": "crimson"})
+    (labelled / "blue").mkdir()
+    (labelled / "blue" / "broken.jpg").write_bytes(b"no photo")
+    ran = shop.run("evaluate", labelled)
+    assert ran.code == 1
+    assert "all products with a usable photo have the same label, 'red'" in ran.err
+    assert "broken.jpg" in ran.err
+
+
 def test_photos_whose_files_have_changed_are_left_out_of_comparisons(shop: Shop) -> None:
     labelled = folder(shop)
     shop.run("add", labelled)
