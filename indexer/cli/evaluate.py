@@ -145,7 +145,7 @@ def evaluate(
     else:
         judged_by = f"attribute {by}" if by else str(queries)
         output = _by_labels(app, material, judged, judged_by, options, report)
-    return with_rejections(output, material.rejected)
+    return with_rejections(output, [*material.rejected, *(judged.rejected if judged else ())])
 
 
 def _names(

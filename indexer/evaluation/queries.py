@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.labels import LabelsError, all_rejected
 from indexer.evaluation.tasks import Grades, Photos
+from indexer.feeds import Rejection
 from indexer.fetch import is_url
 from indexer.images import Box
 
@@ -31,10 +32,11 @@ _Key = tuple[str, Box | None]  # location, part of the photo
 
 @dataclass(frozen=True)
 class Judged:
-    """Query photos, and the grades of products by id for each."""
+    """Query photos, the grades of products by id for each, and rows that cannot be used."""
 
     photos: Photos
     grades: Sequence[Mapping[str, float]]
+    rejected: Sequence[Rejection] = ()
 
     def grades_in(self, product_ids: Sequence[str], queries: Ids) -> tuple[Grades, list[str]]:
         """Returns the grades of some queries by the index of products, and ids that are missing."""
@@ -46,12 +48,13 @@ class Judged:
 
 
 def read_queries(path: Path) -> Judged:
-    """Reads a file of judgements.
+    """Reads a file of judgements; rows that are malformed are rejected.
 
     Raises:
-        LabelsError: the file cannot be read or is malformed; the text names the line.
+        LabelsError: the file cannot be read, or has no good row.
     """
     grades: dict[_Key, dict[str, float]] = {}
+    rejected: list[Rejection] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, strict=True)
@@ -60,20 +63,26 @@ def read_queries(path: Path) -> Judged:
                 try:
                     _add(row, path.absolute().parent, grades)
                 except ValueError as error:
-                    raise LabelsError(f"{path}, line {rows.line_num}: {error}") from None
+                    line, product_id = rows.line_num, row.get("product_id") or None
+                    rejected.append(Rejection(str(path), line, product_id, str(error), number=line))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+    if rejected and not grades:
+        raise all_rejected(rejected)
     if not grades:
         raise LabelsError(f"{path}: has no rows; a row is a photo and the id of a right product")
-    files, owners = np.unique([location for location, _ in grades], return_inverse=True)
-    photos = Photos(
+    return Judged(_photos(list(grades)), list(grades.values()), rejected)
+
+
+def _photos(keys: Sequence[_Key]) -> Photos:
+    files, owners = np.unique([location for location, _ in keys], return_inverse=True)
+    return Photos(
         product_ids=[Path(file).name for file in files.tolist()],
         owners=owners,
-        locations=[location for location, _ in grades],
-        content_hashes=[""] * len(grades),
-        boxes=[box for _, box in grades],
+        locations=[location for location, _ in keys],
+        content_hashes=[""] * len(keys),
+        boxes=[box for _, box in keys],
     )
-    return Judged(photos, list(grades.values()))
 
 
 def _require_columns(path: Path, columns: Sequence[str]) -> None:
@@ -101,8 +110,8 @@ def _add(
         raise ValueError("expected a photo and a product_id, and one cell for each column")
     photo = cells["photo"]
     location = photo if is_url(photo) else str(folder / photo)
-    of_query = grades.setdefault((location, _box(cells["box"])), {})
-    grade = _grade(cells["grade"])
+    box, grade = _box(cells["box"]), _grade(cells["grade"])
+    of_query = grades.setdefault((location, box), {})
     if of_query.setdefault(cells["product_id"], grade) != grade:
         raise ValueError(f"product {cells['product_id']!r} has two grades for {photo}")
 

@@ -164,6 +164,26 @@ def test_a_malformed_file_of_judgements_is_an_error_with_its_line(
     assert reason in ran.err
 
 
+def test_rows_of_a_file_of_judgements_that_are_malformed_are_rejected_and_the_rest_is_measured(
+    shop: Shop,
+) -> None:
+    shop.run("add", folder(shop))
+    good, other = shop.photo("q.png", (250, 11, 10)), shop.photo("other.png", (14, 12, 245))
+    queries = judged(
+        shop,
+        "photo product_id grade",
+        (good, "red/a", 2),
+        (good, "red/a", 1),
+        (other, "blue/a", "much"),
+        (other, "", ""),
+    )
+    ran = shop.run("evaluate", "--queries", queries, "--json")
+    assert (ran.code, ran.json["queries"]) == (3, 1)
+    assert [each["line"] for each in ran.json["rejections"]] == [3, 4, 5]
+    assert "product 'red/a' has two grades" in ran.json["rejections"][0]["reason"]
+    assert ran.err.count("rejected: ") == 3
+
+
 def test_a_file_of_judgements_with_semicolons_is_named_as_such(shop: Shop) -> None:
     shop.run("add", folder(shop))
     ran = shop.run("evaluate", "--queries", judged(shop, "photo;product_id", ("q.png;red/a",)))
