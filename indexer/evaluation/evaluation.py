@@ -87,7 +87,9 @@ def measure_models(
         for distance in distances:
             measured = measure(task, vectors, distance, k)
             if not len(measured.queries):
-                raise LabelsError("nothing to measure: no query has a right product in the gallery")
+                raise LabelsError(
+                    "nothing to measure: no query has a right product among the products searched"
+                )
             first = results[0].measured if results else None
             results.append(_result(task, vectors, distance, measured, first, seed))
     chance = {name: float(each.mean()) for name, each in results[0].measured.chance.items()}

@@ -74,7 +74,7 @@ class RatedEvaluation:
         yield from too_few(queries - self.same_grade)
         counted = {
             "rated queries in all": prepared.rated_queries - queries and prepared.rated_queries,
-            "rated query products that the gallery does not have": len(prepared.missing),
+            "rated query products that are not among the products searched": len(prepared.missing),
             "rated query photos without a file (--photos FOLDER)": prepared.without_file,
             "queries left out of nDCG, because all their rated products have the same grade": (
                 self.same_grade

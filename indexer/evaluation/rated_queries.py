@@ -189,7 +189,10 @@ def _measurable(by_query: _Grades, gallery: Photos, photos: Mapping[str, int]) -
         if found and max(product, photo) >= 0:
             queries.append(_Query(product, photo, found))
     if not queries:
-        raise LabelsError("nothing to measure: the gallery has no query with ratings of products")
+        raise LabelsError(
+            "nothing to measure: each query needs its product, or its photo (--photos), and another"
+            " rated product among the products searched"
+        )
     return sorted(queries, key=lambda query: query.photo >= 0)
 
 
