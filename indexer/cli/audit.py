@@ -1,22 +1,21 @@
 """The command `audit`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Group, RenderableType
-from rich.progress import Progress
 from rich.table import Table
 
 from indexer.audit.files import PhotoFiles
 from indexer.audit.findings import ABOUT, Audit, Finding, Kind, products_of
 from indexer.audit.run import OF_FILES
 from indexer.audit.run import audit as run
-from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.app import App, Output, reporting
 from indexer.cli.errors import DONE, FAILED
 from indexer.cli.options import require_label, require_report
+from indexer.cli.progress import progress_bar
 from indexer.errors import BadParameterError
 from indexer.files import storage_error, write_atomically
 from indexer.store.embedded.catalog.places import location_of
@@ -75,7 +74,7 @@ def audit(
     kinds = _kinds(only, fail_on, no_photos=no_photos)
     catalog = app.catalog()
     files = None if no_photos else PhotoFiles(app.photos, partial(location_of, catalog.folder))
-    made = run(catalog, kinds, _stage, label=label, files=files)
+    made = run(catalog, kinds, partial(progress_bar, transient=True), label=label, files=files)
     if report:
         _write(report, made, app.collection, files)
     failed = any(made.findings[Kind(kind)] for kind in fail_on)
@@ -105,13 +104,6 @@ def _write(file: Path, made: Audit, collection: str, files: PhotoFiles | None) -
         write_atomically(file, render(made, collection, files).encode())
     except OSError as error:
         raise storage_error(f"cannot write {file}", error) from error
-
-
-@contextmanager
-def _stage(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    with Progress(console=log, transient=True) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda done: progress.advance(task, done)
 
 
 def _text(made: Audit) -> Iterator[RenderableType]:

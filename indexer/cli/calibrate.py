@@ -7,11 +7,11 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 
 from indexer.arrays import batched
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
+from indexer.cli.progress import progress_bar
 from indexer.embedding.base import Photos
 from indexer.embedding.calibration import calibrate as make_int8
 from indexer.embedding.int8 import SUFFIX, write_int8
@@ -73,8 +73,7 @@ def calibrate(app: App, output: Path, photos: int, min_overlap: float, seed: int
 def _photos(app: App, limit: int, seed: int) -> Photos:
     """Reads photos of the catalogue in random order; skips those that cannot be read."""
     chosen: list[NDArray[np.uint8]] = []
-    with Progress(console=log) as progress:
-        task = progress.add_task("reading photos", total=limit)
+    with progress_bar("reading photos", limit) as advance:
         locations = sorted(set(_locations(app)))
         for number in np.random.RandomState(seed).permutation(len(locations)):
             if len(chosen) == limit:
@@ -86,7 +85,7 @@ def _photos(app: App, limit: int, seed: int) -> Photos:
                 log.print(f"skipped: {locations[number]}: {error}")
                 continue
             chosen.append(app.spec.square(image))
-            progress.advance(task)
+            advance(1)
     if len(chosen) < MIN_PHOTOS:
         raise WeightsError(
             f"calibration needs at least {MIN_PHOTOS} different photos; readable photos in the"

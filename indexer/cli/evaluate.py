@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
-from rich.progress import Progress
 
-from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.app import App, Output, reporting
 from indexer.cli.contenders import Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
 from indexer.cli.options import require_label, require_report
 from indexer.cli.outcome import with_rejections
+from indexer.cli.progress import progress_bar
 from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
 from indexer.config import CURRENT
 from indexer.embedding import Embedder
@@ -261,10 +261,7 @@ def _embed(app: App) -> Embed:
     limits = app.settings.images.limits()
 
     def embedded(photos: Photos, embedder: Embedder) -> Embedded:
-        with Progress(console=log) as progress:
-            task = progress.add_task("embedding", total=len(photos))
-            return embed(
-                photos, app.photos.read, embedder, limits, lambda n: progress.advance(task, n)
-            )
+        with progress_bar("embedding", len(photos)) as advance:
+            return embed(photos, app.photos.read, embedder, limits, advance)
 
     return embedded

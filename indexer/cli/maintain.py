@@ -1,12 +1,10 @@
 """The commands `init`, `compact` and `rebuild`."""
 
-from functools import partial
-
 import click
-from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
+from indexer.cli.progress import progress_bar
 from indexer.embedding.base import unit_rows
 from indexer.embedding.head import Head
 from indexer.embedding.weights import mapping
@@ -91,11 +89,10 @@ def _re_embed(app: App, catalog: Catalog) -> Report:
         with log.status("mapping the stored vectors"):
             reembed.transform(catalog, app.spec, lambda vectors: unit_rows(added(vectors)))
         return Report()
-    with Progress(console=log) as progress:
-        task = progress.add_task("embedding", total=products)
+    with progress_bar("embedding", products) as advance:
 
         def indexer(into: Catalog) -> Indexer:
-            advance = partial(progress.advance, task)
+            advance(0)
             return Indexer(into, app.spec, app.embedder, app.photos, advance)
 
         return reembed.re_embed(catalog, app.spec.fingerprint, indexer)

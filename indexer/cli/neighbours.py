@@ -1,12 +1,11 @@
 """The command `neighbours`."""
 
 from dataclasses import asdict
-from functools import partial
 
 import click
-from rich.progress import Progress
 
-from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.app import App, Output, reporting
+from indexer.cli.progress import progress_bar
 from indexer.errors import BadParameterError
 from indexer.maintenance import neighbours as maintenance
 from indexer.store.embedded.catalog import Catalog
@@ -48,6 +47,5 @@ def neighbours(app: App, k: int | None, drop: bool) -> Output:
 def _bring_up_to_date(catalog: Catalog, k: int | None) -> maintenance.Outcome:
     with catalog.reader() as reader:
         products, _ = reader.counts()
-    with Progress(console=log) as progress:
-        task = progress.add_task("comparing products", total=products)
-        return maintenance.bring_up_to_date(catalog, k, partial(progress.advance, task))
+    with progress_bar("comparing products", products) as advance:
+        return maintenance.bring_up_to_date(catalog, k, advance)

@@ -1,28 +1,20 @@
 """The commands `sync`, `add`, `merge` and `remove`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import TextIO
 
 import click
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from indexer.arrays import batched
-from indexer.cli.app import App, Output, log, reporting
+from indexer.cli.app import App, Output, reporting
 from indexer.cli.errors import DONE, SOME_REJECTED
 from indexer.cli.outcome import output
-from indexer.errors import BadParameterError, FeedError
+from indexer.cli.progress import counting_bar
+from indexer.errors import BadParameterError
 from indexer.feeds import FeedRow, RejectedFile, Rejection, read_feed
 from indexer.feeds.sharding import Shard
 from indexer.ingest.sync import BATCH, Indexer
@@ -135,7 +127,7 @@ def merge(app: App, folders: tuple[Path, ...]) -> Output:
         ]
         total = sum(map(_products, sources))
         catalog = app.catalog(create=True)
-        with _progress("merging", lambda: total) as advance:
+        with counting_bar("merging", lambda: total) as advance:
             report = run_merge(catalog, sources, app.spec, advance)
         app.maintain(catalog)
     return output(report, None)
@@ -205,33 +197,7 @@ def _indexer(
             catalog = opened.enter_context(closing(Catalog(empty, create=True)))
         else:
             catalog = app.catalog(create=not dry_run)
-        with _progress("indexing", lambda: sum(1 for _ in rows())) as advance:
+        with counting_bar("indexing", lambda: sum(1 for _ in rows())) as advance:
             yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
         if not dry_run:
             app.maintain(catalog)
-
-
-@contextmanager
-def _progress(what: str, count: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """Shows a progress bar on stderr; the function given to the block advances it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=log) as progress:
-        task = progress.add_task(what, total=None, rate="")
-
-        def set_total() -> None:
-            with suppress(FeedError):  # reported by the main thread
-                progress.update(task, total=count())
-
-        def advance(count: int) -> None:
-            speed = progress.tasks[task].speed
-            progress.update(task, advance=count, rate=f"{speed:.0f}/s" if speed else "")
-
-        Thread(target=set_total, daemon=True).start()  # counting must not delay the work
-        yield advance

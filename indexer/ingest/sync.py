@@ -43,7 +43,8 @@ class Indexer:
         embedder: returns the model; called only if there is a photo to embed, or `spec` lacks the
             dimension.
         photos: reads photos from disk and from the web.
-        progress: called with the number of rows done since the last call.
+        progress: called with the number of rows done since the last call, first with 0 when the
+            work begins.
     """
 
     def __init__(
@@ -184,6 +185,7 @@ class Indexer:
         def commit(puts: list[PutProduct]) -> list[tuple[PutProduct, Outcome]]:
             return list(zip(puts, writer.put(puts), strict=True))
 
+        self._progress(0)
         # If the run is interrupted, photos read ahead are dropped and embedded batches committed.
         with self._readers() as readers, ThreadPoolExecutor(1) as committer:
             puts = self._embedded(self._prepared(rows, report, readers), report)

@@ -93,7 +93,7 @@ def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Out
     Args:
         catalog: to read.
         k: neighbours of each product; None keeps that of the present table.
-        progress: called with the number of products done.
+        progress: called with the number of products done, first with 0 when the work begins.
 
     Raises:
         LockedError: another process is writing the table.
@@ -111,6 +111,7 @@ def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Out
                 if not changed:
                     return _outcome("unchanged", path, previous)
             collection = _collection(found.reader, found.view)
+        progress(0)  # nothing can be refused any more
         if previous:
             action, table = "updated", updated(previous, collection, changed, progress)
         else:

@@ -138,3 +138,14 @@ def test_status_names_a_damaged_table(table: Shop) -> None:
     document = table.run("status", "--json").json
     assert (document["neighbours"], document["products"]) == (None, 40)
     assert "neighbours.table: damaged" in document["detail"]
+
+
+def test_a_command_that_is_refused_shows_no_progress_bar(shop: Shop) -> None:
+    shop.run("init")
+    ran = shop.run("neighbours", "--json")
+    assert ran.code == 1
+    assert ran.err == f"error: {ran.json['error']['detail']}\n"
+    shop.run("add", shop.feed(colours(3)))
+    assert "comparing products" in shop.run("neighbours").err
+    unchanged = (shop.run("neighbours"), shop.run("rebuild", "--re-embed"))
+    assert [each.err for each in unchanged] == ["", ""]

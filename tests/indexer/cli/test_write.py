@@ -213,6 +213,7 @@ def test_a_second_writer_is_refused_at_once_with_the_pid_of_the_first(shop: Shop
         assert time.monotonic() - started < 1
         assert (ran.code, ran.json["error"]["code"]) == (4, "locked")
         assert str(os.getpid()) in ran.err
+        assert ran.err == f"error: {ran.json['error']['detail']}\n"  # and no progress bar
     done.set()
     thread.join()
     assert shop.run("remove", "a").code == 0
