@@ -10,7 +10,8 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, reporting
 from indexer.cli.plot import plot_answer, require_png
-from indexer.embedding.kinds import difference, kind_of, way_out
+from indexer.embedding import EmbeddingSpec
+from indexer.embedding.kinds import Kind, difference, kind_of, way_out
 from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
 from indexer.maintenance.neighbours import damage_of, state_of
@@ -85,17 +86,21 @@ def _read(app: App, image: Path) -> bytes:
 @click.command()
 @reporting
 def status(app: App) -> Output:
-    """Show the size of the collection and the settings of its vectors."""
+    """Show the size of the collection and what made its vectors.
+
+    `fingerprint`, `weights` and `trained` are those of the stored vectors; `settings` has those of
+    the configured model, if it is another one.
+    """
     spec, missing = app.usable
+    unusable = {"fingerprint": "", "weights": app.embedding.weights, "trained": True}
     document = {
         "collection": app.collection,
         "folder": str(app.folder()),
         "products": 0,
         "images": 0,
         "seq": 0,
-        "fingerprint": spec.fingerprint if spec else "",
-        "weights": spec.weights if spec else app.embedding.weights,
-        "trained": spec is None or spec.trained,
+        **(_model(spec) if spec else unusable),
+        "settings": None,
         "photo_search": spec is not None,
         "neighbours": None,
         "detail": "",
@@ -103,26 +108,43 @@ def status(app: App) -> Output:
     if not (app.folder() / FILE_NAME).is_file():
         document["detail"] = "no catalogue here yet: add products, or correct storage.data_dir"
     else:
-        catalog = app.catalog()
-        try:
-            document["neighbours"], document["detail"] = _neighbours(catalog)
-        except NeighboursError as error:
-            document["detail"] = str(error)
-        with catalog.reader() as reader:
-            products, images = reader.counts()
-            document |= {"products": products, "images": images, "seq": reader.seq}
-            found = kind_of(reader)
-            if found:
-                document |= {"fingerprint": found.fingerprint, "weights": found.weights}
-            if found and spec and found.fingerprint != spec.fingerprint:
-                told = filter(None, (difference(found, spec), way_out(found)))
-                document |= {"photo_search": False, "detail": "; ".join(told)}
-            elif missing:
-                document["detail"] = f"only searches by product are answered: {missing}"
+        document |= _stored(app.catalog(), spec, missing)
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():
-        table.add_row(key, str(value))
+        inner = value.items() if isinstance(value, dict) else ()
+        table.add_row(key, ", ".join(f"{name} {each}" for name, each in inner) or str(value))
     return Output(document, table)
+
+
+def _stored(catalog: Catalog, spec: EmbeddingSpec | None, missing: str) -> dict[str, Any]:
+    """Returns what a catalogue says for `status`.
+
+    Args:
+        catalog: of the collection.
+        spec: of the configured model; None if it cannot be used.
+        missing: why it cannot.
+    """
+    document: dict[str, Any] = {}
+    try:
+        document["neighbours"], document["detail"] = _neighbours(catalog)
+    except NeighboursError as error:
+        document["detail"] = str(error)
+    with catalog.reader() as reader:
+        products, images = reader.counts()
+        document |= {"products": products, "images": images, "seq": reader.seq}
+        found = kind_of(reader)
+    if found:
+        document |= _model(found)
+    if found and spec and found.fingerprint != spec.fingerprint:
+        told = filter(None, (difference(found, spec), way_out(found)))
+        document |= {"settings": _model(spec), "photo_search": False, "detail": "; ".join(told)}
+    elif missing:
+        document["detail"] = f"only searches by product are answered: {missing}"
+    return document
+
+
+def _model(model: EmbeddingSpec | Kind) -> dict[str, Any]:
+    return {"fingerprint": model.fingerprint, "weights": model.weights, "trained": model.trained}
 
 
 def _neighbours(catalog: Catalog) -> tuple[dict[str, Any] | None, str]:

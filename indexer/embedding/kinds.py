@@ -8,7 +8,14 @@ from typing import Protocol, get_args
 
 from indexer.embedding.preprocessor import FILE_NAME
 from indexer.embedding.resize import ResizeMethod
-from indexer.embedding.spec import MODEL_FILES, PRESET_SHA256, RETIRED_SHA256, SIDES, EmbeddingSpec
+from indexer.embedding.spec import (
+    MODEL_FILES,
+    PRESET_SHA256,
+    RETIRED_SHA256,
+    SIDES,
+    UNTRAINED_SHA256,
+    EmbeddingSpec,
+)
 from indexer.errors import FingerprintMismatchError
 
 # Fingerprint of imported vectors of an unknown model; they are comparable only with each other.
@@ -33,6 +40,12 @@ class Kind:
     fingerprint: str
     weights: str
     fields: Fields | None = None
+
+    @property
+    def trained(self) -> bool:
+        """False for the seeded random weights, as `EmbeddingSpec.trained`."""
+        known = self.fields["weights_sha256"] if self.fields else PRESET_SHA256.get(self.weights)
+        return known != UNTRAINED_SHA256
 
 
 class Recorded(Protocol):

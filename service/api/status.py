@@ -34,8 +34,10 @@ class CollectionReadiness(BaseModel):
     detail: str
     products: int
     seq: int
-    weights: str
-    trained: bool = Field(description="False: random weights for tests; rankings are meaningless.")
+    weights: str = Field(description="Of the stored vectors; of the settings if there are none.")
+    trained: bool = Field(
+        description="False: the vectors are of random weights, for tests; rankings are meaningless."
+    )
     photo_search: bool = Field(description="False: search by product ids.")
 
 

@@ -176,6 +176,7 @@ class SearchService:
             raise DamagedError(store.catalog.damage)
         embedding = self._settings.embedding_of(searcher.name)
         failure = self._models.failure(embedding)
+        model = found or spec
         fits = not (found and spec) or found.fingerprint == spec.fingerprint
         status, detail = READY, "" if products else self._empty(searcher.name)
         if failure:
@@ -193,8 +194,8 @@ class SearchService:
             detail,
             products=products,
             seq=searcher.store.seq,
-            weights=found.weights if found else spec.weights if spec else embedding.weights,
-            trained=spec is None or spec.trained,
+            weights=model.weights if model else embedding.weights,
+            trained=model is None or model.trained,
             photo_search=fits and not failure,
         )
 

@@ -10,7 +10,7 @@ import pytest
 
 from indexer.cli import app
 from indexer.embedding import EmbeddingSpec, load_embedder, resolve_spec
-from indexer.embedding.spec import FASHION, FASHION_SHA256, RETIRED_SHA256
+from indexer.embedding.spec import FASHION, FASHION_SHA256, RETIRED_SHA256, UNTRAINED_SHA256
 from tests.fakes import FAKE_SPEC
 from tests.indexer.cli.conftest import Shop
 
@@ -88,6 +88,20 @@ def test_a_command_names_the_changed_setting_both_values_and_the_way_out(
         told = ran.json["error"]["detail"]
     for text in (*expected, "rebuild --re-embed", "restore the old settings"):
         assert text in told
+
+
+def test_status_tells_the_model_of_the_vectors_from_the_configured_one(stocked: Shop) -> None:
+    made = stocked.embedder.spec
+    untrained = replace(made, weights="untrained", weights_sha256=UNTRAINED_SHA256)
+    stocked.embedder.spec = untrained
+    status = stocked.run("status", "--json").json
+    fields = ("fingerprint", "weights", "trained")
+    assert [status[name] for name in fields] == [made.fingerprint, "fake", True]
+    configured = [status["settings"][name] for name in fields]
+    assert configured == [untrained.fingerprint, "untrained", False]
+    stocked.run("rebuild", "--re-embed")
+    status = stocked.run("status", "--json").json
+    assert (status["weights"], status["trained"], status["settings"]) == ("untrained", False, None)
 
 
 def test_the_way_out_leads_out(stocked: Shop) -> None:

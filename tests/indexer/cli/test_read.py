@@ -57,6 +57,7 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
         "fingerprint": stocked.embedder.spec.fingerprint,
         "weights": "fake",
         "trained": True,
+        "settings": None,
         "photo_search": True,
         "neighbours": None,
         "detail": "",
