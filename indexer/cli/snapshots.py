@@ -6,7 +6,9 @@ from rich.table import Table
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.check import findings
 from indexer.maintenance.restore import restore as restore_catalog
-from indexer.maintenance.snapshots import Entry, Snapshots
+from indexer.maintenance.snapshots import Entry, Manifest, Snapshots
+
+_FINGERPRINT = 12  # characters, as in errors
 
 
 @click.group()
@@ -97,12 +99,20 @@ def _document(entry: Entry) -> dict[str, object]:
 
 
 def _table(entries: list[Entry]) -> Table:
-    table = Table("name", "seq", "products", "images", "MB", "weights", box=None)
+    columns = ("name", "seq", "products", "images", "MB", "model", "weights", "side", "fingerprint")
+    table = Table(*columns, box=None)
     for entry in entries:
         if manifest := entry.manifest:
             size = sum(file.bytes for file in manifest.files.values()) / 1e6
             numbers = (manifest.seq, manifest.products, manifest.images, f"{size:.1f}")
-            table.add_row(entry.name, *map(str, numbers), manifest.weights)
+            table.add_row(entry.name, *map(str, numbers), *_model(manifest))
         else:
             table.add_row(entry.name, entry.problem)
     return table
+
+
+def _model(manifest: Manifest) -> tuple[str, str, str, str]:
+    """Returns the cells of what made the vectors; empty if there are none or it is unknown."""
+    known = manifest.embedding or {}
+    model, side = (str(known.get(name, "")) for name in ("model", "input_size"))
+    return model, manifest.weights or "", side, (manifest.fingerprint or "")[:_FINGERPRINT]

@@ -99,7 +99,7 @@ def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) 
         return
     if allowed and found.startswith(allowed):
         return
-    reason = difference(Kind(found, str(manifest.weights)), spec)
+    reason = difference(Kind(found, str(manifest.weights), manifest.embedding), spec)
     raise FingerprintMismatchError(
         f"snapshot {manifest.name}: {reason}; restore the old settings, or pass"
         f" --allow-fingerprint {found[:12]}"

@@ -45,7 +45,11 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The contents of a snapshot. `schema_version` is that of the catalogue."""
+    """The contents of a snapshot.
+
+    `schema_version` is that of the catalogue. `embedding` has the fields that the fingerprint
+    covers; None if they were not recorded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,6 +62,7 @@ class Manifest(BaseModel):
     images: int
     fingerprint: str | None
     weights: str | None
+    embedding: dict[str, str | int] | None = None
     files: dict[FileName, FileRecord]
 
 
@@ -264,6 +269,7 @@ def _describe(stage: Path, created_at: str) -> Manifest:
                 "images": images,
                 "fingerprint": reader.fingerprint,
                 "weights": reader.meta("weights"),
+                "embedding": reader.embedding_fields,
             }
     finally:
         copy.close()  # removes the log and the shared-memory file

@@ -104,6 +104,20 @@ def test_status_tells_the_model_of_the_vectors_from_the_configured_one(stocked: 
     assert (status["weights"], status["trained"], status["settings"]) == ("untrained", False, None)
 
 
+def test_the_list_of_snapshots_tells_their_models_apart(stocked: Shop) -> None:
+    models = [stocked.embedder.spec, CHANGES["input_size"][0]]
+    for model in models:
+        stocked.embedder.spec = model
+        assert stocked.run("rebuild", "--re-embed").code == 0
+        assert stocked.run("snapshot", "create").code == 0
+    listed = stocked.run("snapshot", "list", "--json").json["snapshots"]
+    assert [each["embedding"]["input_size"] for each in listed] == [32, 64]
+    rows = stocked.run("snapshot", "list").out.splitlines()[1:]
+    for row, model in zip(rows, models, strict=True):
+        cells = [model.model, "fake", str(model.input_size), model.fingerprint[:12]]
+        assert row.split()[-4:] == cells
+
+
 def test_the_way_out_leads_out(stocked: Shop) -> None:
     stocked.embedder.spec = CHANGES["input_size"][0]
     feed = stocked.feed({"a": "gold", "b": "navy"})
