@@ -26,7 +26,7 @@ from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_BODY, OF_COLLECTION, OF_PHOTO, OF_SEARCH
 from service.engine import rating
-from service.engine.rating import Pool
+from service.engine.rating import Pool, Samples
 from service.errors import OverloadedError
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description, Form
@@ -179,8 +179,9 @@ _OF_RATINGS = (RatingsError, RatingsFullError, DiskFullError, ReadOnlyError)
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Gives the application the file of the judgements."""
+    """Gives the application the file of the judgements, and the samples of queries."""
     app.extensions["ratings"] = RatingStore(settings.storage.data_dir, settings.ratings.max_mib)
+    app.extensions["rating_samples"] = Samples()
 
 
 @blueprint.get(
@@ -196,7 +197,8 @@ def register(app: Flask, settings: Settings) -> None:
 def sample() -> Response:
     """Random products to search from, for judging the results."""
     asked = validated(SampleParameters, unrepeated(request.args))
-    sampled = rating.sample_products(search_service(), asked.collections, asked.limit, asked.seed)
+    samples: Samples = current_app.extensions["rating_samples"]
+    sampled = samples.of(search_service(), asked.collections, asked.limit, asked.seed)
     return jsonify(queries=[{"product_id": product_id} for product_id in sampled])
 
 

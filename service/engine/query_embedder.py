@@ -2,14 +2,13 @@
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,12 +21,11 @@ from indexer.embedding.regions import locate
 from indexer.images import Box, ImageLimits, crop, decode
 from service.engine import metrics
 from service.engine.batching import Batcher, Done
+from service.engine.recent import Recent
 from service.errors import DeadlineError
 
 Key = tuple[bytes, Box | None]
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 T = TypeVar("T")
 
 
@@ -76,8 +74,8 @@ class QueryEmbedder:
         self.batcher = batcher
         self.limits = limits
         self._deadline_s = deadline_s
-        self._known = _Recent[Key, Vector](remembered)
-        self._boxes = _Recent[tuple[bytes, AutoBox], tuple[Box | None]](remembered)
+        self._known = Recent[Key, Vector](remembered)
+        self._boxes = Recent[tuple[bytes, AutoBox], tuple[Box | None]](remembered)
         self._coming: dict[Key, Future[Done[Vector]]] = {}
         self._lock = threading.Lock()
         # More decoders than cores would slow each other and the model.
@@ -254,21 +252,3 @@ class IdleEmbedder(Embedder):
             queue=1000 * (done.began - asked), embed=1000 * (done.ended - done.began)
         )
         return done.result
-
-
-class _Recent(Generic[K, V]):
-    """A cache of the most recently used values."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        if len(self._values) > self._limit:
-            self._values.popitem(last=False)

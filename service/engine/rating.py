@@ -13,12 +13,18 @@ from functools import partial
 from hashlib import blake2b, sha256
 from heapq import merge, nsmallest
 from itertools import groupby
+from threading import Lock
 
 from indexer.events import RatedQuery
 from indexer.search import Answer, SearchParameters, find_product
 from indexer.store import Product
 from service.engine import queries
 from service.engine.collections import SearchService
+from service.engine.recent import Recent
+
+_SAMPLES = 16  # remembered; one of 1,000 long ids takes 0.5 MiB
+
+_SampleKey = tuple[tuple[tuple[str, int], ...], int, int]  # versions, count, seed
 
 
 @dataclass(frozen=True)
@@ -36,26 +42,52 @@ class Pool:
     candidates: list[Product]
 
 
-def sample_products(
-    service: SearchService, collections: Sequence[str], count: int, seed: int
-) -> list[str]:
-    """Returns random products that all collections have, in random order.
+class Samples:
+    """Random products as queries, the same for every rater. Thread-safe.
 
-    They are those with the smallest hashes, so a change of the catalogue changes few of them.
-
-    Raises:
-        UnknownCollectionError, NotReadyError: as `SearchService.searcher`.
-        OverloadedError: too many requests do the like; it reads the ids of all products.
+    The last samples are remembered, because each needs the hashes of all product ids.
     """
+
+    def __init__(self) -> None:
+        self._recent = Recent[_SampleKey, list[str]](_SAMPLES)
+        self._lock = Lock()
+
+    def of(
+        self, service: SearchService, collections: Sequence[str], count: int, seed: int
+    ) -> list[str]:
+        """Returns random products that all collections have, in random order.
+
+        They are those with the smallest hashes, so a change of the catalogue changes few of them.
+
+        Raises:
+            UnknownCollectionError, NotReadyError: as `SearchService.searcher`.
+            OverloadedError: too many requests do the like; it reads the ids of all products.
+        """
+        with ExitStack() as stack:
+            searchers = [service.searcher(name) for name in collections]
+            readers = [stack.enter_context(searcher.store.reader()) for searcher in searchers]
+            versions = [
+                (name, reader.seq) for name, reader in zip(collections, readers, strict=True)
+            ]
+            key = (tuple(versions), count, seed)
+            with self._lock:
+                known = self._recent.get(key)
+            if known is None:
+                with service.admission.admit("batch"):
+                    known = _sample([reader.product_ids() for reader in readers], count, seed)
+                with self._lock:
+                    self._recent.put(key, known)
+            return known
+
+
+def _sample(ids: Sequence[Iterator[str]], count: int, seed: int) -> list[str]:
+    """Returns a sample of what all of the ascending iterators have."""
     salt = seed.to_bytes(blake2b.SALT_SIZE, "big")
 
     def place(product_id: str) -> bytes:
         return blake2b(product_id.encode(), digest_size=8, salt=salt).digest()
 
-    with service.admission.admit("batch"), ExitStack() as stack:
-        searchers = [service.searcher(name) for name in collections]
-        readers = [stack.enter_context(searcher.store.reader()) for searcher in searchers]
-        return nsmallest(count, _common([reader.product_ids() for reader in readers]), key=place)
+    return nsmallest(count, _common(ids), key=place)
 
 
 def pool_of_product(

@@ -191,6 +191,22 @@ def test_queries_are_a_random_sample_that_is_the_same_for_all(client: FlaskClien
     assert everything != sorted(everything)
 
 
+def test_a_sample_of_queries_is_that_of_the_catalogue_as_it_is_now(store: Store) -> None:
+    store.add(*(store.row(name, name) for name in ("red", "navy", "gold")))
+    with serving(store.catalog.folder.parent) as client:
+
+        def sampled() -> list[str]:
+            answer = client.get("/v1/ratings/queries")
+            assert answer.json is not None
+            return [query["product_id"] for query in answer.json["queries"]]
+
+        before = sampled()
+        assert sampled() == before
+        with store.catalog.writer() as writer:
+            writer.remove(["navy"])
+        assert sampled() == [name for name in before if name != "navy"]
+
+
 def test_raters_find_their_own_judgements_again_and_no_others(client: FlaskClient) -> None:
     first, second, *_ = ids(pool(client))
     rate(client, {"product_id": first}, {"product_id": second, "grade": "wrong", "rater": "AB"})
