@@ -36,16 +36,16 @@ def export_(app: App, file: Path) -> Output:
 def import_(app: App, file: Path) -> Output:
     """Add the judgements of FILE, an export. Of two on the same, the newer one stays.
 
-    Nothing is imported if a line is wrong.
+    Nothing is imported if a line is wrong. An import that was interrupted can be repeated.
     """
-    read = read_ratings(file)
+    number = sum(1 for _ in read_ratings(file))  # raises if a line is wrong
     app.settings.storage.data_dir.mkdir(parents=True, exist_ok=True)
     store = _store(app)
     try:
-        store.merge(read)
+        store.merge(read_ratings(file))
     finally:
         store.close()
-    return Output({"ratings": len(read), "file": str(file)}, f"read {len(read)} ratings of {file}")
+    return Output({"ratings": number, "file": str(file)}, f"read {number} ratings of {file}")
 
 
 def _store(app: App) -> RatingStore:

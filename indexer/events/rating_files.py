@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -54,8 +54,8 @@ def write_ratings(path: Path, ratings: Iterable[Rating]) -> int:
     return written
 
 
-def read_ratings(path: Path) -> list[Rating]:
-    """Reads judgements.
+def read_ratings(path: Path) -> Iterator[Rating]:
+    """Yields judgements.
 
     Raises:
         RatingsFileError: the file cannot be read, or a line is wrong, which is named.
@@ -70,7 +70,8 @@ def read_ratings(path: Path) -> list[Rating]:
                 )
             if columns != _COLUMNS:
                 raise RatingsFileError(f"{path}: the first line must be {','.join(_COLUMNS)}")
-            return [_rating(row, f"{path}, line {reader.line_num}") for row in reader]
+            for row in reader:
+                yield _rating(row, f"{path}, line {reader.line_num}")
     except OSError as error:
         raise RatingsFileError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -29,6 +29,11 @@ def test_without_ratings_an_export_has_none(shop: Shop) -> None:
 
 def test_a_wrong_file_is_not_imported(shop: Shop) -> None:
     (shop.folder / "feed.csv").write_text("id,title\na,b\n")
+    wrong = shop.folder / "wrong.csv"
+    header = "query_product_id,query_photo,product_id,grade,rater,rated_at"
+    wrong.write_text(f"{header}\na,,b,match,ab,2026-01-31T12:00:00+00:00\na,,c,good,ab,\n")
+    assert "line 3: grade" in shop.run("ratings", "import", "wrong.csv").err
+    assert not shop.data_dir.exists()  # nor is the line before it
     failed = shop.run("ratings", "import", "feed.csv")
     assert failed.code == 1
     assert "the first line must be query_product_id," in failed.err

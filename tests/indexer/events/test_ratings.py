@@ -83,7 +83,7 @@ def test_of_any_judgements_the_last_of_each_rater_counts(requests: list[list[Rat
             assert store.grades(query, "ab") == own
         file = Path(folder, "ratings.csv")
         assert write_ratings(file, stored) == len(stored)
-        assert read_ratings(file) == stored
+        assert list(read_ratings(file)) == stored
         store.close()
 
 
@@ -144,6 +144,20 @@ def test_a_reader_does_not_wait_for_a_writer(ratings: RatingStore, tmp_path: Pat
     other.close()
     blocked.join()
     assert ratings.grades(BOOT, "ab") == {"shoe": "wrong"}
+
+
+def test_raters_go_on_during_an_import(ratings: RatingStore, tmp_path: Path) -> None:
+    other = RatingStore(tmp_path)
+
+    def backup() -> Iterator[Rating]:
+        for number in range(25_000):
+            if number == 20_500:  # between two transactions
+                other.add([rating("meanwhile")])
+            yield rating(str(number))
+
+    ratings.merge(backup())
+    other.close()
+    assert len(ratings.grades(BOOT, "ab")) == 25_001
 
 
 def test_a_full_file_refuses_new_judgements_and_keeps_and_corrects_the_others(
@@ -213,7 +227,7 @@ def test_a_wrong_line_of_a_file_is_named_and_the_reason(
     file = tmp_path / "ratings.csv"
     file.write_text(f"{HEADER}\n{LINE}\n{line}\n")
     with pytest.raises(RatingsFileError, match="line 3: ") as error:
-        read_ratings(file)
+        list(read_ratings(file))
     assert expected in str(error.value)
 
 
@@ -227,7 +241,7 @@ def test_a_file_with_semicolons_is_named_as_such(tmp_path: Path) -> None:
     file = tmp_path / "ratings.csv"
     file.write_text(f"{HEADER}\n{LINE}\n".replace(",", ";"))
     with pytest.raises(RatingsFileError, match="separated by ;: save the file with commas"):
-        read_ratings(file)
+        list(read_ratings(file))
 
 
 @pytest.mark.parametrize("text", ["", "id,title\n", "\xff", "x" * 200_000])
@@ -237,6 +251,6 @@ def test_a_file_of_something_else_is_neither_read_nor_overwritten(
     file = tmp_path / "ratings.csv"
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(RatingsFileError):
-        read_ratings(file)
+        list(read_ratings(file))
     with pytest.raises(BadParameterError, match="not a file of ratings"):
         write_ratings(file, [])
