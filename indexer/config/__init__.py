@@ -1,22 +1,21 @@
 """Settings: one table drives validation, `config.yaml`, `--help` and the documentation.
 
 The environment variable `IMAGE_SEARCH_<SECTION>_<KEY>` overrides the YAML file, which overrides
-the default in `settings`. Paths in the file are relative to the file, paths in the environment
+the default in the code. Paths in the file are relative to the file, paths in the environment
 to the working directory.
 """
 
+from indexer.config.embedding import EmbeddingSettings
 from indexer.config.loading import Setting, load_settings, replaced, table
+from indexer.config.service import AccessSettings, ServiceSettings
 from indexer.config.settings import (
     CURRENT,
     DEFAULT_COLLECTION,
-    AccessSettings,
     CollectionSettings,
-    EmbeddingSettings,
     EventsSettings,
     FetchSettings,
     IndexSettings,
     RatingsSettings,
-    ServiceSettings,
     Settings,
     StorageSettings,
 )

@@ -9,15 +9,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from indexer.config.settings import (
+from indexer.config.embedding import (
     MODEL_SUFFIXES,
     RETIRED_PRESETS,
     WEIGHTS_PRESETS,
     EmbeddingSettings,
-    Section,
-    Settings,
-    StorageSettings,
 )
+from indexer.config.section import Section
+from indexer.config.settings import Settings, StorageSettings
 from indexer.errors import ConfigError
 from indexer.validation import explained, unknown
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from indexer.config.settings import WEIGHTS_PRESETS
+from indexer.config.embedding import WEIGHTS_PRESETS
 from indexer.embedding.pooling import Pooling
 from indexer.embedding.preprocessor import Preprocessor
 from indexer.embedding.resize import ResizeMethod, resize

@@ -15,7 +15,7 @@ from indexer.config import (
     Settings,
     StorageSettings,
 )
-from indexer.config.settings import Section
+from indexer.config.section import Section
 from indexer.embedding import Embedder
 from indexer.feeds import FeedRow
 from indexer.store.embedded.catalog import Catalog

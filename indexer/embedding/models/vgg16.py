@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer.config import EmbeddingSettings
-from indexer.config.settings import WEIGHTS_PRESETS
+from indexer.config.embedding import WEIGHTS_PRESETS
 from indexer.embedding.base import Embedder
 from indexer.embedding.downloads import VGG16_CLASSIFIER, VGG16_IMAGENET, KerasFile
 from indexer.embedding.head import SUFFIX as HEAD_SUFFIX

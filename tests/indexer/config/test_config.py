@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from indexer.config import EmbeddingSettings, Settings, load_settings, table
-from indexer.config.settings import RETIRED_PRESETS, WEIGHTS_PRESETS
+from indexer.config.embedding import RETIRED_PRESETS, WEIGHTS_PRESETS
 from indexer.embedding import resolve_spec
 from indexer.errors import ConfigError, UnknownCollectionError
 from tests.conftest import ROOT

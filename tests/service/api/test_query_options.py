@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.config import FetchSettings
-from indexer.config.settings import SearchSettings, ServiceSettings
+from indexer.config import FetchSettings, ServiceSettings
+from indexer.config.settings import SearchSettings
 from tests.conftest import Store, png
 from tests.service.conftest import serving
 from tests.service.contract import validator
