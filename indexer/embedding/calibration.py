@@ -81,15 +81,17 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
     seen = [float32.input_max(photo[None]) for photo in photos[:half]]
     record = quantise(weights, {layer: max(each[layer] for each in seen) for layer in seen[0]})
     rounded, input_max = unpack(record)
-    int8 = OpenVinoEmbedder(
-        spec, rounded, resolve_precision(settings.precision), input_max=input_max
-    )
+    precision = resolve_precision(settings.precision)
+    int8 = OpenVinoEmbedder(spec, rounded, precision, input_max=input_max)
     vectors, reference = (
         np.concatenate([each.embed_batch(photo[None]) for photo in photos[half:]])
         for each in (int8, float32)
     )
-    measured = agreement(vectors, reference)
-    manifest = Manifest(
+    return _manifest(spec, agreement(vectors, reference), len(photos)), record
+
+
+def _manifest(spec: EmbeddingSpec, measured: Agreement, photos: int) -> Manifest:
+    return Manifest(
         model=spec.model,
         source=spec.weights,
         source_sha256=spec.weights_sha256,
@@ -98,9 +100,8 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
         overlap=measured.overlap,
         max_error=measured.max_error,
         mean_error=measured.mean_error,
-        photos=len(photos),
+        photos=photos,
     )
-    return manifest, record
 
 
 def _require_convertible(spec: EmbeddingSpec) -> None:

@@ -4,6 +4,8 @@ import math
 import re
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -89,11 +91,18 @@ def decode(
     form = recognise(data)
     if form == "AVIF":  # an animation is read as the still picture it contains
         data = data[:8] + b"avif" + data[12:]
-    try:
+    with _errors_explained(form, data, limits):
         with gate.hold(_TO_OPEN.get(form, 0)):
             needed = _memory_needed(form, data, limits)
         with gate.hold(needed):
             return _render(form, data, min_side)
+
+
+@contextmanager
+def _errors_explained(form: str, data: bytes, limits: ImageLimits) -> Iterator[None]:
+    """Translates what Pillow raises to an ImageError."""
+    try:
+        yield
     except ImageError:
         raise
     except Image.DecompressionBombError:  # raised on opening, before the size is known

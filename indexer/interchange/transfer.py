@@ -1,7 +1,7 @@
 """Imports and exports vectors as plain files."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import itemgetter
@@ -18,7 +18,7 @@ from indexer.feeds import FeedRow, ImageRef, write_products_csv
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.interchange.photos import PHOTOS, Photo, lines_of, photos_in, read_photos
-from indexer.store import VECTOR_HASH, NewImage, PutProduct
+from indexer.store import VECTOR_HASH, NewImage, PutProduct, Writer
 from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.places import location_of
 
@@ -94,16 +94,7 @@ def import_features(
         FeaturesError: a file cannot be read, or the files do not match.
         FingerprintMismatchError: the catalogue holds vectors of another model.
     """
-    listed = read_names(names)
-    vectors = _unit_rows(read_features(features), features)
-    if len(listed) != len(vectors):
-        raise FeaturesError(f"{features} has {len(vectors)} rows, {names} has {len(listed)} names")
-    shown = (
-        read_photos(features, list(map(product_id_of, listed)))
-        if photos is None
-        else photos_in(photos, listed)
-    )
-    rows = _images_of(listed, vectors, shown)
+    rows, vectors = _read(features, names, photos)
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:
@@ -116,18 +107,39 @@ def import_features(
             dimension=vectors.shape[1],
             fields=spec.fields if known else None,
         )
-        for batch in batched(rows.items(), _BATCH):
-            with catalog.reader() as reader:
-                stored = reader.products(product_id for product_id, _ in batch)
-            writer.put(
-                PutProduct(
-                    product_id,
-                    stored[product_id].attributes if product_id in stored else {},
-                    tuple(images),
-                )
-                for product_id, images in batch
-            )
+        _put(catalog, writer, rows)
     return Imported(len(rows), len(vectors), fingerprint)
+
+
+def _read(
+    features: Path, names: Path, photos: Path | None
+) -> tuple[dict[str, list[NewImage]], Vectors]:
+    """Returns the images of each product, and the vectors of all; see `import_features`."""
+    listed = read_names(names)
+    vectors = _unit_rows(read_features(features), features)
+    if len(listed) != len(vectors):
+        raise FeaturesError(f"{features} has {len(vectors)} rows, {names} has {len(listed)} names")
+    shown = (
+        read_photos(features, list(map(product_id_of, listed)))
+        if photos is None
+        else photos_in(photos, listed)
+    )
+    return _images_of(listed, vectors, shown), vectors
+
+
+def _put(catalog: Catalog, writer: Writer, rows: Mapping[str, Sequence[NewImage]]) -> None:
+    """Stores the images of products; those that exist keep their attributes."""
+    for batch in batched(rows.items(), _BATCH):
+        with catalog.reader() as reader:
+            stored = reader.products(product_id for product_id, _ in batch)
+        writer.put(
+            PutProduct(
+                product_id,
+                stored[product_id].attributes if product_id in stored else {},
+                tuple(images),
+            )
+            for product_id, images in batch
+        )
 
 
 def _images_of(

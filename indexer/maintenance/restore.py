@@ -80,17 +80,22 @@ def restore(
             live = Catalog(folder)
         else:
             aside = None
-            with live.writer() as writer, _unpacked(source, manifest, folder) as stage:
-                copy = Catalog(stage)
-                with copy.reader() as wanted:
-                    writer.copy_from(wanted)
-                copy.close()
-                if verify_segment(live):
-                    record_segment(writer, None)
+            _change(live, source, manifest)
     with live.reader() as reader:
         seq = reader.seq
     live.close()
     return Restored(manifest, seq, aside)
+
+
+def _change(live: Catalog, source: Path, manifest: Manifest) -> None:
+    """Makes an intact catalogue equal to a snapshot, in one transaction."""
+    with live.writer() as writer, _unpacked(source, manifest, live.folder) as stage:
+        copy = Catalog(stage)
+        with copy.reader() as wanted:
+            writer.copy_from(wanted)
+        copy.close()
+        if verify_segment(live):
+            record_segment(writer, None)
 
 
 def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) -> None:

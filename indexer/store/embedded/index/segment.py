@@ -67,19 +67,8 @@ def write_segment(reader: CatalogReader, kind: str) -> Segment:
     folder = folder_of(reader)
     temporary = folder / _TEMPORARY
     try:
-        digest = _write(index, temporary)
-        path = folder / f"segment-{reader.seq}-{digest[:12]}.faiss"
-        segment = Segment(
-            path=path,
-            generation=reader.generation,
-            seq=reader.seq,
-            images=index.ntotal,
-            bytes=temporary.stat().st_size,
-            crc32=_crc32(temporary),
-            sha256=digest,
-            kind=kind,
-        )
-        temporary.rename(path)
+        segment = _described(reader, kind, index.ntotal, temporary, _write(index, temporary))
+        temporary.rename(segment.path)
         sync(folder)
     except OSError as error:
         with suppress(OSError):  # frees the space
@@ -91,6 +80,30 @@ def write_segment(reader: CatalogReader, kind: str) -> Segment:
             SegmentError,
         ) from error
     return segment
+
+
+def _described(
+    reader: CatalogReader, kind: str, images: int, temporary: Path, digest: str
+) -> Segment:
+    """Returns the segment that a file becomes.
+
+    Args:
+        reader: of the catalogue.
+        kind: FAISS factory string.
+        images: in the file.
+        temporary: the file before it is renamed.
+        digest: SHA-256 of the file.
+    """
+    return Segment(
+        path=folder_of(reader) / f"segment-{reader.seq}-{digest[:12]}.faiss",
+        generation=reader.generation,
+        seq=reader.seq,
+        images=images,
+        bytes=temporary.stat().st_size,
+        crc32=_crc32(temporary),
+        sha256=digest,
+        kind=kind,
+    )
 
 
 def open_segment(segment: Segment) -> FaissIndex:
