@@ -1,15 +1,6 @@
 """The storage of a collection: the protocol used by search and ingest, and its implementations."""
 
-from indexer.store.base import (
-    Candidates,
-    FacetCount,
-    Reader,
-    Records,
-    SearchReader,
-    Selection,
-    Store,
-    Writer,
-)
+from indexer.store.base import Reader, Records, SearchReader, Store, Writer
 from indexer.store.conditions import Condition, parse
 from indexer.store.records import (
     VECTOR_HASH,
@@ -22,6 +13,7 @@ from indexer.store.records import (
     PutProduct,
     outcome,
 )
+from indexer.store.selection import Candidates, FacetCount, Selection
 
 __all__ = [
     "VECTOR_HASH",

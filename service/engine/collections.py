@@ -4,19 +4,17 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings
+from indexer.config import EmbeddingSettings, Settings
 from indexer.embedding import Embedder
 from indexer.embedding.kinds import IMPORTED, difference, kind_of, way_out
-from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
+from indexer.errors import DamagedError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Result
-from indexer.maintenance.verify import verify_catalog
 from indexer.search import Searcher
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
 from service.engine.admission import Admission, Limits
+from service.engine.catalogues import empty, open_catalog, require_undamaged
 from service.engine.editing import ProductEditing
 from service.engine.models import Models
 from service.engine.opened import MISSING, OpenedCollections, failure_of
@@ -178,7 +176,7 @@ class SearchService:
         failure = self._models.failure(embedding)
         model = found or spec
         fits = not (found and spec) or found.fingerprint == spec.fingerprint
-        status, detail = READY, "" if products else self._empty(searcher.name)
+        status, detail = READY, "" if products else empty(self._settings, searcher.name)
         if failure:
             status, detail = NO_MODEL, f"only searches by product are answered: {failure}"
         # Only imported vectors are of another model on purpose.
@@ -204,13 +202,13 @@ class SearchService:
         embedding = self._settings.embedding_of(name)
         self._models.load(embedding)
         spec = self._models.spec(embedding)
-        store = EmbeddedStore(self._catalog(name))
+        store = EmbeddedStore(open_catalog(self._settings, name))
         hides = self._settings.hides_out_of_stock(name)
         searcher = Searcher(name, store, spec, hide_out_of_stock=hides)
         failure = self._opened.failure(name)
         try:
             if failure and failure.damaged:
-                _require_undamaged(store.catalog)
+                require_undamaged(store.catalog)
             state = self._brought_up_to_date(searcher, store)
             searcher.warm_up()
         except BaseException:
@@ -233,32 +231,6 @@ class SearchService:
         metrics.MODEL.labels(*labels).set(1)
         return True
 
-    def _catalog(self, name: str) -> Catalog:
-        """Opens the catalogue of a collection.
-
-        The service never creates one, because a mistyped or unmounted folder would look like an
-        empty store.
-
-        Raises:
-            CatalogMissingError: the collection has no catalogue.
-        """
-        folder, data_dir = self._settings.folder_of(name), self._settings.storage.data_dir
-        if not (folder / FILE_NAME).is_file():
-            what = "has no catalogue" if data_dir.is_dir() else "does not exist"
-            place = folder if data_dir.is_dir() else data_dir
-            raise CatalogMissingError(
-                f"{place.absolute()} {what}; correct the setting storage.data_dir, mount the disk,"
-                f" or make the catalogue with {_command(name, 'sync FEED')} or"
-                f" {_command(name, 'init')}"
-            )
-        return Catalog(folder)
-
-    def _empty(self, name: str) -> str:
-        return (
-            f"the catalogue in {self._settings.folder_of(name).absolute()} is empty (setting"
-            f" storage.data_dir); fill it with {_command(name, 'sync FEED')}"
-        )
-
     def _refresh(self, searcher: Searcher) -> None:
         self._brought_up_to_date(searcher, self._stores[searcher.name])
 
@@ -277,18 +249,3 @@ class SearchService:
         metrics.WITHOUT_PHOTOS.labels(searcher.name).set(without_photos)
         metrics.PRODUCTS.labels(searcher.name).set(state.products)
         return state
-
-
-def _require_undamaged(catalog: Catalog) -> None:
-    """Reads and checks all stored data.
-
-    Raises:
-        DamagedError: the catalogue is damaged.
-    """
-    for finding in verify_catalog(catalog):
-        raise DamagedError(finding)
-
-
-def _command(collection: str, command: str) -> str:
-    option = "" if collection == DEFAULT_COLLECTION else f" --collection {collection}"
-    return f"`python -m indexer{option} {command}`"

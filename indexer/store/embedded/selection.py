@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vectors
-from indexer.store.base import Candidates, FacetCount
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import Table
 from indexer.store.embedded.index import Hits, View
+from indexer.store.selection import Candidates, FacetCount
 
 Mask = NDArray[np.bool_]
 Owners = Callable[[Ids], Sequence[str]]

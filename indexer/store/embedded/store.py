@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from indexer.arrays import Ids, Vectors
-from indexer.store.base import Candidates
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import LiveTable, Table
 from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.index import LiveView, View
 from indexer.store.embedded.neighbours import LiveNeighbours
 from indexer.store.embedded.selection import Rows, WholeCollection
+from indexer.store.selection import Candidates
 
 
 class EmbeddedStore:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from indexer.arrays import Ids, Scores
-from indexer.store.base import Candidates
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.index import View
 from indexer.store.embedded.neighbours.changes import Changed, is_usable
 from indexer.store.embedded.neighbours.merging import entries_of, merged
 from indexer.store.embedded.neighbours.table import NeighboursError, Table, open_table, table_path
+from indexer.store.selection import Candidates
 
 log = logging.getLogger(__name__)
 
