@@ -30,7 +30,7 @@ class HeadManifest(BaseModel):
     """What a head was trained for.
 
     Attributes:
-        model: architecture of the convolutions.
+        model: name of the model that the head follows.
         input_size: side of the input in pixels.
         resize: how photos are resized to it.
         pooling: how the last feature maps become the input of the head.
