@@ -182,13 +182,13 @@ class UnknownProductError(ImageSearchError):
 
 
 class LockedError(ImageSearchError):
-    """Another process is writing to the collection."""
+    """Another process is writing to the same folder."""
 
     code = "locked"
 
     def __init__(self, path: str, pid: int | None) -> None:
         holder = f"process {pid}" if pid else "another process"
-        super().__init__(f"{holder} is writing to this collection (lock: {path}); wait for it")
+        super().__init__(f"{holder} is writing (lock: {path}); wait for it")
         self.pid = pid
 
 

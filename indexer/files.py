@@ -11,7 +11,7 @@ from typing import IO
 
 from indexer.errors import CatalogError, DiskFullError, LockedError, ReadOnlyError, StorageError
 
-_LOCK = "writer.lock"
+LOCK = "writer.lock"  # name of the lock file in a folder
 _KINDS: dict[int, type[CatalogError]] = {
     errno.ENOSPC: DiskFullError,
     errno.EDQUOT: DiskFullError,
@@ -86,7 +86,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
         LockedError: another process holds the lock.
         StorageError: the lock file cannot be created.
     """
-    path = folder / _LOCK
+    path = folder / LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:

@@ -26,10 +26,12 @@ from indexer.search import Searcher, SearchParameters, search_by_photos
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 from indexer.training import loop
+from indexer.training.base import Base
 from indexer.training.checkpoint import Checkpoint
 from indexer.training.examples import Examples
+from indexer.training.inputs import TrainingData
 from indexer.training.measuring import AFTER, BEFORE, measure
-from indexer.training.run import Base, Options, train
+from indexer.training.run import Options, train
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +105,13 @@ def test_training_on_categories_of_clothing_improves_those_of_photos_not_seen(
     names, labels = np.unique([row["category"] for row in rows], return_inverse=True)
     numbers, paths = np.arange(len(rows)), [row["image"] for row in rows]
     photos = Photos(paths, numbers, paths, paths, [None] * len(rows))
-    examples = Examples(photos, numbers, {"category": names.tolist()}, labels[:, None], 0)
+    columns = {"category": names.tolist()}
+    examples = Examples(photos, numbers, columns, labels[:, None], numbers, [0], [0])
     trained = train(
-        Base(embedder.spec, {}, before),
-        examples,
+        Base(embedder.spec, {}),
+        TrainingData(examples, before),
         Options(dimension=128, folds=2, seed=0),
-        Checkpoint(tmp_path / "checkpoint", "clothing"),
+        Checkpoint(tmp_path, "c107dec107de"),
         lambda _: None,
     )
     vectors = {BEFORE: before, AFTER: trained.vectors}

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from indexer.arrays import Ids, Vectors, batched
-from indexer.evaluation.labels import LabelsError, label_text, numbered_labels
-from indexer.store import Image, Product, Reader
+from indexer.evaluation.labels import LabelsError, family_of, label_text, numbered, numbered_labels
+from indexer.store import Image, Reader
 
 DEFAULT_LABEL = "category"
-_GROUP = "item_group_id"  # variants of one product, in the Google Merchant specification
 _BATCH = 500
 _SHOWN = 20  # attributes in an error
 
@@ -112,7 +111,8 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
         found = reader.products(batch)
         for product in map(found.__getitem__, batch):
             names.update(product.attributes.keys())
-            products.append((_family(product), label_text(product.attributes.get(wanted, ""))))
+            family = family_of(product.product_id, product.attributes)
+            products.append((family, label_text(product.attributes.get(wanted, ""))))
             owners += [len(product_ids)] * len(product.images)
             product_ids.append(product.product_id)
             images += product.images
@@ -120,11 +120,11 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
         known = ", ".join(name for name, _ in names.most_common(_SHOWN)) or "none"
         raise LabelsError(f"no product has the attribute {label!r}; attributes: {known}")
     label_names, labels = numbered_labels([text for _, text in products])
-    photos = _numbered([image.content_hash for image in images])
+    photos = numbered([image.content_hash for image in images])
     return Contents(
         reader.seq,
         product_ids,
-        _numbered([family for family, _ in products]),
+        numbered([family for family, _ in products]),
         wanted if label_names else None,
         label_names,
         labels,
@@ -133,17 +133,6 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
         photos,
         _vectors(reader, images, photos),
     )
-
-
-def _family(product: Product) -> str:
-    group = str(product.attributes.get(_GROUP, "")).strip()
-    return f"group {group}" if group else f"product {product.product_id}"
-
-
-def _numbered(keys: Sequence[str]) -> Ids:
-    """Returns equal numbers for equal keys, counting from 0 in the order of first occurrence."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
 def _vectors(reader: Reader, images: Sequence[Image], photos: Ids) -> Vectors:

@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
 
+from indexer import __version__
 from indexer.arrays import Vectors
 from indexer.cli.app import App, log
+from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import require
 from indexer.evaluation.embedding import Embedded, embed
 from indexer.evaluation.labels import labelled_collection, labelled_feed, vectors_of
@@ -19,7 +21,8 @@ from indexer.feeds import Rejection, read_feed
 from indexer.store.embedded.catalog.places import location_of
 from indexer.training.checkpoint import Checkpoint
 from indexer.training.examples import Examples, joined
-from indexer.training.inputs import embedded
+from indexer.training.inputs import PhotoInputs, TrainingData, embedded
+from indexer.training.run import Options
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,45 @@ class Material:
     rejected: Sequence[Rejection] = ()
 
     def key(self, *more: object) -> str:
-        """Returns a hash of the photos, their labels, and `more`."""
-        photos = self.examples.photos
+        """Returns a hash of the photos, their labels, the version of the program, and `more`."""
+        examples = self.examples
+        photos = examples.photos
         parts = (
-            [photos.product_ids, photos.locations, photos.content_hashes],
-            [dict(self.examples.names), self.examples.labels.tolist()],
-            more,
+            [photos.product_ids, photos.owners.tolist(), photos.locations, photos.content_hashes],
+            [dict(examples.names), examples.labels.tolist(), examples.families.tolist()],
+            [__version__, *map(str, more)],
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
-    def features(
-        self, app: App, checkpoint: Checkpoint
-    ) -> tuple[Examples, Vectors, dict[str, str]]:
-        """Returns the readable photos, their vectors, and location and reason of the others.
+    def data(
+        self, app: App, spec: EmbeddingSpec, options: Options, saved: Checkpoint
+    ) -> TrainingData:
+        """Returns the photos that can be read, with their vectors.
+
+        Args:
+            app: of the command.
+            spec: of the model.
+            options: of the training.
+            saved: vectors that a run before has computed.
 
         Raises:
             LabelsError: no photo can be read.
         """
         if self.vectors is not None:
-            return self.examples, self.vectors, {}
+            data = TrainingData(self.examples, self.vectors)
+        else:
+            data = self._embedded(app, saved)
+        if not options.unfrozen:
+            return data
+        limits = app.settings.images.limits()
+        photos = PhotoInputs(data.examples.photos, app.photos.read, spec, limits)
+        return replace(data, photos=photos)
+
+    def _embedded(self, app: App, saved: Checkpoint) -> TrainingData:
         with Progress(console=log) as progress:
             task = progress.add_task("embedding", total=len(self.examples.photos))
 
-            def some(photos: Photos) -> Embedded:
+            def embed_part(photos: Photos) -> Embedded:
                 return embed(
                     photos,
                     app.photos.read,
@@ -70,7 +89,7 @@ class Material:
                     partial(progress.advance, task),
                 )
 
-            return embedded(self.examples, some, checkpoint)
+            return embedded(self.examples, embed_part, saved)
 
 
 def from_feed(feed: Path, labels: Sequence[str]) -> Material:

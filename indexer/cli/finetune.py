@@ -14,24 +14,25 @@ from rich.console import Group, RenderableType
 from rich.progress import Progress
 
 from indexer.cli.app import App, Output, log, reporting
-from indexer.cli.errors import FAILED
+from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
 from indexer.cli.examples import from_collection, from_feed
+from indexer.cli.options import require_label
+from indexer.cli.outcome import with_rejections
 from indexer.embedding import available_cores, resolve_spec
-from indexer.embedding.head import SUFFIX
 from indexer.embedding.weights import save_headed
-from indexer.errors import BadParameterError
 from indexer.evaluation.document import document
 from indexer.evaluation.preparing import Model
 from indexer.files import storage_error, write_atomically
-from indexer.training.base import base_of
+from indexer.training.base import Base, base_of
 from indexer.training.card import Facts, card
 from indexer.training.checkpoint import Checkpoint
-from indexer.training.examples import Examples
 from indexer.training.fitting import Stage
-from indexer.training.inputs import PhotoInputs
+from indexer.training.inputs import TrainingData
 from indexer.training.measuring import AFTER, BEFORE, METRIC, Measurement, measure
-from indexer.training.run import Base, Options, Trained, train
+from indexer.training.output import OutputFiles
+from indexer.training.run import Options, Trained, train
+from indexer.training.split import assign_folds
 
 _BLOCK = "block5"
 
@@ -66,7 +67,13 @@ _BLOCK = "block5"
     show_default=True,
     help="Parts of the products; to measure the gain, a model is trained without each.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything random.",
+)
 @reporting
 def finetune(
     app: App,
@@ -83,59 +90,32 @@ def finetune(
     A linear layer is added to the model and trained so that products with the same label are
     closer. Without FEED, it learns from the stored vectors of the collection and reads no photo;
     FEED is a folder with a subfolder for each label, or any feed that `add` reads. The gain is
-    measured on products that the training did not see. A model card is written beside OUTPUT. An
-    interrupted run can be continued. To use the model, set embedding.weights to OUTPUT and run
-    `rebuild --re-embed`.
+    measured on products that the training did not see. A model card is written beside OUTPUT, with
+    the suffix .md; existing files are never replaced. If a run is interrupted, the same command
+    continues it. To use the model, set embedding.weights to OUTPUT and run `rebuild --re-embed`.
     """
     start = time.monotonic()
-    _check(output)
-    spec, convolutions = base_of(app.embedding)
+    files = OutputFiles(output)
+    files.require_usable()
+    for label in labels:
+        require_label(label)
+    base, options = base_of(app.embedding), Options(dimensions, folds, seed, unfreeze)
     stored = unfreeze is None
     material = from_feed(feed, labels) if feed else from_collection(app, labels, stored=stored)
-    material.examples.require_pairs("`finetune` needs")
-    options = Options(dimensions, folds, seed)
-    key = material.key(spec.fingerprint, str(options), unfreeze)
-    checkpoint = Checkpoint(output.with_suffix(".checkpoint"), key)
-    examples, features, errors = material.features(app, checkpoint)
-    photos = None
-    if unfreeze:
-        limits = app.settings.images.limits()
-        photos = PhotoInputs(examples.photos, app.photos.read, spec, limits)
-    base = Base(spec, convolutions, features, photos)
-    trained = _train(base, examples, options, checkpoint)
-    if not trained.epochs:
-        return _useless(output)
-    vectors = {BEFORE: features, AFTER: trained.vectors}
-    measurements = measure(examples, trained.folds, vectors, material.source, errors, seed)
-    facts = Facts(
-        name=output.name,
-        sha256=save_headed(output, trained.convolutions, trained.head, trained.manifest),
-        base=spec,
-        unfrozen=unfreeze,
-        source=material.source,
-        command=f"python -m indexer {shlex.join(sys.argv[1:])}",
-        options=options,
-        epochs=trained.epochs,
-        seconds=round(time.monotonic() - start, 1),
-        cores=available_cores(),
-    )
-    _write(output.with_suffix(".md"), card(facts, examples, measurements))
-    checkpoint.remove()
-    return Output(
-        _document(app, output, facts, measurements),
-        Group(*_text(output, facts, measurements)),
-        notes=[f"rejected: {each.source}: {each.reason}" for each in material.rejected],
-    )
+    assign_folds(material.examples, folds, seed)  # fails before photos are embedded
+    key = material.key(base.spec.fingerprint, options)
+    with Checkpoint.opened(files.checkpoint, key) as checkpoint:
+        data = material.data(app, base.spec, options, checkpoint)
+        trained = _train(base, data, options, checkpoint)
+        if trained.epochs:
+            result = _saved(app, files, trained, data, material.source, start)
+        else:
+            result = _no_gain(output)
+        checkpoint.remove()
+    return with_rejections(result, material.rejected)
 
 
-def _check(output: Path) -> None:
-    if output.suffix != SUFFIX:
-        raise BadParameterError(f"OUTPUT: received {str(output)!r}; the name must end in {SUFFIX}")
-    if not output.absolute().parent.is_dir():
-        raise BadParameterError(f"OUTPUT: there is no folder {output.absolute().parent}")
-
-
-def _train(base: Base, examples: Examples, options: Options, checkpoint: Checkpoint) -> Trained:
+def _train(base: Base, data: TrainingData, options: Options, checkpoint: Checkpoint) -> Trained:
     with Progress(console=log) as progress:
         task = progress.add_task("training", total=options.folds + 1)
 
@@ -146,40 +126,69 @@ def _train(base: Base, examples: Examples, options: Options, checkpoint: Checkpo
             score = f", validation {METRIC} {scores[-1]:.3f}" if scores else ", on all parts"
             progress.update(task, completed=done, description=f"{part}: epoch {epoch}{score}")
 
-        return train(base, examples, options, checkpoint, report)
+        return train(base, data, options, checkpoint, report)
 
 
-def _useless(output: Path) -> Output:
+def _no_gain(output: Path) -> Output:
     return Output(
-        {"file": None, "epochs": 0},
+        {"file": None, "card": None, "epochs": 0},
         f"training does not improve {METRIC} on validation products; {output} was not written."
         " The labels may not be visible in the photos, or too few products have them",
         FAILED,
     )
 
 
-def _write(path: Path, text: str) -> None:
+def _saved(
+    app: App, files: OutputFiles, trained: Trained, data: TrainingData, source: str, start: float
+) -> Output:
+    """Measures the training and writes its files.
+
+    Args:
+        app: of the command.
+        files: to write.
+        trained: the result of the training.
+        data: that it learned from.
+        source: of the photos, as shown.
+        start: of the command, by the monotonic clock.
+    """
+    examples, vectors = data.examples, {BEFORE: data.features, AFTER: trained.vectors}
+    seed = trained.options.seed
+    measurements = measure(examples, trained.folds, vectors, source, data.errors, seed)
+    files.require_new()
+    facts = Facts(
+        trained,
+        name=files.weights.name,
+        sha256=save_headed(files.weights, trained.convolutions, trained.head, trained.manifest),
+        source=source,
+        command=f"python -m indexer {shlex.join(sys.argv[1:])}",
+        seconds=round(time.monotonic() - start, 1),
+        cores=available_cores(),
+    )
     try:
-        write_atomically(path, text.encode())
+        write_atomically(files.card, card(facts, examples, measurements).encode(errors="replace"))
     except OSError as error:
-        raise storage_error(f"cannot write {path}", error) from error
+        raise storage_error(f"cannot write {files.card}", error) from error
+    return Output(
+        _document(app, files, facts, measurements),
+        Group(*_text(files, facts, measurements)),
+        SOME_REJECTED if data.errors else DONE,
+    )
 
 
 def _document(
-    app: App, output: Path, facts: Facts, measurements: Sequence[Measurement]
+    app: App, files: OutputFiles, facts: Facts, measurements: Sequence[Measurement]
 ) -> dict[str, Any]:
     models = []
-    for name, weights in ((BEFORE, facts.base.weights), (AFTER, str(output))):
+    for name, weights in ((BEFORE, facts.trained.base.weights), (AFTER, str(files.weights))):
         settings = app.embedding.model_copy(update={"weights": weights})
         fields = resolve_spec(settings).fields
         models.append(Model(name, {"weights": weights, **fields}, partial(app.load, settings)))
     return {
-        "file": str(output),
-        "card": str(output.with_suffix(".md")),
+        "file": str(files.weights),
+        "card": str(files.card),
         "sha256": facts.sha256,
-        "unfrozen": facts.unfrozen,
-        **asdict(facts.options),
-        "epochs": facts.epochs,
+        **asdict(facts.trained.options),
+        "epochs": facts.trained.epochs,
         "seconds": facts.seconds,
         "columns": {
             each.column: document(each.scope, each.evaluation, models, None)
@@ -189,11 +198,12 @@ def _document(
 
 
 def _text(
-    output: Path, facts: Facts, measurements: Sequence[Measurement]
+    files: OutputFiles, facts: Facts, measurements: Sequence[Measurement]
 ) -> Iterator[RenderableType]:
+    trained = facts.trained
     yield (
-        f"cross-validation with {facts.options.folds} folds: each photo searches among the products"
-        " of its fold, after training by a model that did not see this fold"
+        f"cross-validation with {trained.options.folds} folds: each photo searches among the"
+        " products of its fold, after training by a model that did not see this fold"
     )
     for each in measurements:
         yield ""
@@ -206,7 +216,7 @@ def _text(
             f" {change.high:+.3f}" + ("" if change.low > 0 else "; this may be chance")
         )
     yield (
-        f"wrote {output} and {output.with_suffix('.md')} after {facts.epochs} epochs,"
+        f"wrote {files.weights} and {files.card} after {trained.epochs} epochs,"
         f" {facts.seconds:.0f} s; set embedding.weights to it, run `rebuild --re-embed`, then"
         " restart the services"
     )

@@ -23,7 +23,6 @@ tf = import_tensorflow()
 
 import keras  # noqa: E402  # isort: skip  # after TensorFlow, which is imported without its banner
 
-BLOCK = "block5"  # that can be trained with the head
 _TEMPERATURE = 0.15
 LEARNING_RATE = 1e-3
 _BLOCK_LEARNING_RATE = 1e-5
@@ -97,8 +96,8 @@ class Trainer:
 
     def vectors(self, inputs: Inputs) -> Vectors:
         """Returns the unit vectors of inputs: (n, dimension)."""
-        found: Vectors = self._compute(tf.constant(inputs)).numpy()
-        return found
+        vectors: Vectors = self._compute(tf.constant(inputs)).numpy()
+        return vectors
 
     @property
     def head(self) -> Head:
@@ -140,9 +139,9 @@ class Trainer:
         with tf.GradientTape() as tape:
             loss = _loss(self._vectors(inputs, self._weights), labels, products)
         gradients = tape.gradient(loss, [variables for variables, _ in self._groups])
-        for (variables, optimizer), found in zip(self._groups, gradients, strict=True):
+        for (variables, optimizer), of_variables in zip(self._groups, gradients, strict=True):
             if variables:
-                optimizer.apply(found, variables)
+                optimizer.apply(of_variables, variables)
         for average, weight in zip(self._averages, self._weights, strict=True):
             average.assign(_AVERAGING * average + (1 - _AVERAGING) * weight)
 

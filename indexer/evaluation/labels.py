@@ -18,6 +18,7 @@ _BATCH = 500
 _SHOWN = 20
 _REASONS = 3
 _ANY = "any"
+_GROUP = "item_group_id"  # variants of one product, in the Google Merchant specification
 
 
 class LabelsError(ImageSearchError):
@@ -34,6 +35,7 @@ class Labelled:
         photos: of the products, in code point order of their ids.
         names: of the labels.
         labels: (products,), index of each product's label in `names`.
+        families: (products,), equal numbers for variants of one product.
         image_ids: (photos,), of a collection; of a feed, the numbers of the photos.
         unlabelled: number of products without the label, which are left out.
         without_photos: number of products with the label and no photo, which are left out.
@@ -42,6 +44,7 @@ class Labelled:
     photos: Photos
     names: list[str]
     labels: Ids
+    families: Ids
     image_ids: Ids
     unlabelled: int
     without_photos: int = 0
@@ -56,12 +59,13 @@ class Labelled:
         photos = self.photos
         if content_hashes is not None:
             photos = replace(photos, content_hashes=content_hashes)
-        photos = photos.keep(kept)
-        products, owners = np.unique(photos.owners, return_inverse=True)
-        ids = [self.photos.product_ids[product] for product in products.tolist()]
-        photos = replace(photos, product_ids=ids, owners=owners)
+        photos, products = photos.with_their_products(kept)
         return replace(
-            self, photos=photos, labels=self.labels[products], image_ids=self.image_ids[kept]
+            self,
+            photos=photos,
+            labels=self.labels[products],
+            families=self.families[products],
+            image_ids=self.image_ids[kept],
         )
 
     @property
@@ -178,6 +182,7 @@ _Row = tuple[str, Attributes, list[_Photo]]
 def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
     ids: list[str] = []
     values: list[str] = []
+    families: list[str] = []
     owners: list[int] = []
     photos: list[_Photo] = []
     others: Counter[str] = Counter()
@@ -192,6 +197,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
             without_photos += 1
             continue
         values.append(value)
+        families.append(family_of(product_id, attributes))
         owners += [len(ids)] * len(of_product)
         ids.append(product_id)
         photos += of_product
@@ -213,10 +219,23 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
         ),
         names,
         labels,
+        numbered(families),
         np.array([photo.image_id for photo in photos]),
         unlabelled,
         without_photos,
     )
+
+
+def family_of(product_id: str, attributes: Attributes) -> str:
+    """Returns a text that is equal for variants of one product."""
+    group = str(attributes.get(_GROUP, "")).strip()
+    return f"group {group}" if group else f"product {product_id}"
+
+
+def numbered(keys: Sequence[str]) -> Ids:
+    """Returns equal numbers for equal keys, counting from 0 in the order of first occurrence."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
 def numbered_labels(labels: Sequence[str]) -> tuple[list[str], Ids]:

@@ -1,7 +1,7 @@
 """What is searched for, in what, and which results are right."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -50,6 +50,13 @@ class Photos:
             [self.content_hashes[place] for place in places],
             [self.boxes[place] for place in places],
         )
+
+    def with_their_products(self, kept: Ids) -> tuple["Photos", Ids]:
+        """Returns some of the photos with only their products, and the places of these products."""
+        photos = self.keep(kept)
+        products, owners = np.unique(photos.owners, return_inverse=True)
+        ids = [self.product_ids[product] for product in products.tolist()]
+        return replace(photos, product_ids=ids, owners=owners), products
 
 
 class Judgements(Protocol):

@@ -1,13 +1,23 @@
 """The model that a training starts from."""
 
+from dataclasses import dataclass
+
 from indexer.config import EmbeddingSettings
 from indexer.embedding import EmbeddingSpec, resolve_spec
 from indexer.embedding.weights import LayerWeights, load_head, load_weights
 from indexer.errors import ConfigError, WeightsError
 
 
-def base_of(settings: EmbeddingSettings) -> tuple[EmbeddingSpec, LayerWeights]:
-    """Returns the spec of the configured model, and its convolutions.
+@dataclass(frozen=True)
+class Base:
+    """A model without a head: its spec, and its convolutions."""
+
+    spec: EmbeddingSpec
+    convolutions: LayerWeights
+
+
+def base_of(settings: EmbeddingSettings) -> Base:
+    """Returns the configured model.
 
     Raises:
         ConfigError: the model is not `vgg16`, or its vectors are whitened.
@@ -28,4 +38,4 @@ def base_of(settings: EmbeddingSettings) -> tuple[EmbeddingSpec, LayerWeights]:
             f"embedding.weights: received {spec.weights}, which {what}; set it to the weights that"
             " it was made from"
         )
-    return spec, load_weights(spec)
+    return Base(spec, load_weights(spec))

@@ -27,7 +27,7 @@ def batches(examples: Examples, rows: Ids, random: np.random.RandomState) -> Ite
     Yields:
         Numbers of photos, each at most once.
     """
-    labels, owners = examples.of_photos[rows], examples.photos.owners[rows]
+    labels, owners = examples.photo_labels[rows], examples.photos.owners[rows]
     steps = min(max(MIN_STEPS, -(-len(rows) // _ANCHORS)), _MAX_STEPS)
     size = min(_ANCHORS, len(rows))
     rounds = -(-steps * size // len(rows))
@@ -50,7 +50,7 @@ def _partners(anchors: Ids, labels: Ids, owners: Ids, random: np.random.RandomSt
             first, last = (np.searchsorted(ordered, own, side) for side in ("left", "right"))
             # Steps around the circle of photos with this label, never back to the photo itself.
             steps = 1 + (random.random_sample(len(own)) * (last - first - 1)).astype(np.int64)
-            places_found = first + (places[anchors[alone]] - first + steps) % (last - first)
-            partners[alone] = order[places_found]
+            at = first + (places[anchors[alone]] - first + steps) % (last - first)
+            partners[alone] = order[at]
             alone = alone[owners[partners[alone]] == owners[anchors[alone]]]
     return partners

@@ -1,6 +1,6 @@
 """Photos of products with labels in one or more columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,26 +21,33 @@ class Examples:
         image_ids: (photos,), of a collection; of a feed, the numbers of the photos.
         names: of the labels, by column.
         labels: (products, columns), index of each label in its names, or `NONE`.
-        unlabelled: number of products without any label, which are left out.
+        families: (products,), equal numbers for variants of one product.
+        unlabelled: by column, the number of products without a label in it.
+        without_photos: by column, the number of products with a label and no photo.
     """
 
     photos: Photos
     image_ids: Ids
     names: Mapping[str, list[str]]
     labels: Ids
-    unlabelled: int
+    families: Ids
+    unlabelled: Sequence[int]
+    without_photos: Sequence[int]
 
     @property
-    def of_photos(self) -> Ids:
+    def photo_labels(self) -> Ids:
         """The labels of each photo: (photos, columns)."""
         return self.labels[self.photos.owners]
 
     def keep(self, kept: Ids) -> "Examples":
         """Returns some of the photos, and the products that have one of them."""
-        gallery = Labelled(self.photos, [], np.arange(len(self.labels)), self.image_ids, 0)
-        part = gallery.keep(kept)
+        photos, products = self.photos.with_their_products(kept)
         return replace(
-            self, photos=part.photos, image_ids=part.image_ids, labels=self.labels[part.labels]
+            self,
+            photos=photos,
+            image_ids=self.image_ids[kept],
+            labels=self.labels[products],
+            families=self.families[products],
         )
 
     def with_hashes(self, content_hashes: list[str]) -> "Examples":
@@ -49,14 +56,20 @@ class Examples:
 
     def column(self, place: int) -> tuple[Labelled, Ids]:
         """Returns the photos that have a label in a column, and their places here."""
-        rows: Ids = np.flatnonzero(self.of_photos[:, place] != NONE)
-        gallery = Labelled(
-            self.photos, list(self.names.values())[place], self.labels[:, place], self.image_ids, 0
+        rows: Ids = np.flatnonzero(self.photo_labels[:, place] != NONE)
+        labelled = Labelled(
+            self.photos,
+            list(self.names.values())[place],
+            self.labels[:, place],
+            self.families,
+            self.image_ids,
+            self.unlabelled[place],
+            self.without_photos[place],
         )
-        return gallery.keep(rows), rows
+        return labelled.keep(rows), rows
 
     def require_pairs(self, need: str) -> None:
-        """Checks that in some column two labels have two products each.
+        """Checks that in every column two labels have two products each.
 
         Args:
             need: what needs them, as the start of the error.
@@ -64,16 +77,15 @@ class Examples:
         Raises:
             LabelsError: they do not.
         """
-        counts = [np.bincount(column[column != NONE]) for column in self.labels.T]
-        if not any((each >= 2).sum() >= 2 for each in counts):
-            found = ", ".join(
-                f"{(each > 0).sum()} labels of {name}, {(each >= 2).sum()} with two products"
-                for name, each in zip(self.names, counts, strict=True)
-            )
-            raise LabelsError(
-                f"too little to learn from: {need} two labels with two products each, received"
-                f" {found}; add labelled products"
-            )
+        for name, column in zip(self.names, self.labels.T, strict=True):
+            counts = np.bincount(column[column != NONE])
+            if np.count_nonzero(counts >= 2) < 2:
+                raise LabelsError(
+                    f"too little to learn from: {need} two labels with two products each, received"
+                    f" {np.count_nonzero(counts)} labels of {name},"
+                    f" {np.count_nonzero(counts >= 2)} with two products; add labelled products, or"
+                    " choose other labels with --label"
+                )
 
 
 def joined(everything: Labelled, by_column: Mapping[str, Labelled]) -> Examples:
@@ -88,9 +100,14 @@ def joined(everything: Labelled, by_column: Mapping[str, Labelled]) -> Examples:
     for column, labelled in enumerate(by_column.values()):
         rows = [places[product_id] for product_id in labelled.photos.product_ids]
         labels[rows, column] = labelled.labels
-    known = (labels != NONE).any(axis=1)
-    names = {name: labelled.names for name, labelled in by_column.items()}
     every = Examples(
-        everything.photos, everything.image_ids, names, labels, int(np.count_nonzero(~known))
+        everything.photos,
+        everything.image_ids,
+        {name: labelled.names for name, labelled in by_column.items()},
+        labels,
+        everything.families,
+        [labelled.unlabelled for labelled in by_column.values()],
+        [labelled.without_photos for labelled in by_column.values()],
     )
+    known = (labels != NONE).any(axis=1)
     return every.keep(np.flatnonzero(known[everything.photos.owners]))

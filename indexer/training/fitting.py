@@ -59,15 +59,16 @@ class Fitting:
         Returns:
             (photos, dimension); vectors of different folds are not comparable.
         """
-        of_photos = folds[self.loop.examples.photos.owners]
-        vectors = np.empty((len(of_photos), self.dimension), np.float32)
+        photo_folds = folds[self.loop.examples.photos.owners]
+        vectors = np.empty((len(photo_folds), self.dimension), np.float32)
         for fold in range(count):
-            held_out = np.flatnonzero(of_photos == fold)
+            held_out = np.flatnonzero(photo_folds == fold)
             done = self.checkpoint.load(f"fold-{fold}")
             if done is None:
-                self.fit(np.flatnonzero(of_photos != fold), fold)
+                self.fit(np.flatnonzero(photo_folds != fold), fold)
                 done = {"vectors": self.loop.vectors(held_out)}
                 self.checkpoint.save(f"fold-{fold}", done)
+                self.checkpoint.remove(f"without-{fold}-")
             vectors[held_out] = done["vectors"]
         return vectors
 

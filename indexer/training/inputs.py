@@ -1,8 +1,8 @@
 """Photos as the inputs of a model: embedded once, or read again in each epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,9 +55,27 @@ class PhotoInputs:
         return prepare(self.read(location), self.limits, self.spec)
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model learns from.
+
+    Attributes:
+        examples: photos and labels.
+        features: (photos, d), the vectors of the base model.
+        photos: the photos themselves, to train the last convolutions too; None trains the head
+            alone.
+        errors: location and reason of photos that cannot be read, which are left out.
+    """
+
+    examples: Examples
+    features: Vectors
+    photos: PhotoInputs | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
 def embedded(
     examples: Examples, embed: Callable[[Photos], Embedded], checkpoint: Checkpoint
-) -> tuple[Examples, Vectors, dict[str, str]]:
+) -> TrainingData:
     """Embeds photos, except those that a run before has embedded.
 
     Args:
@@ -66,8 +84,7 @@ def embedded(
         checkpoint: of those that are done.
 
     Returns:
-        The readable photos with the hashes of their files, their vectors, and location and reason
-        of the others.
+        The readable photos, with the hashes of their files.
 
     Raises:
         LabelsError: no photo can be read.
@@ -90,4 +107,6 @@ def embedded(
         hashes += done["hashes"].tolist()
         errors |= dict(done["errors"].tolist())
     good = readable(examples.photos, errors)
-    return examples.with_hashes(hashes).keep(good), np.concatenate(vectors)[good], errors
+    return TrainingData(
+        examples.with_hashes(hashes).keep(good), np.concatenate(vectors)[good], errors=errors
+    )

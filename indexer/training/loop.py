@@ -126,7 +126,7 @@ class Loop:
 
     def _epoch(self, course: Course, training: Ids) -> None:
         random = np.random.RandomState([self.seed, course.epochs])
-        labels, owners = self.examples.of_photos, self.examples.photos.owners
+        labels, owners = self.examples.photo_labels, self.examples.photos.owners
         for rows in batches(self.examples, training, random):
             self.trainer.step(self.inputs(rows, random), labels[rows], owners[rows])
         course.state = self.trainer.state()
@@ -141,16 +141,16 @@ class Loop:
         rows = np.concatenate([queries, others])
         vectors, owners = self.vectors(rows), self.examples.photos.owners[rows]
         measured = np.arange(len(rows)) < len(queries)
-        found = []
-        for column in self.examples.of_photos[rows].T:
+        shares = []
+        for column in self.examples.photo_labels[rows].T:
             known = column != NONE
             products = np.unique(np.stack([column[known], owners[known]]), axis=1)[0]
             able = np.bincount(products, minlength=column.max() + 1)[column[known]] > 1
             able &= measured[known]
             if able.any():
                 right = nearest_is_right(vectors[known], column[known], owners[known])
-                found.append(right[able].mean())
-        return float(np.mean(found))
+                shares.append(right[able].mean())
+        return float(np.mean(shares))
 
     def vectors(self, rows: Ids) -> Vectors:
         """Returns the vectors of photos by the model as it is now."""

@@ -53,18 +53,21 @@ def measure(
         errors: location and reason of photos left out.
         seed: of samples and intervals.
     """
-    found = []
+    measurements = []
     for place, column in enumerate(examples.names):
         labelled, kept = examples.column(place)
         photos = labelled.photos
         rows = drawn(len(photos), _MAX_QUERIES, seed)
         queries = photos.keep(rows)
         judgements = SameLabel(labelled.names, labelled.labels[queries.owners], labelled.labels)
-        of_products = folds[np.unique(examples.photos.owners[kept])]
-        task = Task(photos, queries, rows, judgements, of_products)
-        models = [Vectorised(n, each[kept], each[kept][rows]) for n, each in vectors.items()]
+        product_folds = folds[np.unique(examples.photos.owners[kept])]
+        task = Task(photos, queries, rows, judgements, product_folds)
+        models = [
+            Vectorised(name, rows_of_model[kept], rows_of_model[kept][rows])
+            for name, rows_of_model in vectors.items()
+        ]
         evaluation = measure_models(task, models, ["cosine"], k=_K, seed=seed)
         prepared = Prepared(task, models, labelled, len(photos), dict(errors))
         scope = Scope.of(prepared, evaluation, source, f"attribute {column}", 0)
-        found.append(Measurement(column, scope, evaluation))
-    return found
+        measurements.append(Measurement(column, scope, evaluation))
+    return measurements

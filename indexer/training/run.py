@@ -9,12 +9,12 @@ from indexer.arrays import Ids, Vectors
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.head import Head, HeadManifest
 from indexer.embedding.weights import LayerWeights
+from indexer.training.base import Base
 from indexer.training.checkpoint import Checkpoint
-from indexer.training.examples import Examples
 from indexer.training.fitting import Fitting, Stage, initial_head
-from indexer.training.inputs import PhotoInputs
+from indexer.training.inputs import TrainingData
 from indexer.training.loop import Inputs, Loop
-from indexer.training.split import folds
+from indexer.training.split import assign_folds
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Options:
         dimension: length of the new vectors.
         folds: number of parts of the products, each of which is held out once.
         seed: of everything random.
+        unfrozen: block of convolutions that is trained too; None if there is none.
     """
 
     dimension: int
     folds: int
     seed: int
+    unfrozen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,42 +39,41 @@ class Trained:
     """The result of a training.
 
     Attributes:
+        base: spec of the model that it started from.
+        options: of the training.
         head: trained on all products.
         convolutions: that belong to it.
-        manifest: what the head was trained for.
         epochs: of the training on all products; 0 if training did not help.
         folds: (products,), the fold of each.
         vectors: (photos, dimension), each by a model that was trained without its fold.
     """
 
+    base: EmbeddingSpec
+    options: Options
     head: Head
     convolutions: LayerWeights
-    manifest: HeadManifest
     epochs: int
     folds: Ids
     vectors: Vectors
 
-
-@dataclass(frozen=True)
-class Base:
-    """The model to start from.
-
-    Attributes:
-        spec: of the model.
-        convolutions: of the model.
-        features: (photos, d), its vectors.
-        photos: to train the last convolutions too; None trains the head alone.
-    """
-
-    spec: EmbeddingSpec
-    convolutions: LayerWeights
-    features: Vectors
-    photos: PhotoInputs | None = None
+    @property
+    def manifest(self) -> HeadManifest:
+        """What the head was trained for."""
+        features, dimension = self.head.kernel.shape
+        return HeadManifest(
+            model=self.base.model,
+            input_size=self.base.input_size,
+            resize=self.base.resize,
+            pooling=self.base.pooling,
+            features=features,
+            dimension=dimension,
+            base_fingerprint="" if self.options.unfrozen else self.base.fingerprint,
+        )
 
 
 def train(
     base: Base,
-    examples: Examples,
+    data: TrainingData,
     options: Options,
     checkpoint: Checkpoint,
     report: Callable[[Stage], None],
@@ -81,7 +82,7 @@ def train(
 
     Args:
         base: the model to start from.
-        examples: all photos.
+        data: to learn from.
         options: see there.
         checkpoint: of what a run before has done.
         report: called after each epoch.
@@ -90,33 +91,19 @@ def train(
         LabelsError: there are too few products to divide.
         ImageError: a photo can no longer be read.
     """
-    of_products = folds(examples, options.folds, options.seed)
+    examples, features, photos = data.examples, data.features, data.photos
+    folds = assign_folds(examples, options.folds, options.seed)
     from indexer.embedding.finetuning import Trainer  # imports TensorFlow, which takes seconds
 
-    spec, photos = base.spec, base.photos
     trainer = Trainer(
-        initial_head(base.features, options.dimension),
+        initial_head(features, options.dimension),
         base.convolutions if photos else None,
-        spec.pooling,
+        base.spec.pooling,
     )
-    inputs: Inputs = photos or (lambda rows, _: base.features[rows])
-    fitting = Fitting(
-        Loop(trainer, inputs, examples, options.seed),
-        base.features,
-        options.dimension,
-        checkpoint,
-        report,
-    )
-    vectors = fitting.cross_validate(of_products, options.folds)
+    inputs: Inputs = photos or (lambda rows, _: features[rows])
+    loop = Loop(trainer, inputs, examples, options.seed)
+    fitting = Fitting(loop, features, options.dimension, checkpoint, report)
+    vectors = fitting.cross_validate(folds, options.folds)
     epochs = fitting.fit(np.arange(len(examples.photos)))
-    manifest = HeadManifest(
-        model=spec.model,
-        input_size=spec.input_size,
-        resize=spec.resize,
-        pooling=spec.pooling,
-        features=base.features.shape[1],
-        dimension=options.dimension,
-        base_fingerprint="" if photos else spec.fingerprint,
-    )
     convolutions = trainer.convolutions or base.convolutions
-    return Trained(trainer.head, convolutions, manifest, epochs, of_products, vectors)
+    return Trained(base.spec, options, trainer.head, convolutions, epochs, folds, vectors)
