@@ -53,7 +53,7 @@ def _openvino(one: Any, other: Any, precision: str, kind: str) -> Callable[[], A
     import openvino as ov
     from openvino import opset13 as op
 
-    from indexer.embedding.engine import available_cores
+    from indexer.embedding import available_cores
     from indexer.embedding.openvino_engine import _steps
 
     if kind == "convolution":  # one row per position of a picture

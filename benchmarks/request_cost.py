@@ -15,6 +15,7 @@ from indexer.access.keys import Keys
 from indexer.config import AccessSettings, EventsSettings, Settings, StorageSettings
 from indexer.events import EventStore, Recorder
 from indexer.search import Answer, SearchParameters
+from service.access.counts import Counts
 from service.access.guard import Guard
 from service.access.rates import RateLimit, count
 from service.access.scopes import ScopedBlueprint
@@ -37,7 +38,8 @@ def main() -> None:
             return searcher.by_product("7", parameters, include_itself=False)
 
         recorder = Recorder(EventStore(data_dir), keep_days=1)
-        limit, answer = RateLimit("1000000/second", 1), search()
+        counts = Counts(Path(folder) / "requests.sqlite")
+        limit, answer = RateLimit("1000000/second", counts), search()
         rows = {
             f"search by product, {_PRODUCTS} products": _median_us(search, _REPEATS // 10),
             "check without keys": _check_us(data_dir),

@@ -1,7 +1,6 @@
 """Settings of gunicorn, derived from the settings of the service.
 
 TensorFlow and FAISS hang if they are used before a fork, so each worker loads the model after it.
-One worker with threads uses every core for one photo at a time.
 """
 
 import logging
@@ -13,9 +12,11 @@ from pathlib import Path
 from shutil import rmtree
 
 from indexer.config import load_settings
+from indexer.embedding import available_cores, available_memory
 from indexer.errors import ImageSearchError
 from service.access.hosts import require_protection
 from service.http import logs
+from service.server.lifecycle import processes
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
@@ -34,14 +35,15 @@ except ImageSearchError as error:
 # A search is too short to use several cores, on which the model computes anyway. FAISS reads this
 # when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Kept when gunicorn reads this file again.
+processes.folder = processes.folder or Path(tempfile.mkdtemp(prefix="image-search-"))
 # Where the workers write their metrics; read when prometheus_client is imported.
-_counts = None
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    _counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="image-search-")
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(processes.folder))
 
 from prometheus_client import multiprocess  # noqa: E402
 
 from service.engine.admission import Limits  # noqa: E402
+from service.engine.sizing import worker_count  # noqa: E402
 from service.server.incoming import max_body_bytes  # noqa: E402
 from service.server.worker import NoAccessLog, SearchWorker  # noqa: E402
 
@@ -49,7 +51,7 @@ _service = _settings.service
 _host = f"[{_service.host}]" if ":" in _service.host else _service.host
 
 bind = f"{_host}:{_service.port}"
-workers = _service.workers
+workers = worker_count(_settings, available_cores(), available_memory())
 SearchWorker.drain_s = _service.drain_s
 SearchWorker.max_photos = Limits.of(_service.max_in_flight).upload
 SearchWorker.max_bytes = max_body_bytes(_settings.images.max_bytes)
@@ -87,6 +89,5 @@ def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
 
 
 def on_exit(server: object) -> None:  # noqa: ARG001
-    """Removes the files of the metrics."""
-    if _counts is not None:
-        rmtree(_counts, ignore_errors=True)
+    """Removes the files that the workers shared."""
+    rmtree(processes.folder, ignore_errors=True)  # type: ignore[arg-type]

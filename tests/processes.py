@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from indexer.arrays import Vectors
-from indexer.config import load_settings
+from indexer.config import EmbeddingSettings, load_settings
+from indexer.embedding import Embedder
 from indexer.embedding.base import Photos
 from indexer.store.embedded.catalog import Catalog
 from service import create_app
@@ -34,6 +35,12 @@ ROOT = Path(__file__).parent.parent
 UNTRAINED = {
     "IMAGE_SEARCH_EMBEDDING_WEIGHTS": "untrained",
     "IMAGE_SEARCH_EMBEDDING_INPUT_SIZE": "32",
+}
+# One worker starts sooner than several.
+QUICK = {
+    "IMAGE_SEARCH_SERVICE_PORT": "0",
+    "IMAGE_SEARCH_SERVICE_DRAIN_S": "0.1",
+    "IMAGE_SEARCH_SERVICE_WORKERS": "1",
 }
 FAKE = "tests.processes:fake_app()"  # the service with a model that needs no TensorFlow
 _LISTENING = re.compile(r"Search page: (http://\S+)/")
@@ -132,8 +139,7 @@ def gunicorn(
     """
     if wait and not (data_dir / "default" / "catalog.db").exists():
         Catalog(data_dir / "default", create=True).close()
-    short = {"IMAGE_SEARCH_SERVICE_PORT": "0", "IMAGE_SEARCH_SERVICE_DRAIN_S": "0.1"}
-    settings = {**UNTRAINED, **short, **(settings or {})}
+    settings = {**UNTRAINED, **QUICK, **(settings or {})}
     command = ["gunicorn", "--config", "service/gunicorn.conf.py", app]
     with log.open("wb") as stderr:
         process = start("-m", *command, data_dir=data_dir, settings=settings, stderr=stderr)
@@ -151,9 +157,16 @@ def gunicorn(
 
 
 def fake_app() -> Flask:
-    """The service with a model that needs no TensorFlow."""
+    """The service with a model that needs no TensorFlow, loaded in LOAD_S seconds at most."""
     settings = load_settings()
-    search = SearchService(settings, lambda _: FakeEmbedder())
+    longest_s = float(os.environ.get("LOAD_S", 0))
+
+    def load(_: EmbeddingSettings) -> Embedder:
+        # Processes that start together do not finish together.
+        time.sleep(longest_s / (1 + os.getpid() % 2))
+        return FakeEmbedder()
+
+    search = SearchService(settings, load)
     search.start()
     return create_app(settings, search=search)
 

@@ -20,7 +20,12 @@ ROOMS = {
     "prometheus_client": ["service/engine/metrics.py", "service/gunicorn.conf.py"],
     "click": ["indexer/cli"],
     "rich": ["indexer/cli"],
-    "sqlite3": ["indexer/sqlite", "indexer/store/embedded/catalog", "indexer/events"],
+    "sqlite3": [
+        "indexer/sqlite",
+        "indexer/store/embedded/catalog",
+        "indexer/events",
+        "service/access/counts.py",
+    ],
     "jinja2": ["indexer/pages"],
     "orjson": ["indexer/store/embedded/catalog"],
     "pyarrow": ["indexer/feeds"],

@@ -27,12 +27,11 @@ class ServiceSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 chooses a free one.")
-    workers: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Worker processes. Each loads the model. One process uses all cores, so more"
-        " are faster only on machines with many cores.",
+    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        "auto",
+        description="Worker processes, which each load the model. `auto`: one per core, if half of"
+        " the memory is enough for them, at 1.5 GiB each with TensorFlow and 640 MiB with"
+        " OpenVINO.",
     )
     max_in_flight: int = Field(
         12,
@@ -103,8 +102,7 @@ class AccessSettings(Section):
     )
     rate_limit_per_key: Literal["none"] | RateLimit = Field(
         "none",
-        description="Rate limit for one key; excess requests get 429. Each process enforces its"
-        " share of the limit.",
+        description="Rate limit for one key; excess requests get 429.",
     )
     rate_limit_per_address: Literal["none"] | RateLimit = Field(
         "none",

@@ -6,12 +6,19 @@ Importing this package is cheap. OpenVINO or TensorFlow is imported by the first
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
-from indexer.embedding.engine import available_cores
+from indexer.embedding.machine import available_cores, available_memory
 from indexer.embedding.models import family_of
 from indexer.embedding.spec import EmbeddingSpec, whitened_spec
 from indexer.embedding.whitening import read_whitening
 
-__all__ = ["Embedder", "EmbeddingSpec", "available_cores", "load_embedder", "resolve_spec"]
+__all__ = [
+    "Embedder",
+    "EmbeddingSpec",
+    "available_cores",
+    "available_memory",
+    "load_embedder",
+    "resolve_spec",
+]
 
 
 def resolve_spec(settings: EmbeddingSettings) -> EmbeddingSpec:

@@ -1,6 +1,5 @@
-"""Chooses the runtime of the model and counts the available cores."""
+"""Chooses the runtime of the model."""
 
-import os
 from importlib.util import find_spec
 from typing import Literal
 
@@ -42,10 +41,3 @@ def resolve_engine(
         what = f"the {special} model {spec.weights}" if special else "embedding.engine: openvino"
         raise EngineUnavailableError(f"{what} needs OpenVINO, which is not installed: {INSTALL}")
     return "tensorflow"
-
-
-def available_cores() -> int:
-    """Returns the number of cores available to this process."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

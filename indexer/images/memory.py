@@ -31,13 +31,18 @@ class MemoryGate:
     """Admits decodes while their memory fits, in the order of their arrival."""
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self._size = self._free = size
         self._turn = Lock()
         self._changed = Condition()
 
+    def resize(self, size: int) -> None:
+        """Changes the size of the gate, before it is used."""
+        self._size = self._free = size
+
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
-        """Reserves `size` bytes, at most the size of the gate; blocks until they are free."""
+        """Reserves `size` bytes, or the whole gate for more; blocks until they are free."""
+        size = min(size, self._size)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._free >= size)
             self._free -= size

@@ -8,11 +8,12 @@ from flask import current_app, request
 from indexer.access.keys import Key, Keys, Scope
 from indexer.config import Settings
 from service.access import rates
+from service.access.counts import Counts
 from service.access.hosts import is_loopback
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
 from service.errors import ForbiddenError, UnauthorizedError
-from service.server.lifecycle import ASKED_FOR, BODY
+from service.server.lifecycle import ASKED_FOR, BODY, processes
 
 _CHALLENGE = 'Bearer realm="product search"'
 # Headers that proxies add: a request from a local proxy is not a local request.
@@ -24,12 +25,13 @@ class Guard:
     """Checks keys and counts requests of one application."""
 
     def __init__(self, settings: Settings) -> None:
-        access, processes = settings.access, settings.service.workers
+        access = settings.access
+        counts = Counts(None if processes.folder is None else processes.folder / "requests.sqlite")
         self._keys = Keys(settings.storage.data_dir)
         self._open = access.open
         self._bound_here = is_loopback(settings.service.host)
-        self._by_key = RateLimit(access.rate_limit_per_key, processes)
-        self._by_address = RateLimit(access.rate_limit_per_address, processes)
+        self._by_key = RateLimit(access.rate_limit_per_key, counts)
+        self._by_address = RateLimit(access.rate_limit_per_address, counts)
         # Cost of the last request of a client to an endpoint: `check` refuses before the body is
         # read, and its `Retry-After` is for the expected cost of the whole request.
         self._costs: dict[tuple[str, str | None], int] = {}

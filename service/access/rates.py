@@ -4,15 +4,11 @@ import math
 import time
 from collections.abc import Sequence
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from threading import Lock
 
 from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
+from service.access.counts import Counts
 from service.errors import RateLimitedError
-
-_counting = Lock()
 
 
 class RateLimit:
@@ -23,17 +19,19 @@ class RateLimit:
 
     Args:
         limit: such as `600/minute`, or `none`.
-        processes: number of processes that share the limit; each grants an equal part.
+        counts: of the requests; locked during every call.
+
+    Attributes:
+        is_set: whether there is a limit.
     """
 
-    def __init__(self, limit: str, processes: int) -> None:
+    def __init__(self, limit: str, counts: Counts) -> None:
         self.text = limit
-        self._item = None
-        if limit != "none":
-            whole = parse(limit)
-            self._item = type(whole)(math.ceil(whole.amount / processes), whole.multiples)
-            self._storage = MemoryStorage()
-            self._counts = SlidingWindowCounterRateLimiter(self._storage)
+        self.counts = counts
+        self.is_set = limit != "none"
+        if self.is_set:
+            parsed = parse(limit)
+            self._amount, self._window_s = parsed.amount, float(parsed.get_expiry())
 
     def wait_s(self, who: str, cost: int) -> float:
         """Returns the seconds until a request of this cost is within the limit; 0 if it is now.
@@ -41,28 +39,30 @@ class RateLimit:
         A cost above the limit counts as the whole limit, so that a client without other requests
         is answered.
         """
-        if self._item is None:
-            return 0.0
-        key, window_s = self._item.key_for(who), self._item.get_expiry()
-        before, _, now, expires_s = self._storage.get_sliding_window(key, window_s)
-        left_s = expires_s - window_s
-        # The count, before * left_s / window_s + now, has to fall below this.
-        bound = self._item.amount - min(cost, self._item.amount) + 1
-        if now < bound:
-            return max(0.0, left_s - (bound - now) * window_s / before) if before else 0.0
-        return left_s + window_s * (1 - bound / now)
+        start = self._start()
+        left_s = start + self._window_s - time.time()
+        before = self._number(who, start - self._window_s)
+        number = self._number(who, start)
+        # The count, before * left_s / window_s + number, has to fall below this.
+        bound = self._amount - min(cost, self._amount) + 1
+        if number < bound:
+            return max(0.0, left_s - (bound - number) * self._window_s / before) if before else 0.0
+        return left_s + self._window_s * (1 - bound / number)
 
     def take(self, who: str, cost: int) -> None:
-        """Counts a request of this cost; it must be within the limit."""
-        if self._item is not None:
-            self._counts.hit(self._item, who, cost=min(cost, self._item.amount))
+        """Counts a request of this cost, less if it is negative; it must be within the limit."""
+        cost = max(-self._amount, min(cost, self._amount))
+        self.counts.add(self._key(who), self._start(), self._window_s, cost)
 
-    def give_back(self, who: str, cost: int) -> None:
-        """Subtracts a request of this cost from the count of the current window."""
-        if self._item is not None:
-            key, window_s = self._item.key_for(who), self._item.get_expiry()
-            _, current = self._storage.sliding_window_keys(key, window_s, time.time())
-            self._storage.decr(current, cost)
+    def _start(self) -> float:
+        """Returns the start of the current window."""
+        return time.time() // self._window_s * self._window_s
+
+    def _number(self, who: str, start: float) -> int:
+        return self.counts.number(self._key(who), start)
+
+    def _key(self, who: str) -> str:
+        return f"{self.text} {who}"
 
 
 def count(
@@ -79,9 +79,12 @@ def count(
     Raises:
         RateLimitedError: a limit is exceeded; `Retry-After` is when all allow the whole cost.
     """
-    with _counting:
+    clients = [(limit, who) for limit, who in clients if limit.is_set]
+    if not clients:
+        return
+    with clients[0][0].counts.locked():
         for limit, who in clients:
-            limit.give_back(who, counted)
+            limit.take(who, -counted)
         refusing = [limit.text for limit, who in clients if limit.wait_s(who, cost)]
         if not refusing:
             for limit, who in clients:

@@ -1,11 +1,12 @@
 """The collections of one process: opened, warmed up and kept up to date."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder
+from indexer.embedding import Embedder, available_cores, load_embedder
 from indexer.embedding.kinds import IMPORTED, difference, kind_of, way_out
 from indexer.errors import DamagedError, ImageSearchError
 from indexer.fetch import PhotoSource
@@ -20,6 +21,7 @@ from service.engine.models import Models
 from service.engine.opened import MISSING, OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
+from service.engine.sizing import model_threads
 from service.engine.states import MISMATCH, NO_MODEL, READY, CollectionState
 from service.errors import CollectionMissingError, ImageUrlDisabledError, NotReadyError
 
@@ -34,8 +36,9 @@ class SearchService:
 
     Args:
         settings: of storage and embedding.
-        load: loads an embedder, by default for this process's share of the cores; called once
-            for collections with equal settings.
+        load: loads an embedder; called once for collections with equal settings. By default the
+            configured one, for the share of the cores of one of `processes`.
+        processes: number of processes of the service.
 
     Attributes:
         admission: limits the requests in progress.
@@ -43,10 +46,14 @@ class SearchService:
     """
 
     def __init__(
-        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
+        self,
+        settings: Settings,
+        load: Callable[[EmbeddingSettings], Embedder] | None = None,
+        processes: int = 1,
     ) -> None:
         self._settings = settings
-        self._models = Models(settings, load)
+        threads = model_threads(available_cores(), processes)
+        self._models = Models(settings, load or partial(load_embedder, threads=threads))
         limits = settings.service
         self.admission = Admission(
             Limits.of(limits.max_in_flight), limits.max_wait_s, self._models.seconds_per_photo
@@ -65,15 +72,20 @@ class SearchService:
         self._editing = ProductEditing(settings)
 
     @classmethod
-    def started(cls, settings: Settings) -> "SearchService":
-        """Creates a service that opens its collections in the background."""
-        service = cls(settings)
+    def started(cls, settings: Settings, processes: int) -> "SearchService":
+        """Creates a service that opens its collections in the background; arguments as above."""
+        service = cls(settings, processes=processes)
         service.start()
         return service
 
     def start(self) -> None:
         """Opens the collections in the background and follows their changes."""
         self._opened.start()
+
+    @property
+    def tried(self) -> threading.Event:
+        """Set when each collection was opened, or could not be."""
+        return self._opened.tried
 
     def stop(self) -> None:
         """Stops the background work and closes the catalogues."""

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from indexer.config import EmbeddingSettings, Settings
-from indexer.embedding import Embedder, EmbeddingSpec, available_cores, load_embedder, resolve_spec
+from indexer.embedding import Embedder, EmbeddingSpec, resolve_spec
 from indexer.errors import ImageSearchError, ModelError, WeightsError
 from service.engine.batching import Batcher
 from service.engine.query_embedder import QueryEmbedder
@@ -19,16 +18,12 @@ class Models:
 
     Args:
         settings: of photos and requests.
-        load: loads an embedder, by default for this process's share of the cores.
+        load: loads an embedder.
     """
 
-    def __init__(
-        self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, load: Callable[[EmbeddingSettings], Embedder]) -> None:
         self._settings = settings
-        # Processes that each compute on every core would slow each other.
-        threads = max(1, available_cores() // settings.service.workers)
-        self._load = load or partial(load_embedder, threads=threads)
+        self._load = load
         self._embedders: dict[EmbeddingSettings, QueryEmbedder] = {}
         self._failures: dict[EmbeddingSettings, str] = {}
 

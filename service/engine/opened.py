@@ -67,6 +67,9 @@ class OpenedCollections:
         open_: opens one.
         refresh: brings one up to date.
         load_model: loads the model of one unless it is loaded; returns whether it is.
+
+    Attributes:
+        tried: set when each was opened, or could not be.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class OpenedCollections:
         self._with_model: set[str] = set()
         self._attempts = {name: _Attempts() for name in names}
         self._stopped = threading.Event()
+        self.tried = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(step,), name=name, daemon=True)
             for name, step in (("opener", self._open_all), ("refresher", self._refresh_all))
@@ -130,6 +134,7 @@ class OpenedCollections:
                 attempts.wait_s = _FIRST_WAIT_S
             elif failure.status != MISSING:
                 attempts.put_off()
+        self.tried.set()
 
     def _complete(self, searcher: Searcher, attempts: _Attempts) -> None:
         """Loads the model of a collection that was opened without it."""

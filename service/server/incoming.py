@@ -6,8 +6,6 @@ from tempfile import SpooledTemporaryFile
 from threading import Lock
 from typing import IO
 
-# All bodies together are kept in memory up to this size; beyond, in temporary files.
-_IN_MEMORY = 64 * 1024 * 1024
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _MAX_LINE = 4096
 _MAX_TRAILERS = 16_384
@@ -29,12 +27,15 @@ def max_body_bytes(of_a_photo: int) -> int:
 class Kept:
     """Memory and disk that all buffered bodies share; only the main loop takes from them.
 
+    Args:
+        memory: bytes to keep in memory; the rest goes to temporary files.
+
     Attributes:
         in_files: bytes in temporary files.
     """
 
-    def __init__(self) -> None:
-        self._free = _IN_MEMORY
+    def __init__(self, memory: int) -> None:
+        self._free = memory
         self.in_files = 0
         self._lock = Lock()
 

@@ -19,13 +19,14 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
+from indexer.images import memory as decoding
 from indexer.images.memory import MIB, trim
 from service.http.logs import write_in_background
 from service.server.answering import answer_whole, wants_body
 from service.server.connection import MAX_HEAD, Connection, Exchange
 from service.server.front import Front
 from service.server.incoming import Incoming, Kept
-from service.server.lifecycle import WITH_BODY, stopping
+from service.server.lifecycle import WITH_BODY, processes, stopping
 from service.server.memory import Memory
 
 Job = Callable[[Connection, Exchange], bool]
@@ -33,10 +34,14 @@ Then = Callable[[Connection, Exchange, bool], None]
 
 _PHOTO = re.compile(r"/v1/(?:search|explain|ratings/candidates)\b")
 _PROBES = {"/healthz", "/readyz", "/metrics"}
-# Memory for the bodies of photo searches, and for those of all other requests.
+# Memory for the bodies of photo searches, and for those of all other requests, in all processes.
 _PHOTO_BODIES = 96 * MIB
 _OTHER_BODIES = 48 * MIB
 _SWEEP_S = 0.2
+# Memory for bodies that are arriving, in all processes; more go to temporary files.
+_IN_MEMORY = 64 * MIB
+# So long a process that takes the place of another one accepts no connections: the others do.
+_MAX_OPENING_S = 60.0
 _OPEN_FILES = 8192
 _LARGE = 16 * MIB
 # A body up to this size is read at once: reading it costs less than a first call of the application
@@ -69,17 +74,25 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         self._photos = 0  # requests with photos that have a thread, or wait for memory
-        self._photo_bodies = Memory(_PHOTO_BODIES)
-        self._other_bodies = Memory(_OTHER_BODIES)
+        processes.count = self.cfg.workers
+        decoding.gate.resize(decoding.MEMORY // processes.count)
+        self._photo_bodies = Memory(_PHOTO_BODIES // processes.count)
+        self._other_bodies = Memory(_OTHER_BODIES // processes.count)
         self._probes: Executor = ThreadPoolExecutor(1)
-        self._kept = Kept()
+        self._kept = Kept(_IN_MEMORY // processes.count)
         self._swept = 0.0
+        others_serve = processes.count > 1 and processes.all_opened
+        self._accept_at = time.monotonic() + (_MAX_OPENING_S if others_serve else 0.0)
         super().init_process()
 
     def run(self) -> None:
         idle_s, stalled_s = self.cfg.keepalive, self.upload_timeout_s
         self._front = Front(self.poller, self, self._kept, idle_s, stalled_s)
         super().run()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        ready = processes.opened.is_set() or time.monotonic() >= self._accept_at
+        super().set_accept_enabled(enabled and (ready or not self.alive))
 
     def accept(self, listener: Any) -> None:
         try:
@@ -100,6 +113,7 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         if force or time.monotonic() > self._swept + _SWEEP_S:
             self._swept = time.monotonic()
             self._front.expire()
+            processes.announce()
 
     def _cap_keepalive(self, deadline: float) -> None:
         self._front.stop_idle(deadline)

@@ -27,10 +27,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @contextmanager
-def opened(
-    data_dir: Path, host: str = HERE, workers: int = 1, **access: Any
-) -> Iterator[FlaskClient]:
-    own = ServiceSettings(host=host, workers=workers)
+def opened(data_dir: Path, host: str = HERE, **access: Any) -> Iterator[FlaskClient]:
+    own = ServiceSettings(host=host)
     with serving(data_dir, own=own, access=AccessSettings(**access)) as client:
         yield client
 

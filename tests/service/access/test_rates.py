@@ -122,11 +122,6 @@ def test_a_key_has_so_many_requests_wherever_they_come_from(serve: Serve, keys: 
     assert client.get(SIMILAR, headers=other).status_code == 200
 
 
-def test_each_of_several_processes_grants_its_share(serve: Serve, keys: Keys) -> None:
-    assert keys.all() == {}
-    assert limited(serve(rate_limit_per_address="4/hour", workers=2)) == [200, 200, 429, 429]
-
-
 def test_the_address_that_a_trusted_proxy_names_counts(serve: Serve, keys: Keys) -> None:
     assert keys.all() == {}
     client = serve(open=True, rate_limit_per_address="3/hour", trusted_proxies=1)

@@ -18,7 +18,7 @@ def test_however_many_large_bodies_wait_small_ones_do_not() -> None:
 
 
 def test_bodies_in_files_count_until_they_are_closed() -> None:
-    kept, size = Kept(), 40 * MIB
+    kept, size = Kept(64 * MIB), 40 * MIB
     bodies = [Incoming(kept, size, size) for _ in range(2)]
     for body in bodies:
         for _ in range(40):

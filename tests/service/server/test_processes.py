@@ -1,0 +1,55 @@
+"""Several processes behave as one service."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+
+from tests.conftest import Store
+from tests.processes import FAKE, Service, ask, gunicorn, wait_for
+
+SIMILAR = "/v1/products/red/similar"
+
+
+@contextmanager
+def two_processes(store: Store, log: Path, **settings: str) -> Iterator[Service]:
+    """A service of which one process takes longer to load the model."""
+    store.add(store.row("red", "red"), store.row("navy", "navy"))
+    settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "LOAD_S": "2"} | settings
+    with gunicorn(store.catalog.folder.parent, log, FAKE, settings) as service:
+        yield service
+
+
+def workers_of(service: Service) -> set[int]:
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+    return set(map(int, children.read_text().split()))
+
+
+def opened(pid: int) -> bool:
+    return any(Path(gettempdir()).glob(f"image-search-*/opened.{pid}"))
+
+
+def test_once_the_service_is_ready_every_process_answers_within_one_limit(
+    store: Store, tmp_path: Path
+) -> None:
+    limit = {"IMAGE_SEARCH_ACCESS_RATE_LIMIT_PER_ADDRESS": "40/hour"}
+    with two_processes(store, tmp_path / "log", **limit) as service:
+        # Each connection is new, so that both processes get some.
+        codes = [ask(service.url, SIMILAR).status for _ in range(45)]
+    assert codes == [200] * 40 + [429] * 5
+
+
+def test_a_process_that_replaces_another_one_gets_no_request_until_it_can_answer(
+    store: Store, tmp_path: Path
+) -> None:
+    with two_processes(store, tmp_path / "log") as service:
+        before = workers_of(service)
+        os.kill(min(before), signal.SIGKILL)
+        wait_for(lambda: len(workers_of(service) - before) == 1, "replacing")
+        (new,) = workers_of(service) - before
+        codes = set()
+        while not opened(new):
+            codes |= {ask(service.url, SIMILAR).status, ask(service.url, "/readyz").status}
+    assert codes == {200}
