@@ -126,7 +126,9 @@ def _train(base: Base, data: TrainingData, options: Options, checkpoint: Checkpo
             score = f", validation {METRIC} {scores[-1]:.3f}" if scores else ", on all parts"
             progress.update(task, completed=done, description=f"{part}: epoch {epoch}{score}")
 
-        return train(base, data, options, checkpoint, report)
+        trained = train(base, data, options, checkpoint, report)
+        progress.update(task, completed=options.folds + 1)
+        return trained
 
 
 def _no_gain(output: Path) -> Output:
@@ -211,9 +213,10 @@ def _text(
     yield ""
     for each in measurements:
         change = each.difference
+        chance = change.low <= 0 <= change.high
         yield (
             f"{METRIC} of {each.column}: {change.value:+.3f}, 95 % interval {change.low:+.3f} to"
-            f" {change.high:+.3f}" + ("" if change.low > 0 else "; this may be chance")
+            f" {change.high:+.3f}{'; this may be chance' if chance else ''}"
         )
     yield (
         f"wrote {files.weights} and {files.card} after {trained.epochs} epochs,"
