@@ -12,6 +12,7 @@ from rich.progress import Progress
 from indexer import __version__
 from indexer.arrays import Vectors
 from indexer.cli.app import App, log
+from indexer.cli.options import require_label
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import require
 from indexer.evaluation.embedding import Embedded, embed
@@ -92,30 +93,35 @@ class Material:
             return embedded(self.examples, embed_part, saved)
 
 
-def from_feed(feed: Path, labels: Sequence[str]) -> Material:
-    """Returns the photos of a feed.
+def labelled_photos(
+    app: App, feed: Path | None, labels: Sequence[str], *, stored: bool
+) -> Material:
+    """Returns the photos of a feed, or without one those of the collection.
+
+    Args:
+        app: of the command.
+        feed: a feed or a folder.
+        labels: names of attributes.
+        stored: use the vectors of the collection.
 
     Raises:
-        LabelsError: no row has one of the labels.
+        BadParameterError: a label is empty.
+        FingerprintMismatchError: the vectors of the collection were made with other settings.
+        LabelsError: no product has one of the labels.
     """
+    for label in labels:
+        require_label(label)
+    return _from_feed(feed, labels) if feed else _from_collection(app, labels, stored=stored)
+
+
+def _from_feed(feed: Path, labels: Sequence[str]) -> Material:
     rows = list(read_feed(feed))
     everything, rejected = labelled_feed(rows, None)
     by_column = {label: labelled_feed(rows, label)[0] for label in labels}
     return Material(joined(everything, by_column), str(feed), rejected=rejected)
 
 
-def from_collection(app: App, labels: Sequence[str], *, stored: bool) -> Material:
-    """Returns the photos of the collection.
-
-    Args:
-        app: of the command.
-        labels: names of attributes.
-        stored: use the vectors of the collection.
-
-    Raises:
-        FingerprintMismatchError: its vectors were made with other settings.
-        LabelsError: no product has one of the labels.
-    """
+def _from_collection(app: App, labels: Sequence[str], *, stored: bool) -> Material:
     locate = partial(location_of, app.folder())
     with app.catalog().reader() as reader, log.status("reading the catalogue"):
         everything = labelled_collection(reader, None, locate)

@@ -16,8 +16,7 @@ from rich.progress import Progress
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
-from indexer.cli.examples import from_collection, from_feed
-from indexer.cli.options import require_label
+from indexer.cli.examples import labelled_photos
 from indexer.cli.outcome import with_rejections
 from indexer.embedding import available_cores, resolve_spec
 from indexer.embedding.weights import save_headed
@@ -97,11 +96,8 @@ def finetune(
     start = time.monotonic()
     files = OutputFiles(output)
     files.require_usable()
-    for label in labels:
-        require_label(label)
     base, options = base_of(app.embedding), Options(dimensions, folds, seed, unfreeze)
-    stored = unfreeze is None
-    material = from_feed(feed, labels) if feed else from_collection(app, labels, stored=stored)
+    material = labelled_photos(app, feed, labels, stored=not unfreeze)
     assign_folds(material.examples, folds, seed)  # fails before photos are embedded
     key = material.key(base.spec.fingerprint, options)
     with Checkpoint.opened(files.checkpoint, key) as checkpoint:
