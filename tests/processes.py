@@ -88,9 +88,16 @@ def address_of(base: str) -> tuple[str, int]:
 
 
 def multipart(*photos: bytes, **fields: object) -> tuple[bytes, str]:
-    """A form with files named `image`: its body and its content type."""
+    """A form with files named `image`: its body and its content type.
+
+    A list is as many fields of one name.
+    """
     boundary = "-----a-boundary-that-no-photo-has"
-    parts = [(f'name="{name}"', str(value).encode()) for name, value in fields.items()]
+    parts = [
+        (f'name="{name}"', str(value).encode())
+        for name, values in fields.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
     parts += [('name="image"; filename="photo"', photo) for photo in photos]
     body = b"".join(
         f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"

@@ -30,6 +30,7 @@ ROOMS = {
     "orjson": ["indexer/store/embedded/catalog"],
     "pyarrow": ["indexer/feeds"],
     "limits": ["service/access"],
+    "multipart": ["service/http"],
     "urllib3": ["indexer/fetch"],
     "service": ["service"],
 }

@@ -19,10 +19,8 @@ def checksum(*values: Value) -> int:
     Text is encoded in UTF-8 and numbers in decimal digits, each followed by a zero byte, so that
     text differs from the same bytes in a blob.
     """
-    crc = 0
-    for value in values:
-        crc = zlib.crc32(value if isinstance(value, bytes) else f"{value}\0".encode(), crc)
-    return crc
+    parts = (value if isinstance(value, bytes) else f"{value}\0".encode() for value in values)
+    return zlib.crc32(b"".join(parts))
 
 
 def register_checksum(connection: sqlite3.Connection) -> None:

@@ -249,7 +249,8 @@ class CatalogReader:
         for image_id, vector, stored in rows:
             require(self.connection, "embeddings", stored, image_id, vector)
         blob = b"".join(vector for _, vector, _ in rows)
-        matrix = np.frombuffer(blob, dtype="<f4").reshape(len(rows), self.dimension or 0)
+        dimension = len(rows[0][1]) // 4 if rows else self.dimension or 0
+        matrix = np.frombuffer(blob, dtype="<f4").reshape(len(rows), dimension)
         return _ids(image_id for image_id, _, _ in rows), matrix
 
     def missing_image(self, image_id: int) -> DamagedError:
