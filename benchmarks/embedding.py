@@ -29,9 +29,9 @@ from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.base import Photos
 from indexer.embedding.calibration import agreement
-from indexer.embedding.precision import INT8_FLAGS, cpu_flags, resolve_precision
-from indexer.embedding.quantised import quantise, unpack
-from indexer.embedding.quiet import import_tensorflow
+from indexer.embedding.engines.precision import INT8_FLAGS, cpu_flags, resolve_precision
+from indexer.embedding.engines.quantised import quantise, unpack
+from indexer.embedding.engines.quiet import import_tensorflow
 from indexer.embedding.resize import resize
 from indexer.embedding.weights import BLOCKS, KERNEL_SHAPES, load_weights
 
@@ -85,7 +85,7 @@ def test_photos(side: int, limit: int) -> Photos:
 
 def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
     """Returns an int8 model calibrated on `photos`."""
-    from indexer.embedding.openvino_engine import OpenVinoEmbedder
+    from indexer.embedding.engines.openvino_engine import OpenVinoEmbedder
 
     spec = resolve_spec(settings)
     weights = load_weights(spec)

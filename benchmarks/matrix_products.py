@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from indexer.embedding.precision import INT8_FLAGS, cpu_flags, resolve_precision
+from indexer.embedding.engines.precision import INT8_FLAGS, cpu_flags, resolve_precision
 
 Product = tuple[Literal["tensorflow", "openvino"], str, str]  # engine, precision, kind
 SIDE = 2048
@@ -54,7 +54,7 @@ def _openvino(one: Any, other: Any, precision: str, kind: str) -> Callable[[], A
     from openvino import opset13 as op
 
     from indexer.embedding import available_cores
-    from indexer.embedding.openvino_engine import _steps
+    from indexer.embedding.engines.openvino_engine import _steps
 
     if kind == "convolution":  # one row per position of a picture
         width = 64

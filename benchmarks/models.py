@@ -18,9 +18,9 @@ import numpy as np
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
+from indexer.embedding.engines.precision import test_pictures
 from indexer.embedding.models import vgg16
 from indexer.embedding.models.applications import APPLICATIONS
-from indexer.embedding.precision import test_pictures
 
 VGG16 = EmbeddingSettings(weights="untrained", input_size=224)
 

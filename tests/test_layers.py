@@ -10,9 +10,9 @@ from tests.conftest import ROOT
 
 # library -> the folders that may import it
 ROOMS = {
-    "tensorflow": ["indexer/embedding"],
-    "keras": ["indexer/embedding"],
-    "openvino": ["indexer/embedding"],
+    "tensorflow": ["indexer/embedding/engines"],
+    "keras": ["indexer/embedding/engines", "indexer/embedding/finetuning.py"],
+    "openvino": ["indexer/embedding/engines"],
     "faiss": ["indexer/store/embedded/index"],
     "flask": ["service/__init__.py", "service/api", "service/http", "service/access"],
     "werkzeug": ["service/api", "service/http", "service/access"],

@@ -7,11 +7,11 @@ import numpy as np
 from indexer.arrays import Vectors
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Photos
-from indexer.embedding.engine import resolve_engine
+from indexer.embedding.engines.precision import check_int8, resolve_precision
+from indexer.embedding.engines.quantised import quantise, unpack
+from indexer.embedding.engines.runtime import resolve_engine
 from indexer.embedding.int8 import Manifest
 from indexer.embedding.models import family_of
-from indexer.embedding.precision import check_int8, resolve_precision
-from indexer.embedding.quantised import quantise, unpack
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import load_head, load_weights
 from indexer.errors import ConfigError, WeightsError
@@ -73,7 +73,7 @@ def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, by
     resolve_engine("openvino", spec)
     check_int8()
     weights = load_weights(spec)
-    from indexer.embedding.openvino_engine import OpenVinoEmbedder
+    from indexer.embedding.engines.openvino_engine import OpenVinoEmbedder
 
     half = len(photos) // 2
     float32 = OpenVinoEmbedder(spec, weights, "float32")

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vectors
+from indexer.embedding.engines.quiet import import_tensorflow
+from indexer.embedding.engines.tensorflow_engine import last_maps
 from indexer.embedding.head import Head
 from indexer.embedding.pooling import Pooling, pooled
-from indexer.embedding.quiet import import_tensorflow
-from indexer.embedding.tensorflow_engine import last_maps
 from indexer.embedding.weights import BLOCKS, LayerWeights
 
 tf = import_tensorflow()

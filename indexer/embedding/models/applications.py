@@ -143,7 +143,7 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     path = None
     if spec.trained:
         path = row.imagenet.fetch() if spec.weights == "imagenet" else Path(spec.weights)
-    from indexer.embedding.keras_applications import application
-    from indexer.embedding.keras_graph import load_function
+    from indexer.embedding.engines.keras_applications import application
+    from indexer.embedding.engines.keras_graph import load_function
 
     return load_function(lambda: application(row, spec, path), spec, settings, threads)

@@ -52,8 +52,8 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     """Loads the model of a spec; see `indexer.embedding.load_embedder`."""
     path = Path(spec.weights)
     require_unchanged(spec, sha256_of([path]))
-    from indexer.embedding.keras_graph import load_function
-    from indexer.embedding.keras_model import model_file
+    from indexer.embedding.engines.keras_graph import load_function
+    from indexer.embedding.engines.keras_model import model_file
 
     return load_function(lambda: model_file(path, spec), spec, settings, threads)
 

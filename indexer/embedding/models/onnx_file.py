@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Embedder
-from indexer.embedding.engine import resolve_engine
+from indexer.embedding.engines.runtime import resolve_engine
 from indexer.embedding.models.model_files import (
     file_spec,
     preprocessor_beside,
@@ -48,7 +48,7 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
     path = Path(spec.weights)
     require_unchanged(spec, sha256_of(_files(path)))
     resolve_engine(settings.engine, spec)
-    from indexer.embedding.onnx_model import load_onnx
+    from indexer.embedding.engines.onnx_model import load_onnx
 
     return load_onnx(path, spec, settings.precision, threads)
 

@@ -138,10 +138,10 @@ def _require_same(
 
 def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) -> Embedder:
     """Loads the model of a spec; see `indexer.embedding.load_embedder`."""
-    from indexer.embedding.engine import resolve_engine
+    from indexer.embedding.engines.precision import check_int8, resolve_precision
+    from indexer.embedding.engines.quantised import load_quantised
+    from indexer.embedding.engines.runtime import resolve_engine
     from indexer.embedding.headed import HeadedEmbedder
-    from indexer.embedding.precision import check_int8, resolve_precision
-    from indexer.embedding.quantised import load_quantised
     from indexer.embedding.weights import load_head, load_weights
 
     engine = resolve_engine(settings.engine, spec)
@@ -156,11 +156,11 @@ def load(spec: EmbeddingSpec, settings: EmbeddingSettings, threads: int | None) 
         weights = load_weights(spec)
     # The slow imports come last, so that an invalid setting is reported at once.
     if engine == "openvino":
-        from indexer.embedding.openvino_engine import OpenVinoEmbedder
+        from indexer.embedding.engines.openvino_engine import OpenVinoEmbedder
 
         embedder: Embedder = OpenVinoEmbedder(base, weights, precision, threads, input_max)
     else:
-        from indexer.embedding.tensorflow_engine import TensorFlowEmbedder
+        from indexer.embedding.engines.tensorflow_engine import TensorFlowEmbedder
 
         embedder = TensorFlowEmbedder(base, weights, precision, threads)
     return embedder if head is None else HeadedEmbedder(embedder, head)

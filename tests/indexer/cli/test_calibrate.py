@@ -7,7 +7,7 @@ import pytest
 from indexer.cli import app
 from indexer.config import EmbeddingSettings
 from indexer.embedding import resolve_spec
-from indexer.embedding.precision import INT8_FLAGS, cpu_flags
+from indexer.embedding.engines.precision import INT8_FLAGS, cpu_flags
 from tests.indexer.cli.conftest import Shop, grey
 
 MODEL = {

@@ -25,7 +25,7 @@ from indexer.embedding import Embedder, downloads, load_embedder, resolve_spec
 from indexer.embedding import weights as weights_module
 from indexer.embedding.base import unit_rows
 from indexer.embedding.downloads import VGG16_IMAGENET, KerasFile
-from indexer.embedding.precision import check_int8, cpu_flags, resolve_precision
+from indexer.embedding.engines.precision import check_int8, cpu_flags, resolve_precision
 from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos

@@ -12,9 +12,9 @@ from PIL import Image
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.calibration import agreement, calibrate
-from indexer.embedding.engine import resolve_engine
+from indexer.embedding.engines.precision import INT8_FLAGS, cpu_flags, resolve_precision
+from indexer.embedding.engines.runtime import resolve_engine
 from indexer.embedding.int8 import write_int8
-from indexer.embedding.precision import INT8_FLAGS, cpu_flags, resolve_precision
 from indexer.errors import EngineUnavailableError
 from tests.conftest import ROOT
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos

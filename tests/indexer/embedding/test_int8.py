@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding import resolve_spec
-from indexer.embedding.int8 import Manifest, read_manifest, read_record, write_int8
-from indexer.embedding.quantised import (
+from indexer.embedding.engines.quantised import (
     FIRST,
     QUANTISED,
     RECORD,
@@ -21,6 +20,7 @@ from indexer.embedding.quantised import (
     quantise,
     unpack,
 )
+from indexer.embedding.int8 import Manifest, read_manifest, read_record, write_int8
 from indexer.embedding.weights import load_weights
 from indexer.errors import WeightsError
 

@@ -10,7 +10,7 @@ from PIL import Image
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.base import unit_rows
-from indexer.embedding.engine import resolve_engine
+from indexer.embedding.engines.runtime import resolve_engine
 from indexer.embedding.kinds import Kind, difference
 from indexer.embedding.pooling import pooled
 from indexer.errors import ConfigError, EngineUnavailableError, ModelError

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from openvino.preprocess import PrePostProcessor
 
 from indexer.embedding.base import Embedder, Photos
-from indexer.embedding.function_embedder import FunctionEmbedder, Run
+from indexer.embedding.engines.function_embedder import FunctionEmbedder, Run
+from indexer.embedding.engines.openvino_session import Session
+from indexer.embedding.engines.precision import Precision, faithful
 from indexer.embedding.models.model_files import require_no_pooling
-from indexer.embedding.openvino_session import Session
-from indexer.embedding.precision import Precision, faithful
 from indexer.embedding.preprocessor import Preprocessor
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import ModelError

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from indexer.config import EmbeddingSettings
 from indexer.embedding.base import Cells, Embedder, Photos
-from indexer.embedding.engine import resolve_engine
-from indexer.embedding.function_embedder import FunctionEmbedder, Run
-from indexer.embedding.precision import Precision, faithful
-from indexer.embedding.quiet import import_tensorflow
+from indexer.embedding.engines.function_embedder import FunctionEmbedder, Run
+from indexer.embedding.engines.precision import Precision, faithful
+from indexer.embedding.engines.quiet import import_tensorflow
+from indexer.embedding.engines.runtime import resolve_engine
+from indexer.embedding.engines.tensorflow_engine import limit_threads
 from indexer.embedding.spec import EmbeddingSpec
-from indexer.embedding.tensorflow_engine import limit_threads
 from indexer.errors import UnsupportedPrecisionError
 
 tf = import_tensorflow()
@@ -113,7 +113,7 @@ def _converted(frozen: Any) -> Any:
 
 
 def _on_openvino(model: Any, side: int, precision: Precision, threads: int | None) -> Run:
-    from indexer.embedding.openvino_session import Session
+    from indexer.embedding.engines.openvino_session import Session
 
     def build(use: Literal["one", "many", "any size"]) -> Any:
         variant = model.clone()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from indexer.embedding.keras_graph import KerasFunction, tf
+from indexer.embedding.engines.keras_graph import KerasFunction, tf
 from indexer.embedding.models.model_files import require_no_pooling
 from indexer.embedding.pooling import pooled
 from indexer.embedding.spec import EmbeddingSpec

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from indexer.embedding.keras_graph import KerasFunction, tf
+from indexer.embedding.engines.keras_graph import KerasFunction, tf
 from indexer.embedding.models.applications import Application
 from indexer.embedding.pooling import pooled
 from indexer.embedding.spec import UNTRAINED_SEED, EmbeddingSpec

@@ -9,8 +9,8 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from indexer.embedding.base import Photos
+from indexer.embedding.engines.precision import Precision
 from indexer.embedding.machine import available_cores
-from indexer.embedding.precision import Precision
 
 Use = TypeVar("Use", bound=str)
 

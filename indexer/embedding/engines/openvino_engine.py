@@ -16,9 +16,9 @@ from indexer.embedding.base import (
     Photos,
     vectors_of,
 )
-from indexer.embedding.openvino_session import Session
-from indexer.embedding.precision import Precision
-from indexer.embedding.quantised import FIRST, QUANTISED, STEPS, InputMax
+from indexer.embedding.engines.openvino_session import Session
+from indexer.embedding.engines.precision import Precision
+from indexer.embedding.engines.quantised import FIRST, QUANTISED, STEPS, InputMax
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import BLOCKS, DENSE_LAYERS, LayerWeights
 

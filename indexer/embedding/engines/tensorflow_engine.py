@@ -15,8 +15,8 @@ from indexer.embedding.base import (
     Photos,
     vectors_of,
 )
-from indexer.embedding.precision import Precision
-from indexer.embedding.quiet import import_tensorflow
+from indexer.embedding.engines.precision import Precision
+from indexer.embedding.engines.quiet import import_tensorflow
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import BLOCKS, DENSE_LAYERS, LayerWeights
 

@@ -1,0 +1,1 @@
+"""The engines that run a model: TensorFlow and OpenVINO, their precisions and the choice."""
