@@ -26,14 +26,14 @@ FACETS = {
 
 
 @pytest.fixture
-def able(page: Page) -> Page:
+def able(tab: Page) -> Page:
     """The page of a service that can do everything."""
-    page.emulate_media(reduced_motion="reduce")
-    page.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
-    page.route("**/v1/search", answering(200, answer("a", "b", "bare", facets=FACETS, total=9)))
-    page.route("**/v1/explain", answering(200, HEAT))
-    offer_everything(page)
-    return page
+    tab.emulate_media(reduced_motion="reduce")
+    tab.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
+    tab.route("**/v1/search", answering(200, answer("a", "b", "bare", facets=FACETS, total=9)))
+    tab.route("**/v1/explain", answering(200, HEAT))
+    offer_everything(tab)
+    return tab
 
 
 def start(page: Page, _: Path) -> None:
@@ -147,24 +147,24 @@ def test_axe_finds_no_fault_by_day_by_night_and_on_a_phone(
     require_accessible(able)
 
 
-def test_the_first_tab_leads_to_the_results(page: Page) -> None:
-    page.goto("/?product=hue%2F07")
-    results(page)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the results")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.locator("#results-title")).to_be_focused()
+def test_the_first_tab_leads_to_the_results(tab: Page) -> None:
+    tab.goto("/?product=hue%2F07")
+    results(tab)
+    tab.keyboard.press("Tab")
+    expect(tab.get_by_role("link", name="Skip to the results")).to_be_focused()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#results-title")).to_be_focused()
 
 
-def test_every_control_shows_that_it_has_the_focus(page: Page, photo: Path) -> None:
-    offer_everything(page)
-    choose(page, photo)
-    results(page)
-    page.evaluate("document.getElementById('developers').open = true")
+def test_every_control_shows_that_it_has_the_focus(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
+    choose(tab, photo)
+    results(tab)
+    tab.evaluate("document.getElementById('developers').open = true")
     seen = set()
     for _ in range(90):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
+        tab.keyboard.press("Tab")
+        focused = tab.evaluate(
             """() => {
               const style = getComputedStyle(document.activeElement);
               return [document.activeElement.id, style.outlineStyle, style.outlineWidth];

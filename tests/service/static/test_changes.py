@@ -35,33 +35,33 @@ def changing(tmp_path: Path) -> Iterator[tuple[str, Store]]:
 
 
 def test_after_products_changed_the_list_is_loaded_again_and_shows_each_product_once(
-    page: Page, photo: Path, changing: tuple[str, Store]
+    tab: Page, photo: Path, changing: tuple[str, Store]
 ) -> None:
     address, store = changing
-    page.goto(f"{address}/?limit=12")
-    choose(page, photo)
-    before = products(page)
-    expect(page.get_by_text(NOTICE)).to_be_hidden()
+    tab.goto(f"{address}/?limit=12")
+    choose(tab, photo)
+    before = products(tab)
+    expect(tab.get_by_text(NOTICE)).to_be_hidden()
     store.add(store.row("new", "firebrick"))
     wait_for(lambda: ask(address, "/readyz").json["collections"][0]["products"] == 42, "it", 10)
-    page.get_by_role("button", name="Show more").click()
-    expect(results(page)).to_have_count(24)
-    after = products(page)
+    tab.get_by_role("button", name="Show more").click()
+    expect(results(tab)).to_have_count(24)
+    after = products(tab)
     assert after[0] == "new"
     assert after[1:13] == before
     assert len(set(after)) == 24
-    expect(page.get_by_text(NOTICE)).to_be_in_viewport()
-    expect(results(page).nth(12)).to_be_focused()
-    expect(page.locator("#status")).to_contain_text("24 of 42 products")
-    page.get_by_role("button", name="Show more").click()
-    expect(results(page)).to_have_count(36)
-    assert products(page)[:24] == after
-    expect(page.get_by_text(NOTICE)).to_be_hidden()
+    expect(tab.get_by_text(NOTICE)).to_be_in_viewport()
+    expect(results(tab).nth(12)).to_be_focused()
+    expect(tab.locator("#status")).to_contain_text("24 of 42 products")
+    tab.get_by_role("button", name="Show more").click()
+    expect(results(tab)).to_have_count(36)
+    assert products(tab)[:24] == after
+    expect(tab.get_by_text(NOTICE)).to_be_hidden()
 
 
-def test_a_long_list_is_loaded_again_in_pages_of_one_state(page: Page, photo: Path) -> None:
+def test_a_long_list_is_loaded_again_in_pages_of_one_state(tab: Page, photo: Path) -> None:
     asked: list[tuple[int, int]] = []
-    page.route("**/openapi.json", answering(200, {"paths": {}}))  # so that nothing else is asked
+    tab.route("**/openapi.json", answering(200, {"paths": {}}))  # so that nothing else is asked
 
     def serve(route: Route) -> None:
         form = sent(route.request)
@@ -73,26 +73,26 @@ def test_a_long_list_is_loaded_again_in_pages_of_one_state(page: Page, photo: Pa
         found = answer(*ids, seq=seq, total=900)
         answering(200, found)(route)
 
-    page.route("**/v1/search", serve)
-    page.goto("/?limit=150")
-    choose(page, photo)
-    results(page)
-    page.get_by_role("button", name="Show more").click()
-    expect(results(page)).to_have_count(300)
+    tab.route("**/v1/search", serve)
+    tab.goto("/?limit=150")
+    choose(tab, photo)
+    results(tab)
+    tab.get_by_role("button", name="Show more").click()
+    expect(results(tab)).to_have_count(300)
     assert asked[1:] == [(150, 150), (0, 200), (200, 100), (0, 200), (200, 100)]
-    assert products(page) == [f"3-{place}" for place in range(300)]
+    assert products(tab) == [f"3-{place}" for place in range(300)]
 
 
-def test_a_product_that_comes_twice_is_shown_once(page: Page, photo: Path) -> None:
+def test_a_product_that_comes_twice_is_shown_once(tab: Page, photo: Path) -> None:
     pages = [answer("a", "b", seq=1, total=5), answer("b", "c", seq=1, total=5)]
-    page.route("**/openapi.json", answering(200, {"paths": {}}))  # so that nothing else is asked
-    page.route("**/v1/search", lambda route: answering(200, pages.pop(0))(route))
-    page.goto("/")
-    choose(page, photo)
-    assert products(page) == ["a", "b"]
-    page.get_by_role("button", name="Show more").click()
-    expect(results(page)).to_have_count(3)
-    assert products(page) == ["a", "b", "c"]
+    tab.route("**/openapi.json", answering(200, {"paths": {}}))  # so that nothing else is asked
+    tab.route("**/v1/search", lambda route: answering(200, pages.pop(0))(route))
+    tab.goto("/")
+    choose(tab, photo)
+    assert products(tab) == ["a", "b"]
+    tab.get_by_role("button", name="Show more").click()
+    expect(results(tab)).to_have_count(3)
+    assert products(tab) == ["a", "b", "c"]
 
 
 def test_a_change_that_fails_leaves_the_results_and_can_be_tried_again(
@@ -123,15 +123,15 @@ def test_a_change_that_fails_leaves_the_results_and_can_be_tried_again(
 
 
 def test_a_product_whose_id_no_path_can_name_is_opened_from_a_link(
-    page: Page, changing: tuple[str, Store]
+    tab: Page, changing: tuple[str, Store]
 ) -> None:
     address, _ = changing
-    page.goto(f"{address}/?product=..&limit=12")
-    expect(results(page)).to_have_count(12)
-    expect(page.locator("#subject .id")).to_have_text("..")
-    expect(page.locator("#subject .title")).to_have_text("Two dots")
-    expect(page.locator("#subject img")).to_be_visible()
-    assert ".." not in products(page)
-    open_developers(page)
-    page.get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_role("dialog")).to_contain_text('"more_like":[".."]')
+    tab.goto(f"{address}/?product=..&limit=12")
+    expect(results(tab)).to_have_count(12)
+    expect(tab.locator("#subject .id")).to_have_text("..")
+    expect(tab.locator("#subject .title")).to_have_text("Two dots")
+    expect(tab.locator("#subject img")).to_be_visible()
+    assert ".." not in products(tab)
+    open_developers(tab)
+    tab.get_by_role("button", name="Copy as curl").click()
+    expect(tab.get_by_role("dialog")).to_contain_text('"more_like":[".."]')

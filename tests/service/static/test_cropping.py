@@ -99,30 +99,30 @@ def test_back_returns_to_the_whole_photo(searched: Page) -> None:
     expect(searched.locator("#crop")).to_be_hidden()
 
 
-def test_the_service_finds_the_product_and_the_page_shows_where(page: Page, photo: Path) -> None:
-    offer_everything(page)
-    page.route("**/v1/search", answering(200, answer("a", box=[0.1, 0.2, 0.5, 0.9])))
-    choose(page, photo)
-    results(page)
-    with page.expect_request("**/v1/search") as request:
-        page.get_by_role("button", name="Find the product").click()
+def test_the_service_finds_the_product_and_the_page_shows_where(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
+    tab.route("**/v1/search", answering(200, answer("a", box=[0.1, 0.2, 0.5, 0.9])))
+    choose(tab, photo)
+    results(tab)
+    with tab.expect_request("**/v1/search") as request:
+        tab.get_by_role("button", name="Find the product").click()
     assert sent(request.value)["box"] == ["auto"]
-    expect(corner(page, "Bottom right")).to_have_accessible_name(
+    expect(corner(tab, "Bottom right")).to_have_accessible_name(
         "Bottom right corner, at 50 % across and 90 % down: arrow keys move it"
     )
-    page.get_by_role("button", name="Whole photo").click()
-    results(page)
-    expect(page.locator("#stage")).to_be_visible()
+    tab.get_by_role("button", name="Whole photo").click()
+    results(tab)
+    expect(tab.locator("#stage")).to_be_visible()
 
 
-def test_no_product_may_stand_out(page: Page, photo: Path) -> None:
-    offer_everything(page)
-    page.route("**/v1/search", answering(200, answer("a", box=None)))
-    choose(page, photo)
-    results(page)
-    page.get_by_role("button", name="Find the product").click()
-    expect(page.get_by_role("status")).to_contain_text("no product stands out")
-    expect(page.locator("#crop")).to_be_hidden()
+def test_no_product_may_stand_out(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
+    tab.route("**/v1/search", answering(200, answer("a", box=None)))
+    choose(tab, photo)
+    results(tab)
+    tab.get_by_role("button", name="Find the product").click()
+    expect(tab.get_by_role("status")).to_contain_text("no product stands out")
+    expect(tab.locator("#crop")).to_be_hidden()
 
 
 def test_another_photo_has_no_box(searched: Page, photo: Path) -> None:

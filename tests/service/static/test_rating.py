@@ -20,14 +20,14 @@ RATINGS = "**/v1/ratings"
 
 
 @pytest.fixture
-def rate(page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+def rate(tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The form, filled in for a rater who has not judged before."""
-    page.goto("/rate")
-    page.evaluate("localStorage.clear()")
-    page.get_by_label("Your name or initials").fill(re.sub(r"\W", "", request.node.name)[-40:])
-    page.get_by_label("Number of products").fill("3")
-    yield page
-    page.evaluate("localStorage.clear()")
+    tab.goto("/rate")
+    tab.evaluate("localStorage.clear()")
+    tab.get_by_label("Your name or initials").fill(re.sub(r"\W", "", request.node.name)[-40:])
+    tab.get_by_label("Number of products").fill("3")
+    yield tab
+    tab.evaluate("localStorage.clear()")
 
 
 def start(page: Page) -> None:
@@ -169,23 +169,23 @@ def test_photos_are_queries_too(rate: Page, tmp_path: Path) -> None:
     assert sent["query_product_id"] is None
 
 
-def test_two_collections_are_judged_without_a_word_of_which_is_which(page: Page) -> None:
-    page.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
+def test_two_collections_are_judged_without_a_word_of_which_is_which(tab: Page) -> None:
+    tab.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
     sent: list[Request] = []
 
     def serve(route: Route) -> None:
         sent.append(route.request)
         answering(200, _pool("a", "b"))(route)
 
-    page.route("**/v1/ratings/queries*", answering(200, {"queries": [{"product_id": "q"}]}))
-    page.route(CANDIDATES, serve)
-    page.goto("/rate?compare=bags&depth=7&seed=5")
-    page.get_by_label("Your name or initials").fill("ab")
-    expect(page.get_by_label("Compare with")).to_have_value("bags")
-    start(page)
+    tab.route("**/v1/ratings/queries*", answering(200, {"queries": [{"product_id": "q"}]}))
+    tab.route(CANDIDATES, serve)
+    tab.goto("/rate?compare=bags&depth=7&seed=5")
+    tab.get_by_label("Your name or initials").fill("ab")
+    expect(tab.get_by_label("Compare with")).to_have_value("bags")
+    start(tab)
     asked = {"rater": "ab", "collection": "default", "compare": "bags", "depth": 7}
     assert sent[0].post_data_json == {**asked, "product_id": "q"}
-    shown = page.locator("#rating").evaluate("element => element.outerHTML")
+    shown = tab.locator("#rating").evaluate("element => element.outerHTML")
     assert "bags" not in shown
     assert "default" not in shown
 
@@ -262,23 +262,23 @@ def guarded(tmp_path: Path) -> Iterator[tuple[str, Keys]]:
 
 
 def test_a_service_that_takes_keys_is_given_one_for_rating(
-    page: Page, guarded: tuple[str, Keys]
+    tab: Page, guarded: tuple[str, Keys]
 ) -> None:
     address, keys = guarded
-    page.goto(f"{address}/rate")
-    page.get_by_label("Your name or initials").fill("ab")
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_label("API key")).to_be_focused()
-    page.keyboard.type(keys.create(["search"], "")[1])
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("does not allow rating")
-    page.get_by_label("Another API key").fill(keys.create(["rate"], "")[1])
-    page.keyboard.press("Enter")
-    expect(place(page)).to_have_text("Result 1 of 2")
-    page.keyboard.press("1")
-    page.keyboard.press("2")
-    at_query(page, 2)
-    saved(page)
+    tab.goto(f"{address}/rate")
+    tab.get_by_label("Your name or initials").fill("ab")
+    tab.get_by_role("button", name="Start").click()
+    expect(tab.get_by_label("API key")).to_be_focused()
+    tab.keyboard.type(keys.create(["search"], "")[1])
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("alert")).to_contain_text("does not allow rating")
+    tab.get_by_label("Another API key").fill(keys.create(["rate"], "")[1])
+    tab.keyboard.press("Enter")
+    expect(place(tab)).to_have_text("Result 1 of 2")
+    tab.keyboard.press("1")
+    tab.keyboard.press("2")
+    at_query(tab, 2)
+    saved(tab)
 
 
 def asking(page: Page) -> None:

@@ -24,14 +24,14 @@ COLOURS = [{"value": "red", "count": 7}, {"value": "sky, light", "count": 2}]
 
 
 @pytest.fixture
-def counted(page: Page, photo: Path) -> Page:
+def counted(tab: Page, photo: Path) -> Page:
     """A search by photo whose answer counts colours."""
-    offer_everything(page)
+    offer_everything(tab)
     found = answer("a", "b", facets={"color": COLOURS, "in_stock": [{"value": True, "count": 9}]})
-    page.route("**/v1/search", answering(200, found))
-    choose(page, photo)
-    results(page)
-    return page
+    tab.route("**/v1/search", answering(200, found))
+    choose(tab, photo)
+    results(tab)
+    return tab
 
 
 def test_clicking_a_counted_value_narrows_and_clicking_it_again_widens(counted: Page) -> None:
@@ -135,11 +135,11 @@ def test_what_is_mistyped_is_refused_beside_its_field_and_the_results_stay(
     assert products(page) == before
 
 
-def test_a_condition_in_a_link_that_is_refused_says_why_and_can_be_taken_away(page: Page) -> None:
-    page.goto("/?product=hue%2F07&filter=colr%3Ared")
-    expect(page.get_by_role("alert").first).to_contain_text("no product has an attribute 'colr'")
-    page.get_by_role("button", name="Remove the filter").click()
-    results(page)
+def test_a_condition_in_a_link_that_is_refused_says_why_and_can_be_taken_away(tab: Page) -> None:
+    tab.goto("/?product=hue%2F07&filter=colr%3Ared")
+    expect(tab.get_by_role("alert").first).to_contain_text("no product has an attribute 'colr'")
+    tab.get_by_role("button", name="Remove the filter").click()
+    results(tab)
 
 
 def test_on_a_phone_open_refinements_leave_the_results_in_sight(page: Page, photo: Path) -> None:
@@ -162,14 +162,14 @@ def test_on_a_phone_open_refinements_leave_the_results_in_sight(page: Page, phot
     expect(results(page).first).to_be_in_viewport()
 
 
-def test_a_link_opens_the_search_with_its_conditions(page: Page) -> None:
-    page.goto("/?product=hue%2F07&filter=color%3Ared&filter=price%3C%3D50&min_score=0.5&limit=12")
-    page.route("**/similar*", answering(200, answer("a")))
-    with page.expect_request("**/similar*") as request:
-        page.reload()
+def test_a_link_opens_the_search_with_its_conditions(tab: Page) -> None:
+    tab.goto("/?product=hue%2F07&filter=color%3Ared&filter=price%3C%3D50&min_score=0.5&limit=12")
+    tab.route("**/similar*", answering(200, answer("a")))
+    with tab.expect_request("**/similar*") as request:
+        tab.reload()
     wanted = {"filter": ["color:red", "price<=50"], "min_score": ["0.5"], "limit": ["12"]}
     assert wanted.items() <= sent(request.value).items()
-    expect(page.locator("#chips .chip")).to_have_text(["color:red", "price<=50"])
+    expect(tab.locator("#chips .chip")).to_have_text(["color:red", "price<=50"])
 
 
 def test_the_lowest_score_leaves_out_what_is_less_alike(page: Page, photo: Path) -> None:
@@ -198,14 +198,14 @@ def test_the_number_of_results_at_a_time_can_be_chosen(page: Page, photo: Path) 
     expect(page.get_by_label("Results per page")).to_have_value("24")
 
 
-def test_what_the_service_cannot_do_is_not_offered(page: Page, photo: Path) -> None:
-    page.route("**/openapi.json", answering(200, {"paths": {}}))
-    page.goto("/")
-    choose(page, photo)
-    results(page)
-    expect(page.locator("#filtering")).to_be_hidden()
-    expect(page.locator("#find-box")).to_be_hidden()
-    expect(page.locator(".why-button").first).to_be_hidden()
+def test_what_the_service_cannot_do_is_not_offered(tab: Page, photo: Path) -> None:
+    tab.route("**/openapi.json", answering(200, {"paths": {}}))
+    tab.goto("/")
+    choose(tab, photo)
+    results(tab)
+    expect(tab.locator("#filtering")).to_be_hidden()
+    expect(tab.locator("#find-box")).to_be_hidden()
+    expect(tab.locator(".why-button").first).to_be_hidden()
 
 
 def test_the_counted_values_are_those_of_the_catalogue(

@@ -130,11 +130,11 @@ def test_a_text_file_shows_the_words_of_the_error_and_the_page_stays_usable(
     expect(alert).to_be_hidden()
 
 
-def test_an_unknown_product_in_the_url_shows_the_words_of_the_error(page: Page) -> None:
-    with page.expect_response("**/similar*") as answer:
-        page.goto("/?product=no%2Fsuch%20product")
+def test_an_unknown_product_in_the_url_shows_the_words_of_the_error(tab: Page) -> None:
+    with tab.expect_response("**/similar*") as answer:
+        tab.goto("/?product=no%2Fsuch%20product")
     assert answer.value.status == 404
-    expect(page.get_by_role("alert")).to_contain_text(answer.value.json()["detail"])
+    expect(tab.get_by_role("alert")).to_contain_text(answer.value.json()["detail"])
 
 
 def test_a_product_id_can_be_typed(page: Page, photo: Path) -> None:
@@ -166,21 +166,19 @@ def test_an_overloaded_service_can_be_asked_again(page: Page, photo: Path) -> No
     expect(results(page)).to_have_count(PAGE_SIZE)
 
 
-def test_while_the_service_starts_the_page_says_so_and_then_goes_on(
-    page: Page, photo: Path
-) -> None:
-    page.route("**/readyz", answering(503, {"status": "starting", "collections": []}))
-    page.goto("/")
-    expect(page.get_by_role("note")).to_contain_text("starting")
-    choose(page, photo)
-    expect(page.locator("body")).to_have_attribute("data-state", "searching")
-    page.unroute("**/readyz")
-    expect(results(page)).to_have_count(PAGE_SIZE)
-    expect(page.locator("#notice")).not_to_contain_text("starting")
+def test_while_the_service_starts_the_page_says_so_and_then_goes_on(tab: Page, photo: Path) -> None:
+    tab.route("**/readyz", answering(503, {"status": "starting", "collections": []}))
+    tab.goto("/")
+    expect(tab.get_by_role("note")).to_contain_text("starting")
+    choose(tab, photo)
+    expect(tab.locator("body")).to_have_attribute("data-state", "searching")
+    tab.unroute("**/readyz")
+    expect(results(tab)).to_have_count(PAGE_SIZE)
+    expect(tab.locator("#notice")).not_to_contain_text("starting")
 
 
 def test_a_collection_that_failed_to_start_does_not_keep_the_others_from_being_searched(
-    page: Page, photo: Path
+    tab: Page, photo: Path
 ) -> None:
     broken: dict[str, object] = {
         "name": "bags",
@@ -188,69 +186,67 @@ def test_a_collection_that_failed_to_start_does_not_keep_the_others_from_being_s
         "detail": "its file is damaged",
     }
     states = readiness({"name": "default"}, broken)
-    page.route("**/readyz", answering(503, {**states, "status": "failed"}))
-    page.goto("/")
-    choose(page, photo)
-    expect(results(page)).to_have_count(PAGE_SIZE)
-    page.goto("/?collection=bags")
-    expect(page.get_by_role("note")).to_have_text("This collection is not ready.")
-    expect(page.get_by_text("its file is damaged")).to_be_hidden()
-    page.get_by_text("For developers").click()
-    expect(page.get_by_text("its file is damaged")).to_be_visible()
-    expect(page.locator("#show-curl")).to_be_hidden()
-    expect(page.get_by_role("status")).to_have_text("")
+    tab.route("**/readyz", answering(503, {**states, "status": "failed"}))
+    tab.goto("/")
+    choose(tab, photo)
+    expect(results(tab)).to_have_count(PAGE_SIZE)
+    tab.goto("/?collection=bags")
+    expect(tab.get_by_role("note")).to_have_text("This collection is not ready.")
+    expect(tab.get_by_text("its file is damaged")).to_be_hidden()
+    tab.get_by_text("For developers").click()
+    expect(tab.get_by_text("its file is damaged")).to_be_visible()
+    expect(tab.locator("#show-curl")).to_be_hidden()
+    expect(tab.get_by_role("status")).to_have_text("")
 
 
-def test_a_collection_without_photo_search_starts_from_a_product(page: Page) -> None:
-    page.route("**/readyz", answering(200, readiness({"name": "default", "photo_search": False})))
-    page.goto("/")
-    expect(page.get_by_role("note")).to_contain_text("start from a product")
-    expect(page.locator("#choose")).to_be_hidden()
-    expect(page.locator("#product")).to_be_visible()
+def test_a_collection_without_photo_search_starts_from_a_product(tab: Page) -> None:
+    tab.route("**/readyz", answering(200, readiness({"name": "default", "photo_search": False})))
+    tab.goto("/")
+    expect(tab.get_by_role("note")).to_contain_text("start from a product")
+    expect(tab.locator("#choose")).to_be_hidden()
+    expect(tab.locator("#product")).to_be_visible()
 
 
-def test_a_collection_of_another_model_says_so_in_plain_words(page: Page) -> None:
+def test_a_collection_of_another_model_says_so_in_plain_words(tab: Page) -> None:
     state = {
         "name": "default",
         "status": "mismatch",
         "photo_search": False,
         "detail": "made with x",
     }
-    page.route("**/readyz", answering(200, {**readiness(state), "status": "mismatch"}))
-    page.goto("/?product=hue%2F07")
-    expect(page.get_by_role("note")).to_contain_text("indexed with another model")
-    expect(page.locator("#choose")).to_be_hidden()
-    expect(results(page)).to_have_count(PAGE_SIZE)
-    expect(page.get_by_text("made with x")).to_be_hidden()
-    page.get_by_text("For developers").click()
-    expect(page.get_by_text("made with x")).to_be_visible()
+    tab.route("**/readyz", answering(200, {**readiness(state), "status": "mismatch"}))
+    tab.goto("/?product=hue%2F07")
+    expect(tab.get_by_role("note")).to_contain_text("indexed with another model")
+    expect(tab.locator("#choose")).to_be_hidden()
+    expect(results(tab)).to_have_count(PAGE_SIZE)
+    expect(tab.get_by_text("made with x")).to_be_hidden()
+    tab.get_by_text("For developers").click()
+    expect(tab.get_by_text("made with x")).to_be_visible()
 
 
-def test_untrained_weights_are_told(page: Page) -> None:
-    page.route("**/readyz", answering(200, readiness({"name": "default", "trained": False})))
-    page.goto("/")
-    expect(page.get_by_role("note")).to_contain_text("untrained")
+def test_untrained_weights_are_told(tab: Page) -> None:
+    tab.route("**/readyz", answering(200, readiness({"name": "default", "trained": False})))
+    tab.goto("/")
+    expect(tab.get_by_role("note")).to_contain_text("untrained")
 
 
-def test_a_photo_is_searched_again_in_the_collection_that_is_chosen(
-    page: Page, photo: Path
-) -> None:
-    page.route("**/readyz", answering(200, readiness({"name": "bags"}, {"name": "default"})))
-    page.goto("/")
-    expect(page.get_by_label("Collection")).to_have_value("default")
-    choose(page, photo)
-    results(page)
-    with page.expect_request("**/v1/search") as request:
-        page.get_by_label("Collection").select_option("bags")
+def test_a_photo_is_searched_again_in_the_collection_that_is_chosen(tab: Page, photo: Path) -> None:
+    tab.route("**/readyz", answering(200, readiness({"name": "bags"}, {"name": "default"})))
+    tab.goto("/")
+    expect(tab.get_by_label("Collection")).to_have_value("default")
+    choose(tab, photo)
+    results(tab)
+    with tab.expect_request("**/v1/search") as request:
+        tab.get_by_label("Collection").select_option("bags")
     assert b'name="collection"\r\n\r\nbags' in (request.value.post_data_buffer or b"")
-    assert parameters(page)["collection"] == ["bags"]
+    assert parameters(tab)["collection"] == ["bags"]
 
 
-def test_one_collection_needs_no_chooser(page: Page) -> None:
-    page.route("**/readyz", answering(200, readiness({"name": "default"})))
-    page.goto("/")
-    expect(page.get_by_role("status")).to_contain_text("9 products")
-    expect(page.get_by_label("Collection")).to_be_hidden()
+def test_one_collection_needs_no_chooser(tab: Page) -> None:
+    tab.route("**/readyz", answering(200, readiness({"name": "default"})))
+    tab.goto("/")
+    expect(tab.get_by_role("status")).to_contain_text("9 products")
+    expect(tab.get_by_label("Collection")).to_be_hidden()
 
 
 def test_a_result_shows_its_attributes_as_text_and_a_missing_picture_as_words(
@@ -297,19 +293,19 @@ def test_a_phone_shows_two_columns_and_no_sideways_scrolling(
 
 
 def test_the_page_runs_under_a_strict_policy_and_no_request_leaves_the_origin(
-    page: Page, photo: Path, live_server: str
+    tab: Page, photo: Path, live_server: str
 ) -> None:
     complaints: list[str] = []
     requested: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requested.append(request.url))
-    response: Response | None = page.goto("/")
-    choose(page, photo)
-    results(page).first.click()
-    expect(page.locator("#subject .id")).to_be_visible()
-    results(page)
-    page.wait_for_load_state("networkidle")
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("request", lambda request: requested.append(request.url))
+    response: Response | None = tab.goto("/")
+    choose(tab, photo)
+    results(tab).first.click()
+    expect(tab.locator("#subject .id")).to_be_visible()
+    results(tab)
+    tab.wait_for_load_state("networkidle")
     assert complaints == []
     assert [url for url in requested if not url.startswith((live_server, "blob:"))] == []
     policy = (response.header_value("content-security-policy") if response else None) or ""

@@ -30,52 +30,52 @@ from tests.service.static.chromium import (
 
 
 @pytest.fixture
-def two(page: Page) -> Page:
+def two(tab: Page) -> Page:
     """The page of a service with two collections; the second one is made up."""
-    page.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
-    page.goto("/")
-    return page
+    tab.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
+    tab.goto("/")
+    return tab
 
 
-def test_why_shows_both_photos_with_heat_over_them(page: Page, photo: Path) -> None:
-    offer_everything(page)
-    page.route("**/v1/explain", answering(200, HEAT))
-    choose(page, photo)
-    second = products(page)[1]
-    with page.expect_request("**/v1/explain") as request:
-        page.get_by_role("button", name="Why ").nth(1).click()
+def test_why_shows_both_photos_with_heat_over_them(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
+    tab.route("**/v1/explain", answering(200, HEAT))
+    choose(tab, photo)
+    second = products(tab)[1]
+    with tab.expect_request("**/v1/explain") as request:
+        tab.get_by_role("button", name="Why ").nth(1).click()
     assert sent(request.value)["result"] == [second]
-    dialog = page.get_by_role("dialog")
+    dialog = tab.get_by_role("dialog")
     expect(dialog.locator("img")).to_have_count(2)
     expect(dialog.locator("canvas")).to_have_count(2)
     expect(dialog.get_by_role("status")).to_contain_text("contribute more to the score")
     dialog.get_by_label("Show heat map").uncheck()
     expect(dialog.locator("canvas").first).to_have_css("opacity", "0")
-    page.keyboard.press("Escape")
+    tab.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("button", name="Why ").nth(1)).to_be_focused()
+    expect(tab.get_by_role("button", name="Why ").nth(1)).to_be_focused()
 
 
-def test_why_of_a_product_names_it(page: Page) -> None:
-    offer_everything(page)
-    page.route("**/v1/explain", answering(200, HEAT))
-    page.goto("/?product=hue%2F07")
-    first = products(page)[0]
-    with page.expect_request("**/v1/explain") as request:
-        page.get_by_role("button", name="Why ").first.click()
+def test_why_of_a_product_names_it(tab: Page) -> None:
+    offer_everything(tab)
+    tab.route("**/v1/explain", answering(200, HEAT))
+    tab.goto("/?product=hue%2F07")
+    first = products(tab)[0]
+    with tab.expect_request("**/v1/explain") as request:
+        tab.get_by_role("button", name="Why ").first.click()
     asked = {"product_id": "hue/07", "result": first, "collection": "default"}
     assert request.value.post_data_json == asked
-    expect(page.get_by_role("dialog").locator("canvas")).to_have_count(2)
+    expect(tab.get_by_role("dialog").locator("canvas")).to_have_count(2)
 
 
-def test_why_says_what_went_wrong(page: Page, photo: Path) -> None:
-    offer_everything(page)
+def test_why_says_what_went_wrong(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
     refusal = problem(409, "fingerprint_mismatch", "vectors of another model")
-    page.route("**/v1/explain", answering(409, refusal))
-    choose(page, photo)
-    results(page)
-    page.get_by_role("button", name="Why ").first.click()
-    expect(page.get_by_role("dialog")).to_contain_text("vectors of another model")
+    tab.route("**/v1/explain", answering(409, refusal))
+    choose(tab, photo)
+    results(tab)
+    tab.get_by_role("button", name="Why ").first.click()
+    expect(tab.get_by_role("dialog")).to_contain_text("vectors of another model")
 
 
 def test_two_collections_are_compared_side_by_side(two: Page, photo: Path) -> None:
@@ -131,10 +131,10 @@ def test_the_copied_command_finds_the_same_by_photo(page: Page, tmp_path: Path, 
     assert _run(page, tmp_path) == products(page)
 
 
-def test_the_copied_command_finds_the_same_by_product(page: Page, tmp_path: Path) -> None:
-    page.goto("/?product=hue%2F07&min_score=0.2&limit=12")
-    results(page)
-    assert _run(page, tmp_path) == products(page)
+def test_the_copied_command_finds_the_same_by_product(tab: Page, tmp_path: Path) -> None:
+    tab.goto("/?product=hue%2F07&min_score=0.2&limit=12")
+    results(tab)
+    assert _run(tab, tmp_path) == products(tab)
 
 
 def _run(page: Page, folder: Path) -> list[str]:
@@ -165,28 +165,28 @@ def guarded(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_a_service_that_takes_keys_is_given_one(
-    page: Page, photo: Path, guarded: tuple[str, str]
+    tab: Page, photo: Path, guarded: tuple[str, str]
 ) -> None:
     address, key = guarded
-    page.goto(address)
-    choose(page, photo)
-    expect(page.get_by_role("alert")).to_contain_text("Enter your API key below.")
-    expect(page.get_by_role("alert")).not_to_contain_text("Bearer")
-    expect(page.get_by_label("API key")).to_be_focused()
-    page.keyboard.type("not-a.key")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("not valid")
-    page.get_by_label("Another API key").fill(key)
-    page.keyboard.press("Enter")
-    assert products(page) == ["red", "navy"]
-    results(page).nth(1).click()
-    expect(page.locator("#subject .id")).to_have_text("navy")
-    page.reload()
-    expect(page.locator("#subject .id")).to_have_text("navy")
-    expect(results(page).locator("img")).to_have_js_property("complete", True)
-    open_developers(page)
-    page.get_by_role("button", name="Copy as curl").click()
-    command = page.get_by_role("dialog").inner_text()
+    tab.goto(address)
+    choose(tab, photo)
+    expect(tab.get_by_role("alert")).to_contain_text("Enter your API key below.")
+    expect(tab.get_by_role("alert")).not_to_contain_text("Bearer")
+    expect(tab.get_by_label("API key")).to_be_focused()
+    tab.keyboard.type("not-a.key")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("alert")).to_contain_text("not valid")
+    tab.get_by_label("Another API key").fill(key)
+    tab.keyboard.press("Enter")
+    assert products(tab) == ["red", "navy"]
+    results(tab).nth(1).click()
+    expect(tab.locator("#subject .id")).to_have_text("navy")
+    tab.reload()
+    expect(tab.locator("#subject .id")).to_have_text("navy")
+    expect(results(tab).locator("img")).to_have_js_property("complete", True)
+    open_developers(tab)
+    tab.get_by_role("button", name="Copy as curl").click()
+    command = tab.get_by_role("dialog").inner_text()
     assert "Bearer $KEY" in command
     assert key not in command
 
@@ -202,11 +202,11 @@ def test_what_is_for_developers_is_out_of_the_way_of_shoppers(two: Page, photo: 
         expect(tool).to_be_visible()
 
 
-def test_nothing_covers_the_picture_of_a_result(page: Page, photo: Path) -> None:
-    offer_everything(page)
-    choose(page, photo)
-    results(page)
-    covering = page.evaluate(
+def test_nothing_covers_the_picture_of_a_result(tab: Page, photo: Path) -> None:
+    offer_everything(tab)
+    choose(tab, photo)
+    results(tab)
+    covering = tab.evaluate(
         """() => [...document.querySelectorAll("#grid .card")].slice(0, 4).filter((card) => {
           const { left, right, top, bottom } = card.querySelector("a").getBoundingClientRect();
           return [...card.children].some((part) => {
@@ -217,7 +217,7 @@ def test_nothing_covers_the_picture_of_a_result(page: Page, photo: Path) -> None
         }).length"""
     )
     assert covering == 0
-    expect(page.get_by_role("button", name="Why ").first).to_be_visible()
+    expect(tab.get_by_role("button", name="Why ").first).to_be_visible()
 
 
 def test_what_a_click_on_a_picture_does_is_said_below_it(page: Page, photo: Path) -> None:
@@ -239,9 +239,9 @@ def test_what_a_click_on_a_picture_does_is_said_below_it(page: Page, photo: Path
     assert bottom <= facts
 
 
-def test_a_problem_is_headed_by_what_it_is_and_not_by_a_phrase_of_http(page: Page) -> None:
-    page.goto("/?product=nothing")
-    expect(page.get_by_role("alert").first.locator("strong")).to_have_text("Unknown product")
+def test_a_problem_is_headed_by_what_it_is_and_not_by_a_phrase_of_http(tab: Page) -> None:
+    tab.goto("/?product=nothing")
+    expect(tab.get_by_role("alert").first.locator("strong")).to_have_text("Unknown product")
 
 
 def test_a_busy_service_is_asked_again_when_it_wants_to_be(page: Page, photo: Path) -> None:
