@@ -1,5 +1,6 @@
 """What tests of several rooms start from."""
 
+import ctypes
 import io
 import os
 import sys
@@ -33,6 +34,8 @@ SLOW = [
     ROOT / "tests/test_real_data.py",
 ]
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+
 # How long an example takes is for benchmarks to say: a busy machine breaks no rule.
 settings.register_profile("untimed", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=20)
@@ -51,6 +54,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """With --fast, properties are tested on fewer examples."""
     if config.getoption("fast"):
         settings.load_profile("fast")
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Keeps glibc from returning up to 512 MiB to the system, in this process only.
+
+    TensorFlow frees and allocates weights and feature maps so often that the page faults take as
+    much processor time as its computing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, 512 * 1024**2)
+        mallopt(_M_MMAP_MAX, 0)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
