@@ -6,7 +6,7 @@ The catalogue is that of `benchmarks.service_load`. Before it come three stages 
 vectors (IMAGE_SEARCH_TEST_DATA): 100 photos from scratch, 100 stored vectors searched, and 100
 look-ups. The peer of the searches is brute force in plain numpy, measured in the same run: one
 product of matrices in float32. Figures reported for an earlier system, cited and not measured here:
-8.3 s for the photos, 9 ms for the vectors among 300 in one batch, 1 ms for the look-ups.
+8.3 s for the photos, 9 ms for the vectors among 300 in one batch, 4 ms for the look-ups.
 """
 
 import argparse
