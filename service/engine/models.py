@@ -1,5 +1,6 @@
 """The models of the collections: loaded once for equal settings, and again after a failure."""
 
+import gc
 import logging
 from collections.abc import Callable
 
@@ -44,6 +45,7 @@ class Models:
                 log.exception("the model cannot be loaded")
         else:
             self._embedders[settings] = self._query_embedder(embedder)
+            _exempt_from_collections()
             if self._failures.pop(settings, None):
                 log.warning("the model is loaded; photos can be searched again")
             return True
@@ -98,3 +100,13 @@ class Models:
             remembered=self._settings.service.cached_photos,
             deadline_s=self._settings.service.deadline_s,
         )
+
+
+def _exempt_from_collections() -> None:
+    """Exempts everything that is in memory from Python's garbage collections.
+
+    A full collection goes through all that the runtime has imported: 130 ms with TensorFlow and 15
+    ms with OpenVINO, in which no thread runs.
+    """
+    gc.collect()
+    gc.freeze()
