@@ -1,9 +1,10 @@
-"""Measures the index at several sizes of catalogue, compared with a plain FAISS index.
+"""Measures the index at several sizes of catalogue, compared with other FAISS indexes.
 
     python -m benchmarks.index_scale --sizes 10000 100000 1000000
 
-The vectors are mixtures of real vectors of footwear (IMAGE_SEARCH_TEST_DATA), so that
-neighbourhoods are realistic. The plain index is `IndexIDMap2(IndexFlatIP)` in memory. A million
+In one run, on the same catalogue: the default index type; `IVF…,Flat`, the former default above
+20,000 images; and a plain `IndexIDMap2(IndexFlatIP)` in memory. The vectors are mixtures of real
+vectors of footwear (IMAGE_SEARCH_TEST_DATA), so that neighbourhoods are realistic. A million
 vectors take about ten minutes, 8 GB of memory and 8 GB of disk.
 """
 
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 
 import faiss
@@ -28,7 +30,7 @@ from indexer.interchange.features import read_features
 from indexer.maintenance.compaction import rebuild
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.index import LiveView, View
+from indexer.store.embedded.index import FILES, LiveView, View
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", ROOT / "../shared/data")) / "footwear"
@@ -39,10 +41,12 @@ THREADS = 8
 CHANGES = 15
 BATCH = 5000
 CORNERS, NOISE = 3, 0.02
-SELECTIVITIES = (0.0001, 0.01, 0.1, 0.5)
+SELECTIVITIES = (0.001, 0.01, 0.1, 0.5)
 
 Mask = NDArray[np.bool_]
-Row = tuple[str, str, str]  # what, this index, the plain one
+Row = tuple[str, str]  # what, measured
+Column = dict[str, str]  # what: measured
+Right = dict[str, list[Ids]]  # by mask: the nearest ids of each query
 
 
 def mixtures(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
@@ -124,50 +128,56 @@ def fill(catalog: Catalog, plain: Plain, chunks: Iterable[Vectors]) -> None:
             writer.put(product(i, v) for i, v in zip(ids.tolist(), vectors, strict=True))
 
 
-def rate(search: Callable[[Vector], Ids], queries: Vectors) -> str:
-    """Measures searches per second from several threads."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        spent = took_ms(lambda: list(pool.map(search, queries)))
-    return f"{1000 * len(queries) / spent:.0f} /s"
-
-
-def searching(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
-    """Measures single searches, parallel searches, and recall."""
-    few = queries[:PLAIN_QUERIES]
-    yield (
-        "one search",
-        ms(took_ms(ours.search, query) for query in queries),
-        ms(took_ms(plain.search, query) for query in few),
-    )
-    yield (
-        f"searches from {THREADS} threads",
-        rate(ours.search, np.repeat(queries, 5, axis=0)),
-        rate(plain.search, few),
-    )
-    same = [len(np.intersect1d(ours.search(query), plain.search(query))) for query in queries]
-    yield f"recall@{K}", f"{np.mean(same) / K:.4f}", "1"
-
-
-def filtering(ours: Ours, plain: Plain, queries: Vectors) -> Iterator[Row]:
-    """Measures searches among random ids; checks that pages are full and match."""
-    rng = np.random.default_rng(1)
+def masks(images: int) -> dict[str, Mask | None]:
+    """Returns masks of random allowed ids by name; None allows all."""
+    rng, found = np.random.default_rng(1), dict[str, Mask | None]({"": None})
     for share in SELECTIVITIES:
-        allowed = rng.random(plain.index.ntotal + 1) < share
-        allowed[1 : 1 + K] = True
-        for query in queries:
-            found = ours.search(query, allowed)
-            if len(found) != K or not allowed[found].all():
+        mask = rng.random(images + 1) < share
+        mask[1 : 1 + K] = True
+        found[f" among {share:.1%}"] = mask
+    return found
+
+
+def exact(plain: Plain, queries: Vectors) -> Right:
+    """Returns the right ids of each query for each mask."""
+    return {
+        name: [plain.search(query, allowed) for query in queries]
+        for name, allowed in masks(plain.index.ntotal).items()
+    }
+
+
+def searching(index: Ours | Plain, queries: Vectors, images: int, right: Right) -> Iterator[Row]:
+    """Measures single searches and their recall; checks that pages are full and match."""
+    for name, allowed in masks(images).items():
+        spent, same = [], []
+        for number, query in enumerate(queries):
+            start = time.perf_counter()
+            found = index.search(query, allowed)
+            spent.append(1000 * (time.perf_counter() - start))
+            if len(found) != K or not (allowed is None or allowed[found].all()):
                 sys.exit(f"asked for {K} of the allowed ids, received {found}")
-        yield (
-            f"one search among {share:.2%}",
-            ms(took_ms(ours.search, query, allowed) for query in queries),
-            ms(took_ms(plain.search, query, allowed) for query in queries[:PLAIN_QUERIES]),
-        )
+            same.append(len(np.intersect1d(found, right[name][number])) / K)
+        yield f"one search{name}", ms(spent)
+        yield f"  recall@{K}{name}", f"{np.mean(same):.4f}"
 
 
-def changing(ours: Ours, plain: Plain, new: Vectors) -> Iterator[Row]:
+def one_thread_per_search() -> None:
+    """Makes FAISS search in the calling thread only, as in the service."""
+    faiss.omp_set_num_threads(1)
+
+
+def rate(index: Ours | Plain, queries: Vectors) -> Row:
+    """Measures searches per second from several threads."""
+    with ThreadPoolExecutor(THREADS, initializer=one_thread_per_search) as pool:
+        spent = took_ms(lambda: list(pool.map(index.search, queries)))
+    return f"searches from {THREADS} threads", f"{1000 * len(queries) / spent:.0f} /s"
+
+
+def changing(ours: Ours, new: Vectors) -> Iterator[Row]:
     """Measures adding and removing single products, each followed by a search."""
-    products = list(enumerate(new, plain.index.ntotal + 1))
+    with ours.catalog.reader() as reader:
+        last = reader.end.image_id
+    products = list(enumerate(new, last + 1))
     spent = np.empty((4, len(new)))
     with ours.catalog.writer() as writer:
         for row, (number, vector) in enumerate(products):
@@ -176,12 +186,10 @@ def changing(ours: Ours, plain: Plain, new: Vectors) -> Iterator[Row]:
         for row, (number, vector) in enumerate(products):
             spent[2, row] = took_ms(writer.remove, [str(number)])
             spent[3, row] = took_ms(ours.search, vector)
-    added = ms(took_ms(plain.add, number, vector) for number, vector in products)
-    removed = ms(took_ms(plain.remove, number) for number, _ in products[:3])
-    yield "add a product", ms(spent[0]), added
-    yield "the search after it", ms(spent[1]), ""
-    yield "remove a product", ms(spent[2]), removed
-    yield "the search after it", ms(spent[3]), ""
+    yield "add a product", ms(spent[0])
+    yield "the search after adding", ms(spent[1])
+    yield "remove a product", ms(spent[2])
+    yield "the search after removing", ms(spent[3])
 
 
 def opening(folder: Path, results: "multiprocessing.Queue[tuple[float, float]]") -> None:
@@ -202,7 +210,7 @@ def anonymous_mib() -> float:
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 
 
-def storing(folder: Path, plain: Plain) -> Iterator[Row]:
+def storing(folder: Path) -> Iterator[Row]:
     """Measures opening, memory and disk space."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[tuple[float, float]] = context.Queue()
@@ -210,39 +218,64 @@ def storing(folder: Path, plain: Plain) -> Iterator[Row]:
     process.start()
     opened, anonymous = results.get()
     process.join()
-    copy = folder / "plain"
-    faiss.write_index(plain.index, str(copy))
-    plain_opened = took_ms(faiss.read_index, str(copy))
-    plain_mib = copy.stat().st_size / 2**20
-    copy.unlink()
-    yield "open", f"{opened:.0f} ms", f"{plain_opened:.0f} ms"
-    yield "anonymous memory", f"{anonymous:.0f} MiB", f"{plain_mib:.0f} MiB"
-    for what, pattern, other in (
-        ("segment", "*.faiss", f"{plain_mib:.0f} MiB"),
-        ("catalogue", "*.db*", ""),
-    ):
+    yield "open", f"{opened:.0f} ms"
+    yield "anonymous memory", f"{anonymous:.0f} MiB"
+    for what, pattern in (("segment", FILES), ("catalogue", "*.db*")):
         size = sum(path.stat().st_size for path in folder.glob(pattern)) / 2**20
-        yield f"{what} on disk", f"{size:.0f} MiB", other
+        yield f"{what} on disk", f"{size:.0f} MiB"
 
 
-def measure(size: int, real: Vectors, seed: int, folder: Path) -> list[Row]:
-    """Measures one size of catalogue."""
+def of_type(kind: str, catalog: Catalog, queries: Vectors, new: Vectors, right: Right) -> Column:
+    """Measures one type of index of a catalogue, which has the same images afterwards."""
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    spent = took_ms(rebuild, catalog, IndexSettings(type=kind))
+    one_thread_per_search()
+    ours = Ours(catalog, LiveView())
+    images = len(ours.view())
+    return {
+        "rebuild": f"{spent / 1000:.1f} s",
+        **dict(storing(catalog.folder)),
+        **dict(searching(ours, queries, images, right)),
+        **dict([rate(ours, np.repeat(queries, 5, axis=0))]),
+        **dict(changing(ours, new)),
+    }
+
+
+def of_plain(plain: Plain, queries: Vectors, new: Vectors, right: Right) -> Column:
+    """Measures the plain index."""
+    products = list(enumerate(new, plain.index.ntotal + 1))
+    return {
+        **dict(searching(plain, queries, plain.index.ntotal, right)),
+        **dict([rate(plain, queries)]),
+        "add a product": ms(took_ms(plain.add, number, vector) for number, vector in products),
+        "remove a product": ms(took_ms(plain.remove, number) for number, _ in products[:3]),
+    }
+
+
+def measure(size: int, real: Vectors, seed: int, folder: Path) -> dict[str, Column]:
+    """Measures one size of catalogue; returns a column for each type of index."""
     rng = np.random.default_rng(seed)
     catalog, plain = Catalog(folder, create=True), Plain(real.shape[1])
     sizes = [min(BATCH, size - start) for start in range(0, size, BATCH)]
     filled = took_ms(fill, catalog, plain, (mixtures(real, count, rng) for count in sizes))
-    rebuilt = took_ms(rebuild, catalog, IndexSettings())
-    ours, queries = Ours(catalog, LiveView()), mixtures(real, QUERIES, rng)
-    rows = [
-        ("fill", f"{filled / 1000:.1f} s", ""),
-        ("rebuild", f"{rebuilt / 1000:.1f} s", ""),
-        *storing(folder, plain),
-        *searching(ours, plain, queries),
-        *filtering(ours, plain, queries),
-        *changing(ours, plain, mixtures(real, CHANGES, rng)),
-    ]
+    print(f"\n{size:,} images, filled in {filled / 1000:.1f} s", flush=True)
+    queries, new = mixtures(real, QUERIES, rng), mixtures(real, CHANGES, rng)
+    right = exact(plain, queries)
+    lists = f"IVF{isqrt(size)},Flat"
+    columns = {
+        "default": of_type("auto", catalog, queries, new, right),
+        lists: of_type(lists, catalog, queries, new, right),
+        "plain": of_plain(plain, queries[:PLAIN_QUERIES], new, right),
+    }
     catalog.close()
-    return rows
+    return columns
+
+
+def show(columns: dict[str, Column]) -> None:
+    """Prints a table."""
+    print(f"{'':<28}", *(f"{name:>14}" for name in columns))
+    for what in next(iter(columns.values())):
+        print(f"{what:<28}", *(f"{column.get(what, ''):>14}" for column in columns.values()))
 
 
 def real_vectors() -> Vectors:
@@ -262,10 +295,7 @@ def main() -> None:
     real = real_vectors()
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            rows = measure(size, real, arguments.seed, Path(folder))
-        print(f"\n{f'{size:,} images':<28} {'this index':>12} {'plain':>12}")
-        for what, ours, theirs in rows:
-            print(f"{what:<28} {ours:>12} {theirs:>12}", flush=True)
+            show(measure(size, real, arguments.seed, Path(folder)))
 
 
 if __name__ == "__main__":

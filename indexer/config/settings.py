@@ -34,8 +34,8 @@ CollectionName = Annotated[
 FactoryString = Annotated[
     str,
     Field(
-        pattern=r"^(IVF[1-9]\d{0,4},)?(Flat|SQ8|SQfp16)$",
-        examples=["IVF1024,Flat", "SQ8", "IVF1024,SQfp16"],
+        pattern=r"^(IVF[1-9]\d{0,4},(Flat|SQ8|SQfp16|RaBitQfs)|Flat|SQ8|SQfp16)$",
+        examples=["IVF1024,RaBitQfs", "IVF1024,Flat", "SQ8"],
     ),
 ]
 
@@ -61,8 +61,10 @@ class IndexSettings(Section):
     backend: Literal["faiss"] = Field("faiss", description="Search library.")
     type: Literal["auto", "flat"] | FactoryString = Field(
         "auto",
-        description="Index type. `auto`: exact up to 20,000 images, IVF above; `flat`: always"
-        " exact; or a FAISS factory string. Candidates of every type are scored exactly.",
+        description="Index type. `auto`: exact up to 20,000 images, above that"
+        " `IVF…,RaBitQfs`, inverted lists of codes with one bit per dimension (`IVF…,Flat` for"
+        " vectors of fewer than 256 values); `flat`: always exact; or a FAISS factory string."
+        " Candidates of every type are scored exactly.",
     )
     compact_fraction: float = Field(
         0.1,

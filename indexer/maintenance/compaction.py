@@ -48,7 +48,7 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
     with catalog.writer() as writer:
         with catalog.reader() as reader:
             present = current_segment(reader)
-            kind = factory(settings.type, reader.counts()[1])
+            kind = _kind(reader, settings)
             if present and present.kind == kind and not _changes(reader, present):
                 try:
                     open_segment(present)
@@ -86,13 +86,17 @@ def _is_due(reader: CatalogReader, fraction: float) -> bool:
     return reader.seq - present.seq >= least and _changes(reader, present) >= least
 
 
+def _kind(reader: CatalogReader, settings: IndexSettings) -> str:
+    return factory(settings.type, reader.counts()[1], reader.dimension or 0)
+
+
 def _changes(reader: CatalogReader, segment: Segment) -> int:
     return images_changed_since(reader, segment.seq)
 
 
 def _replace(catalog: Catalog, writer: CatalogWriter, settings: IndexSettings) -> Segment:
     with catalog.reader() as reader:
-        segment = write_segment(reader, factory(settings.type, reader.counts()[1]))
+        segment = write_segment(reader, _kind(reader, settings))
     record_segment(writer, segment)
     # Only after success: a failed transaction may still turn up in the write-ahead log.
     _collect(catalog)

@@ -1,21 +1,23 @@
-"""`VectorIndex` on FAISS, exact or with inverted lists (IVF)."""
+"""`VectorIndex` on FAISS: exact, or approximate by inverted lists and codes of the vectors."""
 
 from copy import copy
 from typing import Any, Self
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.index.base import Mask
+from indexer.store.embedded.index.knn import nearest_rows
+from indexer.store.embedded.index.lists import Lists
 
-# Rows compared with a query in an IVF index: a share of all rows, but at least a minimum, because
-# small catalogues would lose recall for an unnoticeable gain in time.
-_COMPARED_SHARE = 1 / 32
-_MIN_COMPARED = 5_000
-_COMPARED_PER_RESULT = 10
-# Candidates per result if quantised vectors are compared first.
-_OVERSAMPLING = 4
+# At most this number of allowed rows is compared with each query, without visiting lists.
+_MAX_FEW = 2_000
+# Further candidates if codes are compared instead of vectors: per result, at least and at most.
+_OVERSAMPLING = 3
+_MIN_OVERSAMPLED = 200
+_MAX_OVERSAMPLED = 3_000
 
 
 class FaissIndex:
@@ -32,15 +34,12 @@ class FaissIndex:
         if (np.diff(ids) <= 0).any():
             raise ValueError("ids must be strictly ascending")
         self._ids = ids
-        self._owner = index  # keeps the two below alive
-        self._searched, self._exact = searched_and_exact(index)
-        self._allowed_rows = len(ids)
+        self._owner = index  # keeps its parts alive
+        self._rotation, self._searched, self._exact = parts(index)
+        self._lists = Lists(self._searched) if isinstance(self._searched, faiss.IndexIVF) else None
+        self._allowed = len(ids)  # number of allowed rows
         self._bits: Any = None  # bitmap of the allowed rows; None allows all
-        self._list_of_row: Ids | None = None
-        if isinstance(self._searched, faiss.IndexIVF):
-            # FAISS packs the list of a row and its offset there into one integer.
-            self._list_of_row = faiss.vector_to_array(self._searched.direct_map.array) >> 32
-            self._rows_per_list = self._count(self._list_of_row)
+        self._few: Ids | None = None  # the allowed rows if they are few
 
     @classmethod
     def flat(cls, ids: Ids, vectors: Vectors) -> Self:
@@ -54,61 +53,94 @@ class FaissIndex:
         return self._ids
 
     def only(self, allowed: Mask) -> Self:
-        rows = np.zeros(len(self._ids), np.bool_)
-        known = int(np.searchsorted(self._ids, len(allowed)))
-        rows[:known] = allowed[self._ids[:known]]
+        rows = self._rows_of(allowed)
         restricted = copy(self)
         restricted._restrict(rows)  # noqa: SLF001 - same class
         return restricted
 
+    def _rows_of(self, allowed: Mask) -> Mask:
+        """Converts a mask of images to one of rows."""
+        rows = np.zeros(len(self._ids), np.bool_)
+        known = int(np.searchsorted(self._ids, len(allowed)))
+        ids = self._ids[:known]
+        if known and ids[-1] - ids[0] == known - 1:  # without gaps: ten times as fast
+            rows[:known] = allowed[ids[0] : ids[-1] + 1]
+        else:
+            rows[:known] = allowed[ids]
+        return rows
+
     def _restrict(self, rows: Mask) -> None:
-        self._allowed_rows = int(np.count_nonzero(rows))
+        self._allowed = int(np.count_nonzero(rows))
+        if self._lists is not None and self._allowed <= _MAX_FEW:
+            self._few = np.flatnonzero(rows)
+            return
         self._bits = np.packbits(rows, bitorder="little")
-        if self._list_of_row is not None:
-            # Four times as fast as indexing with the mask itself.
-            self._rows_per_list = self._count(self._list_of_row[np.flatnonzero(rows)])
+        if self._lists is not None:
+            self._lists = self._lists.only(rows, self._allowed)
 
     def candidates(self, queries: Vectors, k: int) -> Ids:
-        oversampling = 1 if self._searched is self._exact else _OVERSAMPLING
-        k = min(self._allowed_rows, k * oversampling)
+        k = min(self._allowed, k)
         if k == 0:
             return self._ids[:0]
         queries = np.ascontiguousarray(queries)
-        # Parameters and selector are created for each call: FAISS modifies them while searching.
-        selector = None if self._bits is None else faiss.IDSelectorBitmap(self._bits)
-        if self._list_of_row is None:
-            parameters = faiss.SearchParameters(sel=selector)
-        else:
-            lists = self._lists_to_visit(queries, k)
-            parameters = faiss.SearchParametersIVF(sel=selector, nprobe=lists)
-        _, found = self._searched.search(queries, k, params=parameters)
-        rows = np.unique(found)
-        ids: Ids = self._ids[rows[rows >= 0]]  # FAISS pads with -1
+        rows = np.unique(self._search(queries, k)) if self._few is None else self._few
+        rows = rows[np.searchsorted(rows, 0) :]  # FAISS pads with -1
+        if len(rows) >= 2 * k:
+            best, _ = nearest_rows(queries, self._exact.reconstruct_batch(rows), k)
+            rows = rows[np.unique(best)]
+        ids: Ids = self._ids[rows]
         return ids
 
     def vectors(self, ids: Ids) -> Vectors:
         found: Vectors = self._exact.reconstruct_batch(np.searchsorted(self._ids, ids))
         return found
 
-    def _lists_to_visit(self, queries: Vectors, k: int) -> int:
-        """Returns how many of the nearest lists contain enough allowed rows for each query.
+    def _search(self, queries: Vectors, k: int) -> Ids:
+        """Returns the rows that FAISS finds, (m, k or more)."""
+        candidates = k
+        if self._searched is not self._exact:
+            further = min(max(_OVERSAMPLING * k, _MIN_OVERSAMPLED), _MAX_OVERSAMPLED)
+            candidates = min(self._allowed, k + further)
+        if self._rotation is not None:
+            queries = self._rotation.apply(queries)
+        if self._lists is None:
+            parameters = faiss.SearchParameters(sel=self._selector())
+            found: Ids = self._searched.search(queries, candidates, params=parameters)[1]
+            return found
+        found = self._in_lists(queries, candidates, *self._lists.nearest(queries, k))
+        if (found[:, k - 1] < 0).any():  # the numbers of rows in lists may be estimates
+            lists = self._lists.nearest(queries, k, everywhere=True)
+            found = self._in_lists(queries, candidates, *lists)
+        return found
 
-        Pages are therefore full after one pass, however few rows are allowed and wherever they
-        are, and the number of comparisons hardly depends on the filter.
-        """
-        share = int(_COMPARED_SHARE * len(self._ids))
-        needed = max(share, _MIN_COMPARED, _COMPARED_PER_RESULT * k)
-        _, nearest = self._searched.quantizer.search(queries, self._searched.nlist)
-        compared = np.cumsum(self._rows_per_list[nearest], axis=1)
-        return 1 + int((compared < min(needed, self._allowed_rows)).sum(axis=1).max())
+    def _in_lists(self, queries: Vectors, k: int, lists: Ids, products: NDArray[np.float32]) -> Ids:
+        """Returns the k best rows (m, k) in the lists (m, v), whose centroids have `products`."""
+        count, visited = lists.shape
+        found, scores = np.empty((count, k), np.int64), np.empty((count, k), np.float32)
+        parameters = faiss.SearchParametersIVF(sel=self._selector(), nprobe=visited)
+        arrays = (lists, products, scores, found)
+        self._searched.search_preassigned_c(
+            count, faiss.swig_ptr(queries), k, *map(faiss.swig_ptr, arrays), False, parameters
+        )
+        return found
 
-    def _count(self, lists: Ids) -> Ids:
-        counts: Ids = np.bincount(lists, minlength=self._searched.nlist)
-        return counts
+    def _selector(self) -> Any:
+        # Created for each search, like parameters: FAISS modifies them while searching.
+        return None if self._bits is None else faiss.IDSelectorBitmap(self._bits)
 
 
-def searched_and_exact(index: Any) -> tuple[Any, Any]:
-    """Returns the index that finds candidates, and the one that holds the exact vectors."""
+def parts(index: Any) -> tuple[Any, Any, Any]:
+    """Returns the parts of an index from `faiss.index_factory`.
+
+    Returns:
+        The rotation of vectors before they are searched, or None; the index that finds
+        candidates; the index that holds the exact vectors.
+    """
+    searched = exact = index
     if isinstance(index, faiss.IndexRefine):
-        return faiss.downcast_index(index.base_index), faiss.downcast_index(index.refine_index)
-    return index, index
+        exact = faiss.downcast_index(index.refine_index)
+        searched = faiss.downcast_index(index.base_index)
+    if not isinstance(searched, faiss.IndexPreTransform):
+        return None, searched, exact
+    rotation = faiss.downcast_VectorTransform(searched.chain.at(0))
+    return rotation, faiss.downcast_index(searched.index), exact

@@ -18,13 +18,16 @@ from indexer.arrays import Vectors
 from indexer.files import storage_error, sync
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.segments import Segment, SegmentError, folder_of, image_ids
-from indexer.store.embedded.index.faiss_index import FaissIndex, searched_and_exact
+from indexer.store.embedded.index.faiss_index import FaissIndex, parts
 
 # Matches finished and unfinished segments.
 FILES = "segment*.faiss"
 _TEMPORARY = "segment-unfinished.faiss"  # a fixed name, because there is one writer
 # Up to this number of images an exact search takes a few milliseconds.
 _MAX_EXACT = 20_000
+# Shortest vectors that are found by codes of one bit per dimension; the codes of shorter ones
+# differ too much from them.
+_MIN_CODED = 256
 # Training vectors that FAISS needs per list, and at least in total.
 _TRAINED_PER_LIST = 40
 _MIN_TRAINED = 65_536
@@ -37,13 +40,17 @@ faiss.set_deserialization_loop_limit(1 << 20)
 faiss.set_deserialization_vector_byte_limit(1 << 35)
 
 
-def factory(kind: str, images: int) -> str:
-    """Converts the setting `index.type` to a FAISS factory string for a number of images."""
+def factory(kind: str, images: int, dimension: int) -> str:
+    """Converts the setting `index.type` to a FAISS factory string for images of a dimension."""
     if kind == "auto":
-        kind = "flat" if images <= _MAX_EXACT else f"IVF{isqrt(images)},Flat"
+        codes = "RaBitQfs" if dimension >= _MIN_CODED else "Flat"
+        kind = "flat" if images <= _MAX_EXACT else f"IVF{isqrt(images)},{codes}"
     if kind == "flat" or images < _TRAINED_PER_LIST * _lists(kind):
         return "Flat"
-    return kind if kind.endswith("Flat") else f"{kind},RFlat"  # for exact scores
+    if kind.endswith("Flat"):
+        return kind
+    # The codes of RaBitQ are those of randomly rotated vectors. Scores come from exact vectors.
+    return f"RR,{kind},RFlat" if kind.endswith("RaBitQfs") else f"{kind},RFlat"
 
 
 def write_segment(reader: CatalogReader, kind: str) -> Segment:
@@ -129,13 +136,13 @@ def open_segment(segment: Segment) -> FaissIndex:
 
 
 def _lists(kind: str) -> int:
-    match = re.match(r"IVF(\d+),", kind)
+    match = re.search(r"IVF(\d+),", kind)
     return int(match[1]) if match else 0
 
 
 def _build(reader: CatalogReader, dimension: int, kind: str) -> Any:
     inner = faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-    searched, _ = searched_and_exact(inner)
+    _, searched, _ = parts(inner)
     if isinstance(searched, faiss.IndexIVF):
         searched.make_direct_map()
     index = faiss.IndexIDMap(inner)

@@ -21,6 +21,13 @@ def clustered(count: int, seed: int = 0) -> Vectors:
     return normalised(centres[rng.integers(0, 50, count)] + spread)
 
 
+def wide(vectors: Vectors, dimension: int = 512) -> Vectors:
+    """The same vectors, with the same cosines, in a space of more dimensions."""
+    rng = np.random.default_rng(0)
+    columns = np.linalg.qr(rng.standard_normal((dimension, vectors.shape[1])))[0]
+    return normalised(vectors @ columns.T)
+
+
 def add(catalog: Catalog, vectors: Vectors, fingerprint: str = "f") -> None:
     """A product of one image for each vector, named as the image id will be."""
     with catalog.writer() as writer:
