@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.index.base import Mask
-from indexer.store.embedded.index.knn import nearest_rows
+from indexer.store.embedded.index.knn import inner_products, nearest_rows
 from indexer.store.embedded.index.lists import Lists
 
 # At most this number of allowed rows is compared with each query, without visiting lists.
@@ -102,7 +102,7 @@ class FaissIndex:
             further = min(max(_OVERSAMPLING * k, _MIN_OVERSAMPLED), _MAX_OVERSAMPLED)
             candidates = min(self._allowed, k + further)
         if self._rotation is not None:
-            queries = self._rotation.apply(queries)
+            queries = inner_products(queries, self._rotation)
         if self._lists is None:
             parameters = faiss.SearchParameters(sel=self._selector())
             found: Ids = self._searched.search(queries, candidates, params=parameters)[1]
@@ -129,12 +129,13 @@ class FaissIndex:
         return None if self._bits is None else faiss.IDSelectorBitmap(self._bits)
 
 
-def parts(index: Any) -> tuple[Any, Any, Any]:
+def parts(index: Any) -> tuple[Vectors | None, Any, Any]:
     """Returns the parts of an index from `faiss.index_factory`.
 
     Returns:
-        The rotation of vectors before they are searched, or None; the index that finds
-        candidates; the index that holds the exact vectors.
+        The matrix (dimension, dimension) that rotates vectors before they are searched, or None if
+        they are not rotated or it is not trained; the index that finds candidates; the index that
+        holds the exact vectors.
     """
     searched = exact = index
     if isinstance(index, faiss.IndexRefine):
@@ -142,5 +143,6 @@ def parts(index: Any) -> tuple[Any, Any, Any]:
         searched = faiss.downcast_index(index.base_index)
     if not isinstance(searched, faiss.IndexPreTransform):
         return None, searched, exact
-    rotation = faiss.downcast_VectorTransform(searched.chain.at(0))
-    return rotation, faiss.downcast_index(searched.index), exact
+    rotation = faiss.vector_to_array(faiss.downcast_VectorTransform(searched.chain.at(0)).A)
+    matrix = rotation.reshape(index.d, -1) if len(rotation) else None
+    return matrix, faiss.downcast_index(searched.index), exact

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.index.base import Mask
+from indexer.store.embedded.index.knn import inner_products
 
 # Lists are visited until so many allowed rows are compared, as a share of all rows and at least,
 _COMPARED_SHARE = 1 / 32
@@ -64,8 +65,7 @@ class Lists:
         Returns:
             Numbers (m, v) and inner products (m, v), nearest first.
         """
-        # Not by a matrix product, whose threads may wait for each other for milliseconds.
-        products = np.einsum("md,ld->ml", queries, self._centroids)
+        products = inner_products(queries, self._centroids)
         order = np.argsort(-products, axis=1)
         if not self._rows.all():  # lists without allowed rows last
             order = np.take_along_axis(order, np.argsort(self._rows[order] == 0, kind="stable"), 1)
