@@ -30,7 +30,7 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     from service.engine.collections import SearchService
     from service.http import counting, encodings, forms, headers, heads, logs, problems, routing
     from service.server.incoming import max_body_bytes
-    from service.server.lifecycle import processes
+    from service.server.lifecycle import siblings
 
     app = Flask(__name__)
     app.request_class = forms.StrictRequest
@@ -42,9 +42,9 @@ def create_app(settings: "Settings", *, search: "SearchService | None" = None) -
     app.wsgi_app = routing.KeepEncodedSlashes(  # type: ignore[method-assign]
         heads.HeadsFirst(app, app.wsgi_app)
     )
-    search = search or SearchService.started(settings, processes.count)
+    search = search or SearchService.started(settings, siblings.count)
     app.extensions["search"] = search
-    processes.opened = search.tried
+    siblings.tried = search.tried
     logs.register(app)
     counting.register(app)
     register_events(app, settings)

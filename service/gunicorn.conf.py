@@ -16,7 +16,7 @@ from indexer.embedding import available_cores, available_memory
 from indexer.errors import ImageSearchError
 from service.access.hosts import require_protection
 from service.http import logs
-from service.server.lifecycle import processes
+from service.server.lifecycle import siblings
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
 try:
@@ -36,9 +36,9 @@ except ImageSearchError as error:
 # when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Kept when gunicorn reads this file again.
-processes.folder = processes.folder or Path(tempfile.mkdtemp(prefix="image-search-"))
+siblings.folder = siblings.folder or Path(tempfile.mkdtemp(prefix="image-search-"))
 # Where the workers write their metrics; read when prometheus_client is imported.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(processes.folder))
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(siblings.folder))
 
 from prometheus_client import multiprocess  # noqa: E402
 
@@ -83,6 +83,11 @@ def when_ready(server: object) -> None:
     server.log.info("Search page: http://%s:%s/", _host, address[1])  # type: ignore[attr-defined]
 
 
+def on_reload(server: object) -> None:  # noqa: ARG001
+    """Lets the new processes answer at once, as the old ones stop before they can search."""
+    siblings.start_again()
+
+
 def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
     """Removes the gauges of a stopped worker."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]
@@ -90,4 +95,4 @@ def child_exit(server: object, worker: object) -> None:  # noqa: ARG001
 
 def on_exit(server: object) -> None:  # noqa: ARG001
     """Removes the files that the workers shared."""
-    rmtree(processes.folder, ignore_errors=True)  # type: ignore[arg-type]
+    rmtree(siblings.folder, ignore_errors=True)  # type: ignore[arg-type]

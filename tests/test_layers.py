@@ -24,7 +24,7 @@ ROOMS = {
         "indexer/sqlite",
         "indexer/store/embedded/catalog",
         "indexer/events",
-        "service/access/counts.py",
+        "service/access",
     ],
     "jinja2": ["indexer/pages"],
     "orjson": ["indexer/store/embedded/catalog"],

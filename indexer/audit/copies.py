@@ -35,8 +35,8 @@ def shared_photos(contents: Contents) -> list[Finding]:
 def near_duplicates(contents: Contents, found: Nearest, hashes: Mapping[int, int]) -> list[Finding]:
     """Returns groups of photos of several products that are nearly the same, the closest first.
 
-    Every photo with a near duplicate is in a group. The pairs of a group are linked: its first and
-    last photo may differ more.
+    Every photo with a near duplicate among its nearest photos is in a group. The pairs of a group
+    are linked: its first and last photo may differ more.
 
     Args:
         contents: of the collection.

@@ -209,10 +209,12 @@ def _text(
     yield ""
     for each in measurements:
         change = each.difference
-        chance = change.low <= 0 <= change.high
+        remark = "; this may be chance" if change.low <= 0 else ""
+        if change.high < 0:
+            remark = "; it became worse: keep the weights that you have"
         yield (
             f"{METRIC} of {each.column}: {change.value:+.3f}, 95 % interval {change.low:+.3f} to"
-            f" {change.high:+.3f}{'; this may be chance' if chance else ''}"
+            f" {change.high:+.3f}{remark}"
         )
     yield (
         f"wrote {files.weights} and {files.card} after {trained.epochs} epochs,"

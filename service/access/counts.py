@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-_TABLE = """
+_TABLES = """
     CREATE TABLE IF NOT EXISTS requests
-    (client TEXT, start REAL, end REAL, number INTEGER, PRIMARY KEY (client, start)) WITHOUT ROWID
+    (client TEXT, start REAL, end REAL, number INTEGER, PRIMARY KEY (client, start)) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS requests_by_end ON requests (end)
 """
-_WAIT_S = 5.0
+_WAIT_S = 1.0
 
 
 class Counts:
@@ -27,20 +28,24 @@ class Counts:
         )
         # Counts need not survive a power failure.
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA journal_mode = MEMORY")
-        self._db.execute(_TABLE)
+        self._db.execute("PRAGMA journal_mode = WAL")  # withstands a killed process
+        self._db.executescript(_TABLES)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other threads and processes from counting; an error in the block counts nothing."""
+        """Keeps other threads and processes from counting.
+
+        Raises:
+            sqlite3.Error: the file cannot be read or written; nothing was counted.
+        """
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def number(self, client: str, start: float) -> int:
         """Returns the requests of a client in the window that starts at `start`."""

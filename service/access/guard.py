@@ -13,7 +13,7 @@ from service.access.hosts import is_loopback
 from service.access.rates import RateLimit, client_of
 from service.access.scopes import scope_of
 from service.errors import ForbiddenError, UnauthorizedError
-from service.server.lifecycle import ASKED_FOR, BODY, processes
+from service.server.lifecycle import ASKED_FOR, BODY, siblings
 
 _CHALLENGE = 'Bearer realm="product search"'
 # Headers that proxies add: a request from a local proxy is not a local request.
@@ -26,7 +26,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         access = settings.access
-        counts = Counts(None if processes.folder is None else processes.folder / "requests.sqlite")
+        counts = Counts(None if siblings.folder is None else siblings.folder / "requests.sqlite")
         self._keys = Keys(settings.storage.data_dir)
         self._open = access.open
         self._bound_here = is_loopback(settings.service.host)

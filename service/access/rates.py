@@ -1,6 +1,8 @@
 """Rate limits of clients."""
 
+import logging
 import math
+import sqlite3
 import time
 from collections.abc import Sequence
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -9,6 +11,8 @@ from limits import parse
 
 from service.access.counts import Counts
 from service.errors import RateLimitedError
+
+log = logging.getLogger(__name__)
 
 
 class RateLimit:
@@ -82,15 +86,19 @@ def count(
     clients = [(limit, who) for limit, who in clients if limit.is_set]
     if not clients:
         return
-    with clients[0][0].counts.locked():
-        for limit, who in clients:
-            limit.take(who, -counted)
-        refusing = [limit.text for limit, who in clients if limit.wait_s(who, cost)]
-        if not refusing:
+    try:
+        with clients[0][0].counts.locked():
             for limit, who in clients:
-                limit.take(who, cost)
-            return
-        wait_s = max(limit.wait_s(who, max(cost, expected)) for limit, who in clients)
+                limit.take(who, -counted)
+            refusing = [limit.text for limit, who in clients if limit.wait_s(who, cost)]
+            if not refusing:
+                for limit, who in clients:
+                    limit.take(who, cost)
+                return
+            wait_s = max(limit.wait_s(who, max(cost, expected)) for limit, who in clients)
+    except sqlite3.Error as error:  # a full disk should not close the shop
+        log.error("requests cannot be counted and are not limited: %s", error)
+        return
     wait = str(math.floor(wait_s) + 1)
     raise RateLimitedError(
         f"more requests than the limit of {refusing[0]}; try again in {wait} s",

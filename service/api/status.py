@@ -10,7 +10,7 @@ from service.access.scopes import ScopedBlueprint
 from service.engine import metrics
 from service.http.context import search_service
 from service.http.descriptions import Description, json_answer
-from service.server.lifecycle import processes, stopping
+from service.server.lifecycle import siblings, stopping
 
 blueprint = ScopedBlueprint("status", __name__)
 
@@ -73,7 +73,7 @@ def readyz() -> tuple[Response, HTTPStatus]:
     states = search_service().states()
     if stopping.is_set():
         states = [replace(state, status="stopping", detail="told to stop") for state in states]
-    elif not processes.all_opened:
+    elif not siblings.all_tried:
         told = "another process of the service is being started"
         states = [
             replace(state, status="starting", detail=told) if state.ready else state

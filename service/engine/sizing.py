@@ -1,13 +1,14 @@
 """How many processes the service has, and what each may use of the machine."""
 
 import math
-from importlib.util import find_spec
 
 from indexer.config import Settings
+from indexer.embedding.models import loads_tensorflow
 from indexer.images.memory import MIB
 
 # Memory of a process by engine: the model, the index of a large collection and requests.
 _PROCESS = {"openvino": 640 * MIB, "tensorflow": 1536 * MIB}
+_ANOTHER_MODEL = 256 * MIB
 # The rest is for the files of the index, which the system keeps in memory.
 _SHARE_OF_MEMORY = 0.5
 
@@ -25,11 +26,9 @@ def worker_count(settings: Settings, cores: int, memory: int) -> int:
     """
     if settings.service.workers != "auto":
         return settings.service.workers
-    embedding = map(settings.embedding_of, settings.collection_names())
-    with_tensorflow = find_spec("openvino") is None or any(
-        each.engine == "tensorflow" for each in embedding
-    )
-    one = _PROCESS["tensorflow" if with_tensorflow else "openvino"]
+    models = {settings.embedding_of(name) for name in settings.collection_names()}
+    one = _PROCESS["tensorflow" if any(map(loads_tensorflow, models)) else "openvino"]
+    one += (len(models) - 1) * _ANOTHER_MODEL
     return max(1, min(cores, int(_SHARE_OF_MEMORY * memory / one)))
 
 

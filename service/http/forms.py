@@ -1,8 +1,7 @@
 """Parses multipart forms in memory, and rejects incomplete ones.
 
-Flask would accept the part of a form that it could read. Its parser takes 1.2 ms for a photo of
-300 KB, and this one 0.5, in which no other thread runs Python. The server has granted the memory
-before.
+Flask would accept the part of a form that it could read. This parser holds Python's lock for 0.5 ms
+per photo of 300 KB, that of werkzeug for 1.2 ms. The server has already reserved the memory.
 """
 
 import io
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from werkzeug.formparser import t_parse_result
 
 _CHUNK = 256 * 1024
+_MAX_HEADERS = 32  # of a part
 
 
 class _StrictParser(FormDataParser):
@@ -56,21 +56,32 @@ class _StrictParser(FormDataParser):
     def _parsed(self, stream: IO[bytes], boundary: str) -> "t_parse_result":
         fields: list[tuple[str, str]] = []
         files: list[tuple[str, FileStorage]] = []
-        parser = PushMultipartParser(boundary, max_segment_count=self.max_form_parts)
+        parser = PushMultipartParser(
+            boundary, max_segment_count=self.max_form_parts, max_header_count=_MAX_HEADERS
+        )
         content: list[bytes] = []
         for event in parser.parse_blocking(stream.read, _CHUNK):
             if isinstance(event, MultipartSegment):
                 part, content = event, []
+                # Older clients write names with other letters than those of ASCII as `filename*`.
+                is_file = part.filename is not None or "filename*" in part["Content-Disposition"]
             elif event is not None:
                 content.append(event)
-                if part.filename is None and part.bytes_received > self.max_form_memory_size:
+                if not is_file and part.bytes_received > self.max_form_memory_size:
                     raise RequestEntityTooLarge
-            elif part.filename is None:
-                fields.append((part.name, b"".join(content).decode(errors="replace")))
-            else:
+            elif is_file:
                 file = FileStorage(io.BytesIO(b"".join(content)), part.filename, part.name)
                 files.append((part.name, file))
+            else:
+                fields.append((part.name, _text(b"".join(content), part.charset)))
         return stream, self.cls(fields), self.cls(files)
+
+
+def _text(content: bytes, charset: str | None) -> str:
+    try:
+        return content.decode(charset or "utf-8", errors="replace")
+    except LookupError:
+        return content.decode(errors="replace")
 
 
 class StrictRequest(Request):

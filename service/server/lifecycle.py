@@ -1,8 +1,7 @@
 """Signals between the server and the application, and between the processes of the service."""
 
-import os
+import mmap
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
 # Set on SIGTERM, while the process still answers.
@@ -17,44 +16,41 @@ ASKED_FOR = "asked for"
 # Requests with other methods have no body.
 WITH_BODY = ("POST", "PUT", "PATCH")
 
-_ALL = "all-opened"
+_MAX_PROCESSES = 4096  # started since the start or a reload
 
 
-@dataclass
-class Processes:
+class Siblings:
     """The worker processes of the service; one without gunicorn.
 
-    When the service starts, `/readyz` of each is 503 until all have opened their collections, so
-    that whoever waits for it can then ask any of them. A process that takes the place of another
-    one accepts no connections before it has opened its collections.
+    When the service starts, `/readyz` of each is 503 until all have tried to open their
+    collections, so that whoever waits for it can then ask any of them. A process that takes the
+    place of another one accepts no connections before.
 
     Attributes:
         count: their number.
         folder: for files that they share; None without gunicorn.
-        opened: set when this process has opened its collections, or could not.
+        tried: set when this process has opened its collections, or could not.
     """
 
-    count: int = 1
-    folder: Path | None = None
-    opened: threading.Event = field(default_factory=threading.Event)
-    _announced: bool = False
-    _all_opened: bool = False
+    def __init__(self) -> None:
+        self.count = 1
+        self.folder: Path | None = None
+        self.tried = threading.Event()
+        # A byte for each process, in memory that forked processes share.
+        self._flags = mmap.mmap(-1, _MAX_PROCESSES)
 
     @property
-    def all_opened(self) -> bool:
-        """Whether all processes of the service have opened their collections once."""
-        if not self._all_opened:
-            self._all_opened = self.folder is None or (self.folder / _ALL).exists()
-        return self._all_opened
+    def all_tried(self) -> bool:
+        """Whether as many processes as there are have tried, since the start or a reload."""
+        return self.folder is None or self._flags[:].count(1) >= self.count
 
-    def announce(self) -> None:
-        """Tells the others when this process has opened its collections."""
-        if self._announced or self.folder is None or not self.opened.is_set():
-            return
-        (self.folder / f"opened.{os.getpid()}").touch()
-        self._announced = True
-        if len(list(self.folder.glob("opened.*"))) >= self.count:
-            (self.folder / _ALL).touch()
+    def announce(self, number: int) -> None:
+        """Tells the others that this process, the `number`th of the service, has tried."""
+        self._flags[number % _MAX_PROCESSES] = 1
+
+    def start_again(self) -> None:
+        """Forgets the processes of before, which a reload replaces all at once."""
+        self._flags[:] = bytes(_MAX_PROCESSES)
 
 
-processes = Processes()
+siblings = Siblings()

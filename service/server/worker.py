@@ -26,7 +26,7 @@ from service.server.answering import answer_whole, wants_body
 from service.server.connection import MAX_HEAD, Connection, Exchange
 from service.server.front import Front
 from service.server.incoming import Incoming, Kept
-from service.server.lifecycle import WITH_BODY, processes, stopping
+from service.server.lifecycle import WITH_BODY, siblings, stopping
 from service.server.memory import Memory
 
 Job = Callable[[Connection, Exchange], bool]
@@ -40,7 +40,7 @@ _OTHER_BODIES = 48 * MIB
 _SWEEP_S = 0.2
 # Memory for bodies that are arriving, in all processes; more go to temporary files.
 _IN_MEMORY = 64 * MIB
-# So long a process that takes the place of another one accepts no connections: the others do.
+# Maximum time for which a replacement process accepts no connections.
 _MAX_OPENING_S = 60.0
 _OPEN_FILES = 8192
 _LARGE = 16 * MIB
@@ -74,14 +74,15 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         self._photos = 0  # requests with photos that have a thread, or wait for memory
-        processes.count = self.cfg.workers
-        decoding.gate.resize(decoding.MEMORY // processes.count)
-        self._photo_bodies = Memory(_PHOTO_BODIES // processes.count)
-        self._other_bodies = Memory(_OTHER_BODIES // processes.count)
+        siblings.count = self.cfg.workers
+        decoding.gate.resize(decoding.MEMORY // siblings.count)
+        self._photo_bodies = Memory(_PHOTO_BODIES // siblings.count)
+        self._other_bodies = Memory(_OTHER_BODIES // siblings.count)
         self._probes: Executor = ThreadPoolExecutor(1)
-        self._kept = Kept(_IN_MEMORY // processes.count)
+        self._kept = Kept(_IN_MEMORY // siblings.count)
         self._swept = 0.0
-        others_serve = processes.count > 1 and processes.all_opened
+        self._announced = False
+        others_serve = siblings.count > 1 and siblings.all_tried
         self._accept_at = time.monotonic() + (_MAX_OPENING_S if others_serve else 0.0)
         super().init_process()
 
@@ -91,7 +92,7 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         super().run()
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        ready = processes.opened.is_set() or time.monotonic() >= self._accept_at
+        ready = siblings.tried.is_set() or time.monotonic() >= self._accept_at
         super().set_accept_enabled(enabled and (ready or not self.alive))
 
     def accept(self, listener: Any) -> None:
@@ -113,7 +114,9 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         if force or time.monotonic() > self._swept + _SWEEP_S:
             self._swept = time.monotonic()
             self._front.expire()
-            processes.announce()
+            if siblings.tried.is_set() and not self._announced:
+                self._announced = True
+                siblings.announce(self.age)
 
     def _cap_keepalive(self, deadline: float) -> None:
         self._front.stop_idle(deadline)

@@ -36,15 +36,18 @@ export function keep(settings) {
   history.replaceState(null, "", `?${new URLSearchParams(given)}`);
 }
 
-/** Remembers the query at which a rater is. Not stored when the queries are photos. */
-export function keepPosition(settings, at) {
+/** Remembers the query at which a rater is; none at the end, and none when the queries are photos. */
+export function keepPosition(settings, query) {
   if (settings.photos.length) return;
-  localStorage.setItem(POSITION, JSON.stringify({ study: studyOf(settings), at }));
+  const position = { study: studyOf(settings), product_id: query?.product_id };
+  localStorage.setItem(POSITION, JSON.stringify(position));
 }
 
-export function positionOf(settings) {
+/** The number of the query at which the rater was; the sample may have changed since. */
+export function positionOf(settings, queries) {
   const kept = JSON.parse(localStorage.getItem(POSITION) ?? "null");
-  return !settings.photos.length && kept?.study === studyOf(settings) ? kept.at : 0;
+  if (settings.photos.length || kept?.study !== studyOf(settings)) return 0;
+  return Math.max(0, queries.findIndex(({ product_id }) => product_id === kept.product_id));
 }
 
 function studyOf({ rater, collection, compare, queries, depth, seed }) {

@@ -36,7 +36,7 @@ function queriesOf({ collection, compare, queries, seed }) {
   return request(`v1/ratings/queries?${new URLSearchParams(chosen)}`);
 }
 
-/** Requests the results of a query. A product that was removed since has none. */
+/** Requests the results of a query. A product that was removed, or a photo that cannot be used, has none. */
 async function poolOf({ product_id, photo }) {
   const { rater, collection, compare, depth } = settings;
   const asked = { rater, collection, ...(compare && { compare }), depth: Number(depth) };
@@ -47,7 +47,11 @@ async function poolOf({ product_id, photo }) {
     }
     return await postJson("v1/ratings/candidates", { ...asked, product_id });
   } catch (problem) {
-    if (problem.code !== "unknown_product") throw problem;
+    if (photo && !problem.passing && !problem.wantsKey) {
+      view.showNotice(`${photo.name} was left out: ${problem.message}`);
+    } else if (problem.code !== "unknown_product") {
+      throw problem;
+    }
     return { query: null, candidates: [] };
   }
 }
@@ -85,12 +89,12 @@ async function start() {
   view.showNotice("");
   keep(settings);
   session = new Session(queries, poolOf);
-  return go(positionOf(settings), { unjudged: true });
+  return go(positionOf(settings, queries), { unjudged: true });
 }
 
 async function go(at, options) {
   await session.go(at, options);
-  keepPosition(settings, session.at);
+  keepPosition(settings, session.queries[session.at]);
   view.showSession(session);
   view.announce(session);
 }

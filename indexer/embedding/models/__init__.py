@@ -3,6 +3,7 @@
 Importing this package is cheap: a family imports its runtime when it loads a model.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -46,3 +47,12 @@ def family_of(model: str) -> Family:
         f"embedding.model: received {model!r}; allowed: {names}, or the path of a .keras or .onnx"
         " file"
     )
+
+
+def loads_tensorflow(settings: EmbeddingSettings) -> bool:
+    """Returns whether loading the model imports TensorFlow.
+
+    OpenVINO reads the weights of VGG16 and ONNX files itself, and others after Keras.
+    """
+    is_native = settings.model in vgg16.MODELS or Path(settings.model).suffix == onnx_file.SUFFIX
+    return settings.engine == "tensorflow" or not is_native or find_spec("openvino") is None

@@ -1,12 +1,18 @@
 """How many requests an address and a key have."""
 
 import base64
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from indexer.access.keys import Keys
+from service.access.counts import Counts
+from service.access.rates import RateLimit, count
+from service.errors import RateLimitedError
 from tests.conftest import png
 from tests.processes import multipart
 from tests.service.access.conftest import SIMILAR, Serve, bearer, limited, make
@@ -155,3 +161,18 @@ def test_the_addresses_of_one_ipv6_network_are_one_client(serve: Serve, keys: Ke
         429,
         200,
     ]
+
+
+def test_requests_that_cannot_be_counted_are_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "requests.sqlite"
+    limit = RateLimit("1/hour", Counts(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            count([(limit, "client")], 1)
+    assert "requests cannot be counted" in caplog.text
+    count([(limit, "client")], 1)
+    with pytest.raises(RateLimitedError):
+        count([(limit, "client")], 1)

@@ -1,8 +1,10 @@
 """How the processes of the service divide the machine."""
 
+from importlib.util import find_spec
+
 import pytest
 
-from indexer.config import EmbeddingSettings, ServiceSettings, Settings
+from indexer.config import CollectionSettings, EmbeddingSettings, ServiceSettings, Settings
 from service.engine.sizing import model_threads, worker_count
 
 GIB = 1024**3
@@ -28,6 +30,29 @@ def test_there_is_a_process_for_each_core_as_far_as_memory_allows(
     settings = Settings(embedding=WITH_TENSORFLOW)
     assert worker_count(settings, cores, memory) == workers
     assert model_threads(cores, workers) == threads
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+@pytest.mark.parametrize(
+    ("models", "workers"),
+    [
+        (["vgg16"], 12),
+        (["clip.onnx"], 12),
+        (["resnet50"], 5),
+        (["own.keras"], 5),
+        (["vgg16", "a.onnx"], 9),
+    ],
+)
+def test_a_model_that_needs_tensorflow_and_another_model_take_more_memory(
+    models: list[str], workers: int
+) -> None:
+    first, *others = (EmbeddingSettings(model=model, engine="openvino") for model in models)
+    collections = {
+        f"c{n}": CollectionSettings(embedding={"model": each.model})
+        for n, each in enumerate(others)
+    }
+    settings = Settings(embedding=first, collections=collections)
+    assert worker_count(settings, cores=16, memory=16 * GIB) == workers
 
 
 def test_the_setting_decides_if_it_is_a_number() -> None:

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from tempfile import gettempdir
 
 from tests.conftest import Store
 from tests.processes import FAKE, Service, ask, gunicorn, wait_for
 
+LOAD_S = 1.0
 SIMILAR = "/v1/products/red/similar"
 
 
@@ -17,7 +19,7 @@ SIMILAR = "/v1/products/red/similar"
 def two_processes(store: Store, log: Path, **settings: str) -> Iterator[Service]:
     """A service of which one process takes longer to load the model."""
     store.add(store.row("red", "red"), store.row("navy", "navy"))
-    settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "LOAD_S": "2"} | settings
+    settings = {"IMAGE_SEARCH_SERVICE_WORKERS": "2", "LOAD_S": str(LOAD_S)} | settings
     with gunicorn(store.catalog.folder.parent, log, FAKE, settings) as service:
         yield service
 
@@ -27,8 +29,8 @@ def workers_of(service: Service) -> set[int]:
     return set(map(int, children.read_text().split()))
 
 
-def opened(pid: int) -> bool:
-    return any(Path(gettempdir()).glob(f"image-search-*/opened.{pid}"))
+def started_since(service: Service, before: set[int]) -> set[int]:
+    return workers_of(service) - before
 
 
 def test_once_the_service_is_ready_every_process_answers_within_one_limit(
@@ -45,11 +47,22 @@ def test_a_process_that_replaces_another_one_gets_no_request_until_it_can_answer
     store: Store, tmp_path: Path
 ) -> None:
     with two_processes(store, tmp_path / "log") as service:
+        for pid in workers_of(service):  # then the first replacement has to answer
+            before = workers_of(service)
+            os.kill(pid, signal.SIGKILL)
+            wait_for(partial(started_since, service, before), "replacing")
+            codes, end = set(), time.monotonic() + LOAD_S + 0.5
+            while time.monotonic() < end:
+                codes |= {ask(service.url, SIMILAR).status, ask(service.url, "/readyz").status}
+            assert codes == {200}
+
+
+def test_after_a_reload_the_new_processes_answer_at_once_that_they_start(
+    store: Store, tmp_path: Path
+) -> None:
+    with two_processes(store, tmp_path / "log", LOAD_S="4") as service:
         before = workers_of(service)
-        os.kill(min(before), signal.SIGKILL)
-        wait_for(lambda: len(workers_of(service) - before) == 1, "replacing")
-        (new,) = workers_of(service) - before
-        codes = set()
-        while not opened(new):
-            codes |= {ask(service.url, SIMILAR).status, ask(service.url, "/readyz").status}
-    assert codes == {200}
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not before & workers_of(service), "replacing")
+        assert ask(service.url, "/healthz").status == 200
+        assert ask(service.url, "/readyz").status == 503

@@ -169,6 +169,29 @@ def test_photos_are_queries_too(rate: Page, tmp_path: Path) -> None:
     assert sent["query_product_id"] is None
 
 
+def test_a_photo_that_cannot_be_used_is_named_and_left_out(rate: Page, tmp_path: Path) -> None:
+    (tmp_path / "cut.png").write_bytes(png("teal")[:-40])
+    (tmp_path / "gold.png").write_bytes(png("gold"))
+    rate.get_by_label("My photos").check()
+    photos = [tmp_path / "cut.png", tmp_path / "gold.png"]
+    rate.get_by_label("Photos", exact=True).set_input_files(photos)
+    start(rate)
+    expect(rate.locator("#progress-text")).to_have_text("Query 2 of 2")
+    expect(rate.locator("#notice")).to_contain_text("cut.png was left out")
+
+
+def test_whoever_finished_is_shown_what_is_new(rate: Page) -> None:
+    start(rate)
+    for number in (2, 3):
+        rate.keyboard.press("n")
+        at_query(rate, number)
+    rate.keyboard.press("n")
+    expect(rate.get_by_role("heading", name="All queries are done")).to_be_visible()
+    rate.goto("/rate" + rate.evaluate("location.search"))
+    start(rate)
+    at_query(rate, 1)
+
+
 def test_two_collections_are_judged_without_a_word_of_which_is_which(tab: Page) -> None:
     tab.route("**/readyz", answering(200, readiness({"name": "default"}, {"name": "bags"})))
     sent: list[Request] = []
