@@ -27,7 +27,7 @@ from PIL import Image
 from benchmarks.matrix_products import SIDE, products
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.calibration import agreement
 from indexer.embedding.engines.precision import INT8_FLAGS, cpu_flags, resolve_precision
 from indexer.embedding.engines.quantised import quantise, unpack
@@ -46,7 +46,7 @@ class Row:
     name: str
     side: int
     precision: str
-    compute: Callable[[Photos], Any]
+    compute: Callable[[PixelBatch], Any]
     embedder: Embedder | None
 
 
@@ -59,7 +59,7 @@ def flops(side: int) -> int:
     return total
 
 
-def proof_of_concept() -> Callable[[Photos], Any]:
+def proof_of_concept() -> Callable[[PixelBatch], Any]:
     """Returns Keras's model as the proof of concept calls it; random weights are as fast."""
     import_tensorflow()
     import keras
@@ -71,7 +71,7 @@ def proof_of_concept() -> Callable[[Photos], Any]:
     )
 
 
-def test_photos(side: int, limit: int) -> Photos:
+def test_photos(side: int, limit: int) -> PixelBatch:
     """Returns photos of clothing in random order; none without test data."""
     folder = Path(os.environ.get("IMAGE_SEARCH_TEST_DATA", "")) / "clothing"
     if not (folder / "labels.csv").is_file():
@@ -83,7 +83,7 @@ def test_photos(side: int, limit: int) -> Photos:
     return np.stack([resize(picture, side, "bilinear") for picture in pictures])
 
 
-def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
+def int8(settings: EmbeddingSettings, photos: PixelBatch) -> Embedder:
     """Returns an int8 model calibrated on `photos`."""
     from indexer.embedding.engines.openvino_engine import OpenVinoEmbedder
 
@@ -96,7 +96,7 @@ def int8(settings: EmbeddingSettings, photos: Photos) -> Embedder:
     return OpenVinoEmbedder(spec, rounded, resolve_precision("auto"), input_max=input_max)
 
 
-def rows(calibration: dict[int, Photos]) -> Iterator[Row]:
+def rows(calibration: dict[int, PixelBatch]) -> Iterator[Row]:
     """Yields the rows that this machine can measure."""
     yield Row("model.predict", 224, "float32", proof_of_concept(), None)
     half = resolve_precision("auto")
@@ -115,7 +115,7 @@ def rows(calibration: dict[int, Photos]) -> Iterator[Row]:
                 yield Row(engine, side, "int8", embedder.embed_batch, embedder)
 
 
-def agreements(all_rows: list[Row], photos: dict[int, Photos]) -> dict[str, str]:
+def agreements(all_rows: list[Row], photos: dict[int, PixelBatch]) -> dict[str, str]:
     """Returns the lowest cosine and the top-10 overlap with TensorFlow's float32, by row."""
     found = {}
     for side in SIDES:

@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.embedding import proof_of_concept
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.photos import prepare
 from indexer.feeds import FeedRow, read_feed
 from indexer.fetch import PhotoSource
@@ -40,7 +40,7 @@ BATCHES = (1, 4, 8, 32)
 _POC_PHOTOS = 40
 
 
-def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
+def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], PixelBatch]:
     """Returns rows of the folder, and their photos prepared for the model."""
     found = (row for row in read_feed(DATA) if isinstance(row, FeedRow))
     rows = list(islice(found, count))
@@ -49,7 +49,7 @@ def read(count: int, embedder: Embedder) -> tuple[list[FeedRow], Photos]:
     return rows, np.stack([prepare(read_photo(f, limits), limits, embedder.spec) for f in files])
 
 
-def bare(embedder: Embedder, pixels: Photos, batch: int) -> None:
+def bare(embedder: Embedder, pixels: PixelBatch, batch: int) -> None:
     """Embeds pixels in batches."""
     for start in range(0, len(pixels), batch):
         embedder.embed_batch(pixels[start : start + batch])
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def measure(
-    embedder: Embedder, rows: list[FeedRow], pixels: Photos, folder: Path, turns: int
+    embedder: Embedder, rows: list[FeedRow], pixels: PixelBatch, folder: Path, turns: int
 ) -> None:
     """Measures all rows in turn, and prints the table."""
     works: dict[str, Callable[[int], None]] = {

@@ -36,7 +36,7 @@ from indexer.maintenance import neighbours
 from indexer.search import Searcher, SearchParameters, search_by_photos
 from indexer.store import NewImage, PutProduct
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.neighbours import Photos, exact_lists, table_path
+from indexer.store.embedded.neighbours import CatalogImages, exact_lists, table_path
 from indexer.store.embedded.store import EmbeddedStore
 
 K = 50
@@ -174,7 +174,7 @@ def stages(vectors: Vectors, photos: Sequence[bytes], folder: Path) -> None:
             for vector in vectors[:STAGE]:
                 everything.nearest(vector[None], PARAMETERS.limit)
 
-    of_products = Photos.of((str(number), number) for number in range(len(vectors)))
+    of_products = CatalogImages.of((str(number), number) for number in range(len(vectors)))
     in_order = vectors[of_products.ids]
 
     def search_in_a_batch(_: int) -> None:

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import VGG16_CELLS, Cells, Embedder, Maps, Photos, unit_rows
+from indexer.embedding.base import VGG16_CELLS, Cells, Embedder, Maps, PixelBatch, unit_rows
 from indexer.embedding.spec import EmbeddingSpec
 
 FAKE_SPEC = EmbeddingSpec(
@@ -37,7 +37,7 @@ class FakeEmbedder(Embedder):
         self.images_seen = 0
         self._counting = Lock()
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         self._check(images)
         with self._counting:
             self.calls += 1
@@ -47,7 +47,7 @@ class FakeEmbedder(Embedder):
         # Around mid-grey, so that opposite colours are far apart.
         return unit_rows(cells.mean(axis=(2, 4)).reshape(len(images), self.dimension) - 127.5)
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         """The mean colours of cells of 16 x 16 pixels."""
         self._check_sides(images)
         count, height, width, _ = images.shape
@@ -69,13 +69,13 @@ class PoolingEmbedder(FakeEmbedder):
     def __init__(self) -> None:
         super().__init__(replace(FAKE_SPEC, input_size=80, dimension=6))
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         maps = self.activations(images)
         count, height, width = (len(maps), maps.shape[1] // 2, maps.shape[2] // 2)
         cells = maps[:, : 2 * height, : 2 * width].reshape(count, height, 2, width, 2, -1)
         return unit_rows(cells.max(axis=(2, 4)).mean(axis=(1, 2)))
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         colours = super().activations(images) - 127.5
         return np.concatenate([colours.clip(min=0), -colours.clip(max=0)], axis=-1)
 
@@ -85,7 +85,7 @@ class MeanEmbedder(PoolingEmbedder):
 
     cells = Cells(VGG16_CELLS.side)
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         return unit_rows(self.activations(images).mean(axis=(1, 2)))
 
 
@@ -97,7 +97,7 @@ class GatedEmbedder(FakeEmbedder):
         self.gate = threading.Event()
         self.waiting = 0
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         if images.any():
             self.waiting += 1
             assert self.gate.wait(20)

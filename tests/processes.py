@@ -25,7 +25,7 @@ from flask import Flask
 from indexer.arrays import Vectors
 from indexer.config import EmbeddingSettings, load_settings
 from indexer.embedding import Embedder
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.store.embedded.catalog import Catalog
 from service import create_app
 from service.engine.collections import SearchService
@@ -219,7 +219,7 @@ def cli(
 class StallingEmbedder(FakeEmbedder):
     """Stops, as told by the environment, in the middle of its work."""
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         if self.images_seen >= int(os.environ.get("STALL_AFTER", sys.maxsize)):
             Path(os.environ["STALL_MARKER"]).touch()
             time.sleep(600)

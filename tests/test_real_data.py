@@ -15,7 +15,7 @@ from benchmarks.resize_methods import share_right
 from indexer.config import EmbeddingSettings, FetchSettings
 from indexer.embedding import Embedder, load_embedder, resolve_spec
 from indexer.embedding.photos import PlainQueryEmbedder, prepare
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.feeds import read_feed
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
@@ -104,7 +104,7 @@ def test_training_on_categories_of_clothing_improves_those_of_photos_not_seen(
     before = embedder.embed_batch(np.stack(pixels))
     names, labels = np.unique([row["category"] for row in rows], return_inverse=True)
     numbers, paths = np.arange(len(rows)), [row["image"] for row in rows]
-    photos = Photos(paths, numbers, paths, paths, [None] * len(rows))
+    photos = PhotoSet(paths, numbers, paths, paths, [None] * len(rows))
     columns = {"category": names.tolist()}
     examples = Examples(photos, numbers, columns, labels[:, None], numbers, [0], [0])
     trained = train(

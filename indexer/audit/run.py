@@ -7,9 +7,9 @@ from indexer.audit.contents import DEFAULT_LABEL, Contents, read_contents
 from indexer.audit.copies import near_duplicates, shared_photos
 from indexer.audit.files import Files, PhotoFiles, badly_taken, read_files
 from indexer.audit.findings import Audit, Finding, Kind
-from indexer.audit.found import Pages, found_too_often, never_found
 from indexer.audit.labels import unlike_label
 from indexer.audit.nearest import Nearest, nearest
+from indexer.audit.reachability import Pages, found_too_often, never_found
 from indexer.store import Records
 
 # Opens a stage of the work, given its name and the number of its steps; yields a function that

@@ -12,7 +12,7 @@ from indexer.arrays import batched
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
 from indexer.cli.progress import progress_bar
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.calibration import calibrate as make_int8
 from indexer.embedding.int8 import SUFFIX, write_int8
 from indexer.errors import BadParameterError, ImageError, WeightsError
@@ -70,7 +70,7 @@ def calibrate(app: App, output: Path, photos: int, min_overlap: float, seed: int
     return Output(document, f"{text}below {min_overlap}, nothing was written", FAILED)
 
 
-def _photos(app: App, limit: int, seed: int) -> Photos:
+def _photos(app: App, limit: int, seed: int) -> PixelBatch:
     """Reads photos of the catalogue in random order; skips those that cannot be read."""
     chosen: list[NDArray[np.uint8]] = []
     with progress_bar("reading photos", limit) as advance:

@@ -30,7 +30,7 @@ from indexer.evaluation.preparing import (
 )
 from indexer.evaluation.queries import Judged, read_queries
 from indexer.evaluation.rated_evaluation import Options, evaluate_ratings
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.files import storage_error, write_atomically
 
 _LABEL = "category"
@@ -260,7 +260,7 @@ def _prepared(
 def _embed(app: App) -> Embed:
     limits = app.settings.images.limits()
 
-    def embedded(photos: Photos, embedder: Embedder) -> Embedded:
+    def embedded(photos: PhotoSet, embedder: Embedder) -> Embedded:
         with progress_bar("embedding", len(photos)) as advance:
             return embed(photos, app.photos.read, embedder, limits, advance)
 

@@ -17,7 +17,7 @@ from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import require
 from indexer.evaluation.embedding import Embedded, embed
 from indexer.evaluation.labels import labelled_collection, labelled_feed, vectors_of
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.feeds import Rejection, read_feed
 from indexer.store.embedded.catalog.places import location_of
 from indexer.training.checkpoint import Checkpoint
@@ -81,7 +81,7 @@ class Material:
         with Progress(console=log) as progress:
             task = progress.add_task("embedding", total=len(self.examples.photos))
 
-            def embed_part(photos: Photos) -> Embedded:
+            def embed_part(photos: PhotoSet) -> Embedded:
                 return embed(
                     photos,
                     app.photos.read,

@@ -99,7 +99,7 @@ def _re_embed(app: App, catalog: Catalog) -> Report:
 
 
 def _added(app: App, fingerprint: str) -> Head | None:
-    """Returns what makes the configured vectors of those with this fingerprint, if it suffices."""
+    """Returns the layer from stored vectors to the configured ones; None if photos are needed."""
     whitening = app.whitening
     if whitening and fingerprint == whitening.fingerprint:
         whitening.require_fit(app.unwhitened.fingerprint)

@@ -15,7 +15,7 @@ from indexer.embedding.spec import EmbeddingSpec
 from indexer.errors import UnsupportedByModelError, WeightsError
 
 Pixels = NDArray[np.uint8]  # (side, side, 3), RGB
-Photos = NDArray[np.uint8]  # (n, side, side, 3), RGB
+PixelBatch = NDArray[np.uint8]  # (n, side, side, 3), RGB
 Maps = NDArray[np.float32]  # (n, height / cell, width / cell, channels)
 
 # Means of blue, green and red that VGG16 was trained with.
@@ -63,7 +63,7 @@ class Embedder(ABC):
         return self.spec.dimension
 
     @abstractmethod
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         """Embeds prepared photos.
 
         Args:
@@ -78,7 +78,7 @@ class Embedder(ABC):
         """
 
     @abstractmethod
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         """Computes the last feature maps, of which `cells` says how they cover the photo.
 
         Args:
@@ -125,7 +125,7 @@ class Embedder(ABC):
             row[...] = self.prepare(image)
         return self.embed_batch(prepared)
 
-    def _check(self, images: Photos) -> None:
+    def _check(self, images: PixelBatch) -> None:
         side = self.spec.input_size
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3):
             raise ValueError(
@@ -133,7 +133,7 @@ class Embedder(ABC):
                 f" {images.shape}; use `prepare`"
             )
 
-    def _check_sides(self, images: Photos) -> None:
+    def _check_sides(self, images: PixelBatch) -> None:
         shape, side = images.shape, self.required_cells().side
         if (
             images.dtype != np.uint8

@@ -6,7 +6,7 @@ import numpy as np
 
 from indexer.arrays import Vectors
 from indexer.config import EmbeddingSettings
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.engines.precision import check_int8, resolve_precision
 from indexer.embedding.engines.quantised import quantise, unpack
 from indexer.embedding.engines.runtime import resolve_engine
@@ -52,7 +52,7 @@ def agreement(vectors: Vectors, reference: Vectors) -> Agreement:
     )
 
 
-def calibrate(settings: EmbeddingSettings, photos: Photos) -> tuple[Manifest, bytes]:
+def calibrate(settings: EmbeddingSettings, photos: PixelBatch) -> tuple[Manifest, bytes]:
     """Calibrates an int8 model on one half of `photos` and measures it on the other half.
 
     Args:

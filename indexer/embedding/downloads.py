@@ -38,7 +38,7 @@ class KerasFile:
         return hashlib.sha256(f"MD5 {self.digest}".encode()).hexdigest()
 
     def identity_of(self, path: Path) -> str:
-        """Returns what stands for the content of a file, which may be this one.
+        """Returns the identity of a weights file: the published one of Keras's, or its SHA-256.
 
         Raises:
             WeightsError: the file cannot be read.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Embedder, Maps, Photos
+from indexer.embedding.base import Embedder, Maps, PixelBatch
 from indexer.embedding.head import Head
 
 
@@ -23,10 +23,10 @@ class HeadedEmbedder(Embedder):
         self.head = head
         self._embedder = embedder
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         """Embeds prepared photos; see `Embedder`."""
         return self.projected(self._embedder.embed_batch(images))
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         """Computes the last feature maps; see `Embedder`."""
         return self._embedder.activations(images)

@@ -13,7 +13,7 @@ from indexer.embedding import Embedder, EmbeddingSpec
 from indexer.embedding.base import Pixels
 from indexer.embedding.photos import prepare
 from indexer.errors import ImageError
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.images import ImageLimits
 
 # Pixels per call of the model, as when indexing: more take memory, fewer take longer each.
@@ -37,7 +37,7 @@ class Embedded:
 
 
 def embed(
-    photos: Photos,
+    photos: PhotoSet,
     read: Callable[[str], bytes],
     embedder: Embedder,
     limits: ImageLimits,
@@ -72,7 +72,7 @@ def embed(
 
 
 def _prepared(
-    photos: Photos,
+    photos: PhotoSet,
     read: Callable[[str], bytes],
     spec: EmbeddingSpec,
     limits: ImageLimits,

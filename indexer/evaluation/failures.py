@@ -7,7 +7,7 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.evaluation.evaluation import Evaluation, Result
-from indexer.evaluation.tasks import Photos, SameLabel
+from indexer.evaluation.tasks import PhotoSet, SameLabel
 from indexer.images import ImageLimits
 from indexer.pages import thumbnail
 
@@ -128,7 +128,7 @@ class _Album:
         photos = np.flatnonzero(self._task.gallery.owners == product)
         return int(photos[(vectors.gallery[photos] @ vectors.queries[query]).argmax()])
 
-    def _thumbnail(self, photos: Photos, place: int) -> str:
+    def _thumbnail(self, photos: PhotoSet, place: int) -> str:
         box = photos.boxes[place]
         location = photos.locations[place]
         return thumbnail(lambda: self._read(location), self._limits, box)

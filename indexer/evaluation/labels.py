@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.arrays import Ids, Vectors, batched
 from indexer.errors import ImageSearchError
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.feeds import FeedRow, Rejection, by_row
 from indexer.store import Attributes, AttributeValue, Image, Reader
 
@@ -41,7 +41,7 @@ class Labelled:
         without_photos: number of products with the label and no photo, which are left out.
     """
 
-    photos: Photos
+    photos: PhotoSet
     names: list[str]
     labels: Ids
     families: Ids
@@ -210,7 +210,7 @@ def _labelled(label: str | None, products: Iterable[_Row]) -> Labelled:
             " another attribute with --label"
         )
     return Labelled(
-        Photos(
+        PhotoSet(
             ids,
             np.array(owners),
             [photo.location for photo in photos],

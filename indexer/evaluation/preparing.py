@@ -12,7 +12,7 @@ from indexer.evaluation.embedding import Embedded
 from indexer.evaluation.labels import Labelled, LabelsError
 from indexer.evaluation.measuring import Vectorised
 from indexer.evaluation.queries import Judged
-from indexer.evaluation.tasks import Photos, SameLabel, Task
+from indexer.evaluation.tasks import PhotoSet, SameLabel, Task
 from indexer.store import VECTOR_HASH
 
 
@@ -71,7 +71,7 @@ class Usable:
     changed: int
 
 
-Embed = Callable[[Photos, Embedder], Embedded]
+Embed = Callable[[PhotoSet, Embedder], Embedded]
 
 
 def prepare_labels(
@@ -151,7 +151,7 @@ def drawn(number: int, sample: int, seed: int) -> Ids:
 
 
 def embedded_by(
-    gallery: Photos, queries: Photos | None, model: Model, embed: Embed
+    gallery: PhotoSet, queries: PhotoSet | None, model: Model, embed: Embed
 ) -> list[Embedded]:
     """Returns the vectors of the gallery, and of the queries if there are any.
 
@@ -215,7 +215,7 @@ def usable_photos(
     )
 
 
-def readable(photos: Photos, errors: Mapping[str, str]) -> Ids:
+def readable(photos: PhotoSet, errors: Mapping[str, str]) -> Ids:
     """Returns the places of the photos that every model could read.
 
     Raises:

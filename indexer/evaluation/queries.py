@@ -19,7 +19,7 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.evaluation.labels import LabelsError, all_rejected
-from indexer.evaluation.tasks import Grades, Photos
+from indexer.evaluation.tasks import Grades, PhotoSet
 from indexer.feeds import Rejection
 from indexer.fetch import is_url
 from indexer.images import Box
@@ -34,7 +34,7 @@ _Key = tuple[str, Box | None]  # location, part of the photo
 class Judged:
     """Query photos, the grades of products by id for each, and rows that cannot be used."""
 
-    photos: Photos
+    photos: PhotoSet
     grades: Sequence[Mapping[str, float]]
     rejected: Sequence[Rejection] = ()
 
@@ -74,9 +74,9 @@ def read_queries(path: Path) -> Judged:
     return Judged(_photos(list(grades)), list(grades.values()), rejected)
 
 
-def _photos(keys: Sequence[_Key]) -> Photos:
+def _photos(keys: Sequence[_Key]) -> PhotoSet:
     files, owners = np.unique([location for location, _ in keys], return_inverse=True)
-    return Photos(
+    return PhotoSet(
         product_ids=[Path(file).name for file in files.tolist()],
         owners=owners,
         locations=[location for location, _ in keys],

@@ -25,7 +25,7 @@ from indexer.evaluation.metrics import (
     ideal_gain,
 )
 from indexer.evaluation.results import Means, ModelResult, means
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 
 # Grades as gains.
 WRONG, SIMILAR, MATCH = 0, 1, 2
@@ -42,7 +42,7 @@ class RatedTask:
         grades: for each query, the raters' grades by the index of the product.
     """
 
-    gallery: Photos
+    gallery: PhotoSet
     owners: Ids
     own: Ids
     grades: Sequence[Mapping[int, Sequence[int]]]

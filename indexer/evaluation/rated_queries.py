@@ -21,7 +21,7 @@ from indexer.evaluation.preparing import (
     usable_photos,
 )
 from indexer.evaluation.rated import RatedTask
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.events import GRADES, RatedQuery, Rating
 
 # Query -> product id -> the grade of each rater, as an index of GRADES.
@@ -129,7 +129,7 @@ class _Facts(TypedDict):
 
 
 def _facts(
-    ratings: Sequence[Rating], grades: _Grades, gallery: Photos, files: Mapping[str, str]
+    ratings: Sequence[Rating], grades: _Grades, gallery: PhotoSet, files: Mapping[str, str]
 ) -> _Facts:
     products = {query.id for query in grades if _is_product(query)}
     return {
@@ -173,7 +173,7 @@ def _by_query(ratings: Iterable[Rating]) -> _Grades:
     return grades
 
 
-def _measurable(by_query: _Grades, gallery: Photos, photos: Mapping[str, int]) -> list[_Query]:
+def _measurable(by_query: _Grades, gallery: PhotoSet, photos: Mapping[str, int]) -> list[_Query]:
     """Returns the queries that can be searched with, products first.
 
     Raises:
@@ -196,7 +196,7 @@ def _measurable(by_query: _Grades, gallery: Photos, photos: Mapping[str, int]) -
     return sorted(queries, key=lambda query: query.photo >= 0)
 
 
-def _task(gallery: Photos, queries: Sequence[_Query]) -> tuple[RatedTask, Ids]:
+def _task(gallery: PhotoSet, queries: Sequence[_Query]) -> tuple[RatedTask, Ids]:
     """Returns the task, and the places of the photos in the gallery that are query photos.
 
     Args:
@@ -214,7 +214,7 @@ def _task(gallery: Photos, queries: Sequence[_Query]) -> tuple[RatedTask, Ids]:
     return task, np.concatenate([np.arange(0), *rows])
 
 
-def _photos(locations: Sequence[str]) -> Photos:
+def _photos(locations: Sequence[str]) -> PhotoSet:
     """Returns each file as a product of its own."""
     number = len(locations)
-    return Photos(locations, np.arange(number), locations, [""] * number, [None] * number)
+    return PhotoSet(locations, np.arange(number), locations, [""] * number, [None] * number)

@@ -13,7 +13,7 @@ from indexer.images import Box
 
 
 @dataclass(frozen=True)
-class Photos:
+class PhotoSet:
     """Photos, grouped by product.
 
     Attributes:
@@ -40,10 +40,10 @@ class Photos:
         starts = np.searchsorted(self.owners, np.arange(len(self.product_ids)))
         return np.asarray(np.maximum.reduceat(scores, starts, axis=1))
 
-    def keep(self, kept: Ids) -> "Photos":
+    def keep(self, kept: Ids) -> "PhotoSet":
         """Returns some of the photos; `product_ids` stays as it is."""
         places = kept.tolist()
-        return Photos(
+        return PhotoSet(
             self.product_ids,
             self.owners[kept],
             [self.locations[place] for place in places],
@@ -51,7 +51,7 @@ class Photos:
             [self.boxes[place] for place in places],
         )
 
-    def with_their_products(self, kept: Ids) -> tuple["Photos", Ids]:
+    def with_their_products(self, kept: Ids) -> tuple["PhotoSet", Ids]:
         """Returns some of the photos with only their products, and the places of these products."""
         photos = self.keep(kept)
         products, owners = np.unique(photos.owners, return_inverse=True)
@@ -123,8 +123,8 @@ class Task:
             their own fold; None if they find all. Vectors of different folds are not compared.
     """
 
-    gallery: Photos
-    queries: Photos
+    gallery: PhotoSet
+    queries: PhotoSet
     rows: Ids | None
     judgements: Judgements
     folds: Ids | None = None

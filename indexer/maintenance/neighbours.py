@@ -14,10 +14,10 @@ from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.segments import images_changed_since
 from indexer.store.embedded.index import View
 from indexer.store.embedded.neighbours import (
+    CatalogImages,
     Collection,
     NeighboursError,
     Origin,
-    Photos,
     Progress,
     Table,
     built,
@@ -231,7 +231,7 @@ def _collection(reader: CatalogReader, view: View) -> Collection:
     if reader.fingerprint is None or reader.dimension is None:
         raise NeighboursError("the catalogue holds no embeddings yet: add products first")
     origin = Origin(reader.fingerprint, reader.generation, reader.seq, reader.end.chain)
-    photos = Photos.of((image.product_id, image.image_id) for image in reader.all_images())
+    photos = CatalogImages.of((image.product_id, image.image_id) for image in reader.all_images())
     vectors = np.empty((len(photos.ids), reader.dimension), np.float32)
     for start in range(0, len(vectors), _ROWS):
         rows = slice(start, start + _ROWS)

@@ -7,7 +7,7 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.evaluation.labels import Labelled, LabelsError
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 
 NONE = -1  # number of the label of products without one
 
@@ -26,7 +26,7 @@ class Examples:
         without_photos: by column, the number of products with a label and no photo.
     """
 
-    photos: Photos
+    photos: PhotoSet
     image_ids: Ids
     names: Mapping[str, list[str]]
     labels: Ids

@@ -8,11 +8,11 @@ import numpy as np
 
 from indexer.arrays import Ids, Vectors
 from indexer.embedding import EmbeddingSpec
-from indexer.embedding.base import Photos as Pixels
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.photos import prepare
 from indexer.evaluation.embedding import Embedded
 from indexer.evaluation.preparing import readable
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.images import ImageLimits
 from indexer.training.checkpoint import Checkpoint
 from indexer.training.examples import Examples
@@ -32,12 +32,12 @@ class PhotoInputs:
         limits: maximum size of a photo.
     """
 
-    photos: Photos
+    photos: PhotoSet
     read: Callable[[str], bytes]
     spec: EmbeddingSpec
     limits: ImageLimits
 
-    def __call__(self, rows: Ids, random: np.random.RandomState | None) -> Pixels:
+    def __call__(self, rows: Ids, random: np.random.RandomState | None) -> PixelBatch:
         """Reads photos (n,): uint8 (n, side, side, 3).
 
         Raises:
@@ -51,7 +51,7 @@ class PhotoInputs:
             pixels[mirrored] = pixels[mirrored, :, ::-1]
         return pixels
 
-    def _prepared(self, location: str) -> Pixels:
+    def _prepared(self, location: str) -> PixelBatch:
         return prepare(self.read(location), self.limits, self.spec)
 
 
@@ -74,7 +74,7 @@ class TrainingData:
 
 
 def embedded(
-    examples: Examples, embed: Callable[[Photos], Embedded], checkpoint: Checkpoint
+    examples: Examples, embed: Callable[[PhotoSet], Embedded], checkpoint: Checkpoint
 ) -> TrainingData:
     """Embeds photos, except those that a run before has embedded.
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from indexer.arrays import Vector, Vectors
 from indexer.embedding import Embedder, available_cores
-from indexer.embedding.base import Maps, Photos
+from indexer.embedding.base import Maps, PixelBatch
 from indexer.embedding.photos import AutoBox, EmbeddedPhotos, Timings, fitted, prepare
 from indexer.embedding.regions import locate
 from indexer.images import Box, ImageLimits, crop, decode
@@ -234,7 +234,7 @@ class IdleEmbedder(Embedder):
         self.timings = Timings()
         self._batcher = batcher
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         vectors: Vectors = np.empty((len(images), self.dimension), np.float32)
         # One per pass, so that a queued photo waits for at most one.
         for number in range(len(images)):
@@ -242,10 +242,10 @@ class IdleEmbedder(Embedder):
             vectors[number] = self._pass(self._batcher.embedder.embed_batch, one)[0]
         return vectors
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         return self._pass(self._batcher.embedder.activations, images)
 
-    def _pass(self, work: Callable[[Photos], T], images: Photos) -> T:
+    def _pass(self, work: Callable[[PixelBatch], T], images: PixelBatch) -> T:
         asked = time.perf_counter()
         done = self._batcher.run_when_idle(partial(work, images), self.deadline)
         self.timings += Timings(

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Cells, Embedder, Maps, Photos, vectors_of
+from indexer.embedding.base import Cells, Embedder, Maps, PixelBatch, vectors_of
 from indexer.embedding.spec import EmbeddingSpec
 
 # Photos, n at least 1 -> float32 outputs: rows (n, d) or maps to be pooled; then the last feature
 # maps if the embedder has cells. Thread-safe.
-Run = Callable[[Photos], Sequence[NDArray[np.float32]]]
+Run = Callable[[PixelBatch], Sequence[NDArray[np.float32]]]
 
 
 class FunctionEmbedder(Embedder):
@@ -40,14 +40,14 @@ class FunctionEmbedder(Embedder):
         (vector,) = vectors_of(run(black)[0], spec)
         self.spec = replace(spec, dimension=len(vector))
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         """See `Embedder.embed_batch`."""
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
         return vectors_of(self._run(images)[0], self.spec)
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         """See `Embedder.activations`."""
         self._check_sides(images)
         return self._run(images)[1]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.config import EmbeddingSettings
-from indexer.embedding.base import Cells, Embedder, Photos
+from indexer.embedding.base import Cells, Embedder, PixelBatch
 from indexer.embedding.engines.function_embedder import FunctionEmbedder, Run
 from indexer.embedding.engines.precision import Precision, faithful
 from indexer.embedding.engines.quiet import import_tensorflow
@@ -95,7 +95,7 @@ def _on_tensorflow(frozen: Any) -> Run:
     # One inference uses every core: two at once are no faster and take twice the memory.
     lock = Lock()
 
-    def run(images: Photos) -> list[NDArray[np.float32]]:
+    def run(images: PixelBatch) -> list[NDArray[np.float32]]:
         with lock:
             return [output.numpy() for output in frozen(tf.constant(images))]
 
@@ -123,7 +123,7 @@ def _on_openvino(model: Any, side: int, precision: Precision, threads: int | Non
 
     session = Session(build, precision, threads)
 
-    def run(images: Photos) -> list[NDArray[np.float32]]:
+    def run(images: PixelBatch) -> list[NDArray[np.float32]]:
         if images.shape[1:3] != (side, side):
             return session.run("any size", images)
         return session.run("one" if len(images) == 1 else "many", images)

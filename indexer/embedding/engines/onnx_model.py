@@ -8,7 +8,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino.preprocess import PrePostProcessor
 
-from indexer.embedding.base import Embedder, Photos
+from indexer.embedding.base import Embedder, PixelBatch
 from indexer.embedding.engines.function_embedder import FunctionEmbedder, Run
 from indexer.embedding.engines.openvino_session import Session
 from indexer.embedding.engines.precision import Precision, faithful
@@ -120,7 +120,7 @@ def _run(model: ov.Model, one_by_one: bool, precision: Precision, threads: int |
 
     session = Session(build, precision, threads)
 
-    def run(images: Photos) -> list[NDArray[np.float32]]:
+    def run(images: PixelBatch) -> list[NDArray[np.float32]]:
         if len(images) == 1 or one_by_one:
             parts = [session.run("one", image[None])[0] for image in images]
             return [_rows_or_maps(np.concatenate(parts))]

@@ -13,7 +13,7 @@ from indexer.embedding.base import (
     VGG16_CELLS,
     Embedder,
     Maps,
-    Photos,
+    PixelBatch,
     vectors_of,
 )
 from indexer.embedding.engines.openvino_session import Session
@@ -61,19 +61,19 @@ class OpenVinoEmbedder(Embedder):
         self._session = Session(self._model, precision, threads)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
         (outputs,) = self._session.run("one" if len(images) == 1 else "many", images)
         return vectors_of(outputs, self.spec)
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         self._check_sides(images)
         maps: Maps = self._session.run("maps", images)[0]
         return maps
 
-    def input_max(self, images: Photos) -> InputMax:
+    def input_max(self, images: PixelBatch) -> InputMax:
         """Returns the largest input value of each convolution except the first."""
         self._check(images)
         found = zip(QUANTISED, self._session.run("input_max", images), strict=True)

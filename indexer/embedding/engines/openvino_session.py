@@ -8,7 +8,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.engines.precision import Precision
 from indexer.embedding.machine import available_cores
 
@@ -39,7 +39,7 @@ class Session(Generic[Use]):
         self._lock = Lock()
         self._requests: dict[Use, ov.InferRequest] = {}
 
-    def run(self, use: Use, images: Photos) -> list[NDArray[np.float32]]:
+    def run(self, use: Use, images: PixelBatch) -> list[NDArray[np.float32]]:
         """Returns the outputs of a variant for photos (n, height, width, 3), RGB."""
         with self._lock:
             if use not in self._requests:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from indexer.embedding.base import Embedder, Photos
+from indexer.embedding.base import Embedder, PixelBatch
 from indexer.errors import UnsupportedPrecisionError
 
 Precision = Literal["float32", "bfloat16"]
@@ -85,7 +85,7 @@ def faithful(
     return exact
 
 
-def test_pictures(side: int) -> Photos:
+def test_pictures(side: int) -> PixelBatch:
     """Returns pictures of random patches, from coarse to fine: uint8 (n, side, side, 3)."""
     random = np.random.RandomState(0)
     cells = (2, 4, 8, 16)

@@ -12,7 +12,7 @@ from indexer.embedding.base import (
     VGG16_CELLS,
     Embedder,
     Maps,
-    Photos,
+    PixelBatch,
     vectors_of,
 )
 from indexer.embedding.engines.precision import Precision
@@ -57,7 +57,7 @@ class TensorFlowEmbedder(Embedder):
         self._outputs, self._maps = _functions(weights, dense, spec.input_size, precision)
         self.embed_batch(np.zeros((1, spec.input_size, spec.input_size, 3), np.uint8))
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         self._check(images)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
@@ -65,7 +65,7 @@ class TensorFlowEmbedder(Embedder):
             outputs = self._outputs(tf.constant(images)).numpy()
         return vectors_of(outputs, self.spec)
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         self._check_sides(images)
         with self._lock:
             maps: Maps = self._maps(tf.constant(images)).numpy()

@@ -14,7 +14,7 @@ from indexer.arrays import Vectors
 from indexer.cli import app, contenders
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, EmbeddingSpec
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from tests.fakes import FAKE_SPEC, FakeEmbedder
 from tests.indexer.cli.conftest import Shop
 
@@ -32,7 +32,7 @@ LABELLED = {
 class Blind(FakeEmbedder):
     """A model that sees no colours, only brightness."""
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         grey = images.mean(axis=3, keepdims=True).repeat(3, axis=3)
         return super().embed_batch(grey.astype(np.uint8))
 

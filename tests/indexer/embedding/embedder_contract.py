@@ -8,11 +8,11 @@ from PIL import Image
 
 from indexer.embedding import Embedder
 from indexer.embedding.attribution import explain
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.errors import UnsupportedByModelError
 
 
-def photos(count: int, side: int) -> Photos:
+def photos(count: int, side: int) -> PixelBatch:
     """Different pictures, the same ones at each call: coarse colour patches with some noise."""
     random = np.random.RandomState(count)
     patches = random.randint(0, 256, (count, 4, 4, 3))
@@ -25,17 +25,17 @@ class EmbedderContract:
     """The tests that every embedder passes."""
 
     @pytest.fixture
-    def images(self, embedder: Embedder) -> Photos:
+    def images(self, embedder: Embedder) -> PixelBatch:
         return photos(5, embedder.spec.input_size)
 
     def test_a_photo_becomes_a_float32_vector_of_the_stated_dimension(
-        self, embedder: Embedder, images: Photos
+        self, embedder: Embedder, images: PixelBatch
     ) -> None:
         vectors = embedder.embed_batch(images)
         assert vectors.dtype == np.float32
         assert vectors.shape == (5, embedder.dimension)
 
-    def test_vectors_have_length_one(self, embedder: Embedder, images: Photos) -> None:
+    def test_vectors_have_length_one(self, embedder: Embedder, images: PixelBatch) -> None:
         lengths = np.linalg.norm(embedder.embed_batch(images).astype(np.float64), axis=1)
         np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
@@ -46,20 +46,20 @@ class EmbedderContract:
         assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-6)
 
     def test_the_same_photos_give_the_same_vectors(
-        self, embedder: Embedder, images: Photos
+        self, embedder: Embedder, images: PixelBatch
     ) -> None:
         again = images.copy()
         np.testing.assert_array_equal(embedder.embed_batch(images), embedder.embed_batch(again))
 
     def test_different_photos_give_different_vectors(
-        self, embedder: Embedder, images: Photos
+        self, embedder: Embedder, images: PixelBatch
     ) -> None:
         vectors = embedder.embed_batch(images)
         scores = vectors @ vectors.T
         assert scores[~np.eye(5, dtype=bool)].max() < 0.9999
 
     def test_a_vector_depends_neither_on_its_batch_nor_on_its_place(
-        self, embedder: Embedder, images: Photos
+        self, embedder: Embedder, images: PixelBatch
     ) -> None:
         together = embedder.embed_batch(images)
         singly = np.concatenate([embedder.embed_batch(image[None]) for image in images])
@@ -82,13 +82,15 @@ class EmbedderContract:
         assert vectors.dtype == np.float32
         assert embedder.embed([]).shape == (0, embedder.dimension)
 
-    def test_the_photos_are_left_as_they_were(self, embedder: Embedder, images: Photos) -> None:
+    def test_the_photos_are_left_as_they_were(self, embedder: Embedder, images: PixelBatch) -> None:
         before = images.copy()
         images.flags.writeable = False
         embedder.embed_batch(images)
         np.testing.assert_array_equal(images, before)
 
-    def test_another_shape_or_dtype_is_refused(self, embedder: Embedder, images: Photos) -> None:
+    def test_another_shape_or_dtype_is_refused(
+        self, embedder: Embedder, images: PixelBatch
+    ) -> None:
         wrong = [images[0], images[:, 1:], images[..., :1], images[..., 0]]
         for batch in [*wrong, images.astype(np.float32)]:
             with pytest.raises(ValueError, match=r"expected uint8 .* received"):

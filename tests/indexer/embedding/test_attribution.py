@@ -10,7 +10,7 @@ from PIL import Image
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
 from indexer.embedding.attribution import contributions, explain
-from indexer.embedding.base import VGG16_CELLS, Cells, Photos
+from indexer.embedding.base import VGG16_CELLS, Cells, PixelBatch
 from tests.fakes import PoolingEmbedder
 
 
@@ -20,13 +20,13 @@ def untrained() -> Embedder:
     return load_embedder(settings)
 
 
-def photos(seed: int, side: int) -> Photos:
+def photos(seed: int, side: int) -> PixelBatch:
     small = np.random.default_rng(seed).integers(0, 256, (2, 6, 6, 3)).astype(np.uint8)
     sized = [Image.fromarray(photo).resize((side, side)) for photo in small]
     return np.stack([np.asarray(photo) for photo in sized])
 
 
-def check(model: Embedder, pair: Photos) -> None:
+def check(model: Embedder, pair: PixelBatch) -> None:
     first, second = model.embed_batch(pair)
     maps, other_maps = model.activations(pair)
     cosine = float(first.astype(np.float64) @ second)

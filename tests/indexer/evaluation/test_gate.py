@@ -14,7 +14,7 @@ from examples.sample_store import draw_sample_catalog
 from indexer.arrays import Ids, Vectors, normalised
 from indexer.config import EmbeddingSettings
 from indexer.embedding import Embedder, load_embedder
-from indexer.embedding.base import Maps, Photos
+from indexer.embedding.base import Maps, PixelBatch
 from indexer.evaluation.comparison import compare
 from indexer.evaluation.embedding import embed
 from indexer.evaluation.evaluation import Evaluation, Result, measure_models
@@ -31,27 +31,27 @@ TOLERANCE = 0.001  # the default of the command
 class Faulty(Embedder):
     """A model whose input is prepared wrongly."""
 
-    def __init__(self, embedder: Embedder, fault: Callable[[Photos], Photos]) -> None:
+    def __init__(self, embedder: Embedder, fault: Callable[[PixelBatch], PixelBatch]) -> None:
         self.spec, self.runs_on = embedder.spec, embedder.runs_on
         self._embedder, self._fault = embedder, fault
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         return self._embedder.embed_batch(np.ascontiguousarray(self._fault(images)))
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         return self._embedder.activations(images)
 
 
-def channels_swapped(images: Photos) -> Photos:
+def channels_swapped(images: PixelBatch) -> PixelBatch:
     return images[..., ::-1]
 
 
-def mean_not_subtracted(images: Photos) -> Photos:
+def mean_not_subtracted(images: PixelBatch) -> PixelBatch:
     """The model subtracts the mean of its training photos, which is about 110."""
     return (images.astype(np.int16) + 110).clip(0, 255).astype(np.uint8)
 
 
-def scaled_to_one(images: Photos) -> Photos:
+def scaled_to_one(images: PixelBatch) -> PixelBatch:
     return images // 255
 
 

@@ -12,7 +12,7 @@ from indexer.evaluation.distances import scorer
 from indexer.evaluation.evaluation import measure_models
 from indexer.evaluation.labels import LabelsError, labelled_feed
 from indexer.evaluation.measuring import Vectorised, measure
-from indexer.evaluation.tasks import Grades, Photos, SameLabel, Task
+from indexer.evaluation.tasks import Grades, PhotoSet, SameLabel, Task
 from indexer.evaluation.threshold import propose
 from indexer.feeds import FeedRow, ImageRef
 
@@ -20,13 +20,13 @@ RANDOM = np.random.RandomState(5)
 VECTORS = normalised(RANDOM.standard_normal((400, 32)))
 
 
-def photos(owners: Sequence[int], hashes: Sequence[str] | None = None) -> Photos:
+def photos(owners: Sequence[int], hashes: Sequence[str] | None = None) -> PhotoSet:
     places = [str(place) for place in range(len(owners))]
     ids = [f"product {product}" for product in range(max(owners) + 1)]
-    return Photos(ids, np.array(owners), places, hashes or places, [None] * len(owners))
+    return PhotoSet(ids, np.array(owners), places, hashes or places, [None] * len(owners))
 
 
-def by_label(labels: Sequence[int], gallery: Photos) -> Task:
+def by_label(labels: Sequence[int], gallery: PhotoSet) -> Task:
     names = [f"label {label}" for label in range(max(labels) + 1)]
     of_products = np.array(labels)
     judgements = SameLabel(names, of_products[gallery.owners], of_products)

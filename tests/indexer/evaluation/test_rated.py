@@ -21,7 +21,7 @@ from indexer.evaluation.rated import (
     measure_ratings,
     rated_measures,
 )
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.events import GRADES
 
 UNITS = st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=4), min_size=1, max_size=12)
@@ -135,7 +135,7 @@ def test_where_the_first_page_is_rated_unrated_products_change_nothing() -> None
 def test_queries_whose_results_have_one_grade_do_not_count_in_ndcg() -> None:
     vectors = normalised(np.random.RandomState(0).standard_normal((6, 8)))
     places = [str(place) for place in range(6)]
-    gallery = Photos(places, np.arange(6), places, places, [None] * 6)
+    gallery = PhotoSet(places, np.arange(6), places, places, [None] * 6)
     told: dict[int, list[int]] = {1: [MATCH], 2: [WRONG], 3: [SIMILAR, WRONG]}
     equal: dict[int, list[int]] = {2: [MATCH, WRONG], 4: [SIMILAR]}
     tasks = [

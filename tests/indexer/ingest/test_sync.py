@@ -8,7 +8,7 @@ import pytest
 
 from indexer.arrays import Vectors
 from indexer.config import FetchSettings
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.errors import (
     FeedError,
     MassRemovalError,
@@ -271,7 +271,7 @@ def test_what_is_told_to_be_done_is_in_the_catalogue(store: Store) -> None:
 
 def test_a_model_that_fails_ends_the_run_with_the_batches_before_it_kept(store: Store) -> None:
     class Failing(FakeEmbedder):
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             if self.images_seen >= BATCH:
                 raise WeightsError("damaged")
             return super().embed_batch(images)

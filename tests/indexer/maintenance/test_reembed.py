@@ -9,7 +9,7 @@ import pytest
 
 from indexer.arrays import Vectors
 from indexer.config import FetchSettings, IndexSettings
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.errors import LockedError
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
@@ -99,7 +99,7 @@ def test_other_writers_go_on_meanwhile_and_what_they_change_is_kept(shop: Store)
     class Interrupted(FakeEmbedder):
         """Another process changes the catalogue while the first photos are embedded."""
 
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             if not self.calls:
                 shop.add(shop.row("red", RED, price=4.0), shop.row("new", "gold"))
                 with shop.catalog.writer() as writer:
@@ -118,7 +118,7 @@ def test_a_second_run_is_refused_and_the_work_of_the_first_is_kept(shop: Store) 
     refused: list[int | None] = []
 
     class Interrupted(FakeEmbedder):
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             for spec in (OTHER_SPEC, FAKE_SPEC):
                 with pytest.raises(LockedError) as error:
                     re_embed(shop.catalog, spec.fingerprint, indexing(FakeEmbedder(spec)))
@@ -153,7 +153,7 @@ def test_a_snapshot_that_is_restored_meanwhile_is_what_is_embedded(
     name = snapshots.create(shop.catalog).name
 
     class Interrupted(FakeEmbedder):
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             if not self.calls:
                 restore(snapshots, name, shop.catalog.folder, FAKE_SPEC)
             return super().embed_batch(images)

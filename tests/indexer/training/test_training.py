@@ -13,7 +13,7 @@ from indexer.embedding.head import Head
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import load_weights
 from indexer.evaluation.labels import Labelled, LabelsError, labelled_feed
-from indexer.evaluation.tasks import Photos
+from indexer.evaluation.tasks import PhotoSet
 from indexer.feeds import FeedRow, ImageRef
 from indexer.training import loop
 from indexer.training.base import Base
@@ -35,7 +35,7 @@ def examples(labels: Ids, owners: Ids | None = None, hashes: list[str] | None = 
     owners = np.arange(len(labels)) if owners is None else owners
     names = [f"{number:04}" for number in range(len(labels))]
     places = [str(number) for number in range(len(owners))]
-    photos = Photos(names, owners, places, hashes or places, [None] * len(owners))
+    photos = PhotoSet(names, owners, places, hashes or places, [None] * len(owners))
     columns = {f"column{c}": list("abcdefgh") for c in range(labels.shape[1])}
     nothing = [0] * labels.shape[1]
     families = np.arange(len(labels))
@@ -162,7 +162,7 @@ def test_an_epoch_has_every_photo() -> None:
 def test_products_with_any_of_the_labels_are_kept() -> None:
     names = ["p", "q", "r", "s"]
     owners = np.array([0, 1, 1, 2, 3])
-    photos = Photos(names, owners, list("abcde"), list("abcde"), [None] * 5)
+    photos = PhotoSet(names, owners, list("abcde"), list("abcde"), [None] * 5)
     four = np.arange(4)
     everything = Labelled(photos, ["any"], np.zeros(4, np.int64), four, np.arange(5), 0)
 

@@ -22,7 +22,7 @@ from indexer.config import (
     RatingsSettings,
 )
 from indexer.embedding import Embedder
-from indexer.embedding.base import Photos, unit_rows
+from indexer.embedding.base import PixelBatch, unit_rows
 from indexer.events import RatingStore
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
@@ -44,7 +44,7 @@ class BlueEmbedder(FakeEmbedder):
     def __init__(self) -> None:
         super().__init__(replace(FAKE_SPEC, weights="blue"))
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         cells = super().embed_batch(images).reshape(len(images), 16, 3)
         return unit_rows((cells * np.array([0.05, 0.05, 1])).reshape(len(images), -1))
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from indexer.arrays import Vectors
 from indexer.config import ServiceSettings
-from indexer.embedding.base import Maps, Photos
+from indexer.embedding.base import Maps, PixelBatch
 from indexer.search import Searcher
 from tests.conftest import Store, png
 from tests.fakes import GatedEmbedder, PoolingEmbedder
@@ -177,16 +177,16 @@ class SlowEmbedder(PoolingEmbedder):
         self.log: list[str] = []
         self._one = threading.Lock()
 
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         with self._pass("embed", images):
             return super().embed_batch(images)
 
-    def activations(self, images: Photos) -> Maps:
+    def activations(self, images: PixelBatch) -> Maps:
         with self._pass("look", images):
             return super().activations(images)
 
     @contextmanager
-    def _pass(self, kind: str, images: Photos) -> Iterator[None]:
+    def _pass(self, kind: str, images: PixelBatch) -> Iterator[None]:
         # An embedding of this fake looks at the photo as well.
         nested = self._one.locked() and self.log[-1] == "embed" and kind == "look"
         if nested or not images.any():

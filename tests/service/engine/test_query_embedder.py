@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.embedding.photos import Timings
 from indexer.errors import UnsupportedFormatError
 from indexer.images import Box, ImageLimits
@@ -124,7 +124,7 @@ def test_a_photo_whose_turn_does_not_come_is_given_up_and_the_next_is_served() -
 
 def test_a_fault_of_the_model_is_an_error_of_that_photo_alone() -> None:
     class Faulty(FakeEmbedder):
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             if images.max() == 255:
                 raise RuntimeError("a fault")
             return super().embed_batch(images)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.arrays import Vectors
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.errors import ImageSearchError
 from service.http.problems import status_of
 from tests.conftest import Store, png
@@ -149,7 +149,7 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
 
 
 class _Broken(FakeEmbedder):
-    def embed_batch(self, images: Photos) -> Vectors:
+    def embed_batch(self, images: PixelBatch) -> Vectors:
         if images.any():  # what comes before is the warm-up
             raise RuntimeError(f"secret detail of {images.shape}")
         return super().embed_batch(images)

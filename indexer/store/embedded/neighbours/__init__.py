@@ -5,9 +5,9 @@ from indexer.store.embedded.neighbours.changes import continues, is_usable
 from indexer.store.embedded.neighbours.exact import exact_lists
 from indexer.store.embedded.neighbours.live import LiveNeighbours
 from indexer.store.embedded.neighbours.table import (
+    CatalogImages,
     NeighboursError,
     Origin,
-    Photos,
     Table,
     open_table,
     read_header,
@@ -16,11 +16,11 @@ from indexer.store.embedded.neighbours.table import (
 )
 
 __all__ = [
+    "CatalogImages",
     "Collection",
     "LiveNeighbours",
     "NeighboursError",
     "Origin",
-    "Photos",
     "Progress",
     "Table",
     "built",

@@ -17,7 +17,7 @@ from indexer.store.embedded.neighbours.exact import (
     ranked,
 )
 from indexer.store.embedded.neighbours.merging import Entry, entries_of, merged
-from indexer.store.embedded.neighbours.table import Origin, Photos, Table, width_of
+from indexer.store.embedded.neighbours.table import CatalogImages, Origin, Table, width_of
 
 # Inner products of an update computed at once: 64 MiB.
 _PRODUCTS = 1 << 24
@@ -38,7 +38,7 @@ class Collection:
     """
 
     origin: Origin
-    photos: Photos
+    photos: CatalogImages
     vectors: Vectors
 
 
@@ -179,7 +179,7 @@ class _Carried:
         """
         photos = self.collection.photos
         places = np.flatnonzero(self.is_changed[photos.owners])
-        own = Photos(photos.product_ids, photos.ids[places], photos.owners[places])
+        own = CatalogImages(photos.product_ids, photos.ids[places], photos.owners[places])
         distinct = Distinct.of(own, self.collection.vectors[places], self._width)
         return np.sort(places[distinct.places])
 
@@ -206,7 +206,7 @@ class _Carried:
         return np.asarray(floors[self._old_numbers])
 
 
-def _mask(photos: Photos, product_ids: frozenset[str]) -> Mask:
+def _mask(photos: CatalogImages, product_ids: frozenset[str]) -> Mask:
     mask = np.zeros(len(photos), np.bool_)
     numbers = map(photos.number_of, product_ids)
     mask[[number for number in numbers if number is not None]] = True

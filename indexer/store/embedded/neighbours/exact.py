@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids, Scores, Vectors
 from indexer.store.embedded.index import cosines, nearest_rows
-from indexer.store.embedded.neighbours.table import Numbers, Photos
+from indexer.store.embedded.neighbours.table import CatalogImages, Numbers
 
 # An inner product in float32 and the exact cosine differ by less than this: the rounding of a sum
 # of d terms is at most d / 2**24, 2.4e-4 for 4,096 values, the most that a model of ours gives.
@@ -41,7 +41,7 @@ class Distinct:
     starts: Ids
 
     @classmethod
-    def of(cls, photos: Photos, vectors: Vectors, limit: int) -> "Distinct":
+    def of(cls, photos: CatalogImages, vectors: Vectors, limit: int) -> "Distinct":
         """Finds the distinct ones of the vectors (n, dimension) of images.
 
         Args:
@@ -95,7 +95,7 @@ class Lists:
 
 
 def exact_lists(
-    photos: Photos,
+    photos: CatalogImages,
     vectors: Vectors,
     products: Ids,
     least: int,
@@ -144,7 +144,7 @@ class _Comparison:
         found: their lists.
     """
 
-    photos: Photos
+    photos: CatalogImages
     distinct: Distinct
     products: Ids
     least: int

@@ -30,7 +30,7 @@ def entries_of(table: Table, number: int) -> list[Entry]:
 def merged(
     entries: list[Entry], dropped: Collection[str], new: Iterable[Entry], *, complete: bool
 ) -> list[Entry]:
-    """Returns a list without some products and with others, as far as it is certain.
+    """Removes and inserts products; ends the list where the ranking is no longer certain.
 
     All other products rank below the last entry of the list, so the result ends there, unless
     the list is complete.

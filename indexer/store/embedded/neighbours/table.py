@@ -60,7 +60,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Photos:
+class CatalogImages:
     """The images of a catalogue, by product id, those of one product by image id.
 
     Args:
@@ -75,7 +75,7 @@ class Photos:
     owners: Numbers
 
     @classmethod
-    def of(cls, images: Iterable[tuple[str, int]]) -> "Photos":
+    def of(cls, images: Iterable[tuple[str, int]]) -> "CatalogImages":
         """Arranges the images of a catalogue, given as product id and image id."""
         rows = sorted(images)
         product_ids = sorted({product_id for product_id, _ in rows})
@@ -130,7 +130,7 @@ class Table:
 
     k: int
     origin: Origin
-    photos: Photos
+    photos: CatalogImages
     lists: Numbers
     scores: NDArray[np.float64]
 
@@ -218,7 +218,7 @@ def open_table(path: Path) -> Table:
         return Table(
             header["k"],
             Origin(**header["origin"]),
-            Photos(product_ids, arrays["ids"], arrays["owners"]),
+            CatalogImages(product_ids, arrays["ids"], arrays["owners"]),
             arrays["lists"],
             arrays["scores"],
         )

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from indexer.arrays import Vectors
 from indexer.config import FetchSettings
-from indexer.embedding.base import Photos
+from indexer.embedding.base import PixelBatch
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from indexer.ingest.sync import Indexer
@@ -82,7 +82,7 @@ def test_vectors_that_are_replaced_while_a_product_is_put_are_never_mixed_with_o
     class Replacing(FakeEmbedder):
         armed = False
 
-        def embed_batch(self, images: Photos) -> Vectors:
+        def embed_batch(self, images: PixelBatch) -> Vectors:
             if self.armed:
                 re_embed(
                     store.catalog,

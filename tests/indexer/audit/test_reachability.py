@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.audit import found as module
+from indexer.audit import reachability as module
 from indexer.audit.contents import Contents
 from indexer.audit.findings import Kind
-from indexer.audit.found import Pages
+from indexer.audit.reachability import Pages
 from tests.indexer.audit.conftest import audited, collection, contents_of, products, random_vectors
 
 
