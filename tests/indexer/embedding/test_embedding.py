@@ -29,6 +29,7 @@ from indexer.embedding.engines.precision import check_int8, cpu_flags, resolve_p
 from indexer.errors import UnsupportedPrecisionError, WeightsError
 from tests.fakes import FakeEmbedder
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
+from tests.indexer.embedding.narrow import narrow
 
 ROOT = Path(__file__).parents[3]
 UNTRAINED = EmbeddingSettings(
@@ -41,6 +42,7 @@ needs_bfloat16 = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
+@narrow
 def untrained() -> Embedder:
     return load_embedder(UNTRAINED)
 
@@ -69,6 +71,7 @@ class TestTensorFlowFloat32(EmbedderContract):
 
 
 @pytest.fixture(scope="module")
+@narrow
 def untrained_bfloat16() -> Embedder:
     return load_embedder(UNTRAINED.model_copy(update={"precision": "bfloat16"}))
 

@@ -18,6 +18,7 @@ from indexer.embedding.int8 import write_int8
 from indexer.errors import EngineUnavailableError
 from tests.conftest import ROOT
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
+from tests.indexer.embedding.narrow import narrow
 
 FLOAT32 = EmbeddingSettings(
     weights="untrained", input_size=32, precision="float32", engine="openvino"
@@ -33,12 +34,14 @@ needs_int8 = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
+@narrow
 def float32() -> Embedder:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     return load_embedder(FLOAT32)
 
 
 @pytest.fixture(scope="module")
+@narrow
 def bfloat16() -> Embedder:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
     return load_embedder(BFLOAT16)
@@ -63,6 +66,7 @@ class TestOpenVinoFloat32(EmbedderContract):
     def embedder(self, float32: Embedder) -> Embedder:
         return float32
 
+    @narrow
     def test_it_agrees_with_tensorflow(self, embedder: Embedder) -> None:
         other = load_embedder(FLOAT32.model_copy(update={"engine": "tensorflow"}))
         images = photos(8, 32)
@@ -73,6 +77,7 @@ class TestOpenVinoFloat32(EmbedderContract):
         maps = other.activations(images)
         np.testing.assert_allclose(embedder.activations(images), maps, atol=1e-4 * maps.max())
 
+    @narrow
     def test_one_thread_gives_the_same(self, embedder: Embedder) -> None:
         images = photos(3, 32)
         single = load_embedder(FLOAT32, threads=1).embed_batch(images)
@@ -98,10 +103,9 @@ class TestOpenVinoInt8(EmbedderContract):
     def embedder(self, int8: Embedder) -> Embedder:
         return int8
 
-    def test_it_is_near_float32_and_has_a_fingerprint_of_its_own(
-        self, embedder: Embedder, float32: Embedder
-    ) -> None:
+    def test_it_is_near_float32_and_has_a_fingerprint_of_its_own(self, embedder: Embedder) -> None:
         images = photos(16, 32)
+        float32 = load_embedder(FLOAT32)
         one, other = embedder.embed_batch(images), float32.embed_batch(images)
         assert (one * other).sum(axis=1).min() >= 0.999
         assert embedder.spec.numeric_class == "int8"

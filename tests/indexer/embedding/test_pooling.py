@@ -15,6 +15,7 @@ from indexer.embedding.pooling import Pooling, pooled
 from indexer.embedding.regions import locate
 from indexer.errors import ConfigError, UnsupportedByModelError
 from tests.indexer.embedding.embedder_contract import photos
+from tests.indexer.embedding.narrow import narrow
 
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=64, precision="float32")
 
@@ -40,6 +41,7 @@ def test_maps_of_one_position_are_pooled_to_that_position() -> None:
 
 
 @pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
+@narrow
 def test_vectors_are_pooled_from_the_maps_at_the_end(engine: str) -> None:
     pytest.importorskip(engine)
     settings = UNTRAINED.model_copy(update={"engine": engine})
@@ -67,6 +69,7 @@ def test_pooling_is_in_the_fingerprint_unless_it_is_the_average() -> None:
 
 
 @pytest.mark.parametrize("method", ["max", "gem"])
+@narrow
 def test_what_needs_the_mean_is_refused_with_a_code(method: Pooling) -> None:
     embedder = load_embedder(UNTRAINED.model_copy(update={"pooling": method}))
     photo = Image.new("RGB", (80, 80), "teal")
