@@ -18,6 +18,7 @@ from indexer.embedding.weights import load_weights, save_headed
 from indexer.errors import WeightsError
 from tests.fakes import PoolingEmbedder
 from tests.indexer.embedding.embedder_contract import EmbedderContract, photos
+from tests.indexer.embedding.narrow import narrow
 
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32, precision="float32")
 DIMENSION = 24
@@ -43,6 +44,7 @@ def a_head() -> Head:
 
 
 @pytest.fixture(scope="module")
+@narrow
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("head") / "own.npz"
     save_headed(path, load_weights(resolve_spec(UNTRAINED)), a_head(), manifest())
@@ -54,11 +56,13 @@ def settings_of(file: Path, **changes: object) -> EmbeddingSettings:
 
 
 @pytest.fixture(scope="module")
+@narrow
 def headed(file: Path) -> Embedder:
     return load_embedder(settings_of(file))
 
 
 @pytest.fixture(scope="module")
+@narrow
 def base() -> Embedder:
     return load_embedder(UNTRAINED)
 
@@ -70,6 +74,7 @@ class TestContract(EmbedderContract):
 
 
 @pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
+@narrow
 def test_the_head_follows_the_pooling_on_both_engines(
     file: Path, base: Embedder, engine: str
 ) -> None:

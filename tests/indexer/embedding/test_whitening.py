@@ -16,6 +16,7 @@ from indexer.embedding.whitening import Whitening, learn, read_whitening, write_
 from indexer.errors import WeightsError
 from tests.fakes import FAKE_SPEC
 from tests.indexer.embedding.embedder_contract import photos
+from tests.indexer.embedding.narrow import narrow
 
 UNTRAINED = EmbeddingSettings(weights="untrained", input_size=32, precision="float32")
 
@@ -131,6 +132,7 @@ def test_arrays_of_another_kind_are_refused(file: Path, change: dict[str, np.nda
         read_whitening(file)
 
 
+@narrow
 def test_the_setting_whitens_the_vectors_of_the_model(tmp_path: Path) -> None:
     spec = resolve_spec(UNTRAINED)
     random = np.random.default_rng(1)
