@@ -1,6 +1,7 @@
 """`VectorIndex` on FAISS: exact, or approximate by inverted lists and codes of the vectors."""
 
 from copy import copy
+from math import sqrt
 from typing import Any, Self
 
 import faiss
@@ -14,9 +15,10 @@ from indexer.store.embedded.index.lists import Lists
 
 # At most this number of allowed rows is compared with each query, without visiting lists.
 _MAX_FEW = 2_000
-# Further candidates if codes are compared instead of vectors: per result, at least and at most.
+# Further candidates if codes are compared instead of vectors: per result; and this share of the
+# square root of the number of rows, because more rows are nearly as close; but at most.
 _OVERSAMPLING = 3
-_MIN_OVERSAMPLED = 200
+_OVERSAMPLED_SHARE = 1 / 3
 _MAX_OVERSAMPLED = 3_000
 
 
@@ -99,8 +101,8 @@ class FaissIndex:
         """Returns the rows that FAISS finds, (m, k or more)."""
         candidates = k
         if self._searched is not self._exact:
-            further = min(max(_OVERSAMPLING * k, _MIN_OVERSAMPLED), _MAX_OVERSAMPLED)
-            candidates = min(self._allowed, k + further)
+            further = max(_OVERSAMPLING * k, int(_OVERSAMPLED_SHARE * sqrt(len(self._ids))))
+            candidates = min(self._allowed, k + min(further, _MAX_OVERSAMPLED))
         if self._rotation is not None:
             queries = inner_products(queries, self._rotation)
         if self._lists is None:
