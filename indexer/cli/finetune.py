@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,7 @@ def finetune(
         if trained.epochs:
             result = _saved(app, files, trained, data, material.source, start)
         else:
-            result = _no_gain(output)
+            result = _no_gain(output, [])
         checkpoint.remove()
     return with_rejections(result, material.rejected)
 
@@ -127,19 +127,18 @@ def _train(base: Base, data: TrainingData, options: Options, checkpoint: Checkpo
         return trained
 
 
-def _no_gain(output: Path) -> Output:
-    return Output(
-        {"file": None, "card": None, "epochs": 0},
-        f"training does not improve {METRIC} on validation products; {output} was not written."
-        " The labels may not be visible in the photos, or too few products have them",
-        FAILED,
+def _no_gain(output: Path, measured: Iterable[RenderableType]) -> Output:
+    told = (
+        f"training does not improve {METRIC} on products that it did not see; {output} was not"
+        " written. The labels may not be visible in the photos, or too few products have them"
     )
+    return Output({"file": None, "card": None, "epochs": 0}, Group(*measured, told), FAILED)
 
 
 def _saved(
     app: App, files: OutputFiles, trained: Trained, data: TrainingData, source: str, start: float
 ) -> Output:
-    """Measures the training and writes its files.
+    """Measures the training and writes its files if it helped.
 
     Args:
         app: of the command.
@@ -152,6 +151,8 @@ def _saved(
     examples, vectors = data.examples, {BEFORE: data.features, AFTER: trained.vectors}
     seed = trained.options.seed
     measurements = measure(examples, trained.folds, vectors, source, data.errors, seed)
+    if all(each.difference.value <= 0 for each in measurements):
+        return _no_gain(files.weights, _measured(trained.options.folds, measurements))
     files.require_new()
     facts = Facts(
         trained,
@@ -198,10 +199,23 @@ def _document(
 def _text(
     files: OutputFiles, facts: Facts, measurements: Sequence[Measurement]
 ) -> Iterator[RenderableType]:
-    trained = facts.trained
+    options = facts.trained.options
+    yield from _measured(options.folds, measurements)
     yield (
-        f"cross-validation with {trained.options.folds} folds: each photo searches among the"
-        " products of its fold, after training by a model that did not see this fold"
+        f"wrote {files.weights} and {files.card} after {facts.trained.epochs} epochs,"
+        f" {facts.seconds:.0f} s; set embedding.weights to it, run `rebuild --re-embed`, then"
+        " restart the services"
+    )
+    yield (
+        "The labels say nothing of finding the very same product: if you have photos of shoppers,"
+        f" run `evaluate --queries FILE --compare current weights={files.weights}` before"
+    )
+
+
+def _measured(folds: int, measurements: Sequence[Measurement]) -> Iterator[RenderableType]:
+    yield (
+        f"cross-validation with {folds} folds: each photo searches among the products of its fold,"
+        " after training by a model that did not see this fold"
     )
     for each in measurements:
         yield ""
@@ -216,8 +230,3 @@ def _text(
             f"{METRIC} of {each.column}: {change.value:+.3f}, 95 % interval {change.low:+.3f} to"
             f" {change.high:+.3f}{remark}"
         )
-    yield (
-        f"wrote {files.weights} and {files.card} after {trained.epochs} epochs,"
-        f" {facts.seconds:.0f} s; set embedding.weights to it, run `rebuild --re-embed`, then"
-        " restart the services"
-    )

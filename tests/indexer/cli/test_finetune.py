@@ -224,6 +224,23 @@ def test_labels_that_photos_do_not_show_give_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_gain_that_other_products_do_not_confirm_gives_no_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = list(csv.DictReader((folder / "feed.csv").read_text().splitlines()))
+    drawn = np.random.RandomState(1).permutation([row["category"] for row in rows])
+    for row, category in zip(rows, drawn, strict=True):
+        row |= {"category": category, "image_link": str(folder / row["image_link"])}
+    with (tmp_path / "drawn.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    ran = train(tmp_path / "own.npz", tmp_path / "drawn.csv")
+    assert (ran.code, "does not improve precision@1" in ran.out) == (1, True)
+    assert "precision@1 of category: -" in ran.out
+    assert not list(tmp_path.glob("own*"))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -7,8 +7,7 @@ import pytest
 
 from indexer.arrays import Ids, Vectors, normalised
 from indexer.config import EmbeddingSettings
-from indexer.embedding import finetuning, resolve_spec
-from indexer.embedding.finetuning import Trainer
+from indexer.embedding import resolve_spec
 from indexer.embedding.head import Head
 from indexer.embedding.spec import EmbeddingSpec
 from indexer.embedding.weights import load_weights
@@ -56,7 +55,7 @@ def test_a_head_brings_products_with_the_same_label_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "MAX_EPOCHS", 10)
-    monkeypatch.setattr(finetuning, "LEARNING_RATE", 1e-2)
+    monkeypatch.setattr("indexer.embedding.finetuning.LEARNING_RATE", 1e-2)
     numbers = np.arange(200)
     labels = np.stack([numbers % 2, numbers // 2 % 2], axis=1)
     features = vectors(labels)
@@ -212,6 +211,8 @@ def test_a_checkpoint_removes_only_what_it_wrote(tmp_path: Path) -> None:
 def test_the_last_block_changes_and_the_others_stay() -> None:
     weights = load_weights(resolve_spec(EmbeddingSettings(weights="untrained", input_size=32)))
     head = Head(np.eye(512, 8, dtype=np.float32), np.zeros(8, np.float32))
+    from indexer.embedding.finetuning import Trainer  # imports TensorFlow, which takes seconds
+
     trainer = Trainer(head, weights)
     pixels = photos(4, 32)
     before = trainer.vectors(pixels)
