@@ -238,11 +238,13 @@ def _jpeg_memory(image: JpegImageFile, scans: int) -> int:
 
 def _render(form: str, data: bytes, min_side: int | None) -> Image.Image:
     with Image.open(BytesIO(data), formats=[form]) as image:
-        factor = _reduction(image, min_side)
-        if factor > 1:
-            image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+        factor, width = _reduction(image, min_side), image.width
+        size = max(1, width // factor), max(1, image.height // factor)
+        if factor > 1 and (drafted := image.draft(None, size)):
+            _, (_, _, new_width, _) = drafted  # before rounding up
+            factor //= round(width / new_width)
         image.load()
-        result = _flattened(image, _reduction(image, min_side))
+        result = _flattened(image, factor)
         try:
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
         except Exception:  # the picture is usable without its metadata

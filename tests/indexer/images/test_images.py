@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -270,6 +270,8 @@ def test_a_photo_that_cannot_be_read_is_an_image_error(tmp_path: Path) -> None:
     min_side=st.integers(1, 400),
     form=st.sampled_from(["JPEG", "PNG", "WEBP"]),
 )
+@example(width=3, height=3, min_side=1, form="JPEG")
+@example(width=17, height=300, min_side=1, form="JPEG")
 def test_a_photo_is_halved_while_the_shorter_side_stays_long_enough(
     width: int, height: int, min_side: int, form: str
 ) -> None:
