@@ -16,7 +16,7 @@ from indexer.cli.rated import files_by_hash, rated_tables, stored_ratings
 from indexer.config import CURRENT
 from indexer.embedding import Embedder
 from indexer.errors import BadParameterError
-from indexer.evaluation.comparison import Verdict, compare
+from indexer.evaluation.comparison import MIN_QUERIES, Verdict, compare
 from indexer.evaluation.distances import Metric
 from indexer.evaluation.document import Scope, document
 from indexer.evaluation.embedding import Embedded, embed
@@ -71,7 +71,7 @@ _TOLERANCE = 0.001
     nargs=2,
     metavar="A B",
     help="Compare two: each is a collection, a snapshot, or a MODEL. The exit code is 1 if B is"
-    " worse.",
+    f" worse, or if that is undecided, as with fewer than {MIN_QUERIES} queries.",
 )
 @click.option(
     "--distance",
@@ -216,7 +216,8 @@ def _by_labels(
     prepared = _prepared(app, material, judged, options.sample, seed)
     evaluation = measure_models(prepared.task, prepared.models, options.distances, k=k, seed=seed)
     scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
-    verdict = None if tolerance is None else compare(evaluation.results, k, tolerance)
+    queries = evaluation.queries
+    verdict = None if tolerance is None else compare(evaluation.results, k, tolerance, queries)
     if report:
         _write(app, report, scope, evaluation, material.models, verdict)
     text = tables(scope, evaluation, verdict)
@@ -225,7 +226,7 @@ def _by_labels(
 
 
 def _code(verdict: Verdict | None, *left_out: Collection[str]) -> int:
-    if verdict and verdict.outcome == "regression":
+    if verdict and verdict.failed:
         return FAILED
     return SOME_REJECTED if any(left_out) else DONE
 

@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from indexer.evaluation.bootstrap import LEVEL
-from indexer.evaluation.comparison import Verdict
+from indexer.evaluation.comparison import MIN_QUERIES, Verdict
 from indexer.evaluation.evaluation import Evaluation, Result
 from indexer.evaluation.preparing import Model, Prepared
 from indexer.evaluation.results import rounded
 
-_FEW_QUERIES = 30  # queries; the bootstrap of fewer misses rare failures altogether
 CHANGED = "photos left out, because the file has changed since it was added"
 _NAMED = 10  # ids or labels in a sentence
 
@@ -117,9 +116,9 @@ class Scope:
 
 def too_few(queries: int) -> Iterator[str]:
     """Yields a warning if the queries are too few for intervals."""
-    if queries < _FEW_QUERIES:
+    if queries < MIN_QUERIES:
         yield (
-            f"fewer than {_FEW_QUERIES} queries: the intervals are too narrow, do not rely on them"
+            f"fewer than {MIN_QUERIES} queries: the intervals are too narrow, do not rely on them"
         )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from indexer.arrays import Ids
+from indexer.evaluation.comparison import UNRATED_WRONG
 from indexer.evaluation.distances import Metric, scorer
 from indexer.evaluation.labels import LabelsError
 from indexer.evaluation.measuring import Vectorised
@@ -160,7 +161,7 @@ def rated_measures(scores: Scores, grades: Mapping[int, Sequence[int]], k: int) 
     page = min(k, np.count_nonzero(scores > -np.inf))
     return {
         f"nDCG@{k}": _ratio(expected_gains(condensed, gains, k), ideal),
-        f"nDCG@{k}_unrated_wrong": _ratio(expected_gains(scores, in_all, k), ideal),
+        f"nDCG@{k}{UNRATED_WRONG}": _ratio(expected_gains(scores, in_all, k), ideal),
         f"match@{k}": on_page(matches),
         f"similar@{k}": on_page(good),
         f"rated@{k}": float(expected_gains(scores, is_rated, k).sum() / page),

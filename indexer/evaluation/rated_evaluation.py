@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from indexer.evaluation.bootstrap import LEVEL
-from indexer.evaluation.comparison import Verdict, compare
+from indexer.evaluation.comparison import UNRATED_WRONG, Verdict, compare
 from indexer.evaluation.distances import Metric
 from indexer.evaluation.document import CHANGED, counts, too_few
 from indexer.evaluation.labels import Labelled
@@ -86,7 +86,7 @@ class RatedEvaluation:
         yield from counts(counted)
         for result in self.results:
             rated = result.metrics[self.coverage].value
-            lower = result.metrics[f"{self.main_metrics[0]}_unrated_wrong"].value
+            lower = result.metrics[self.main_metrics[0] + UNRATED_WRONG].value
             if rated < _COVERED:
                 yield (
                     f"{result.name}: {rated:.0%} of the first page is rated; if"
@@ -161,5 +161,6 @@ def evaluate_ratings(
     prepared = prepare_ratings(gallery, models, embed, ratings, files, sample=sample, seed=seed)
     results = measure_ratings(prepared.task, prepared.models, options.distances, k=k, seed=seed)
     tolerance = options.tolerance
-    verdict = None if tolerance is None else compare(results, k, tolerance)
+    queries = int(np.count_nonzero(prepared.task.ordered))
+    verdict = None if tolerance is None else compare(results, k, tolerance, queries)
     return RatedEvaluation(models, prepared, options, results, verdict)

@@ -29,6 +29,14 @@ LABELLED = {
 }
 
 
+# As many as a verdict needs, of alternating labels.
+ENOUGH = {
+    f"{label}/{n}": colour
+    for n in range(16)
+    for label, colour in {"red": (250 - n, 0, 0), "blue": (0, 0, 250 - n)}.items()
+}
+
+
 class Blind(FakeEmbedder):
     """A model that sees no colours, only brightness."""
 
@@ -209,9 +217,7 @@ def test_several_models_and_distances_are_compared_with_the_first(shop: Shop) ->
 
 
 def test_a_worse_model_is_a_regression_and_fails(shop: Shop) -> None:
-    photos = {f"red/{n}": (250 - n, 0, 0) for n in range(8)}
-    photos |= {f"blue/{n}": (0, 0, 250 - n) for n in range(8)}
-    labelled = folder(shop, photos)
+    labelled = folder(shop, ENOUGH)
     worse = shop.run("evaluate", labelled, "--compare", "current", "weights=blind", "--json")
     assert (worse.code, worse.json["comparison"]["outcome"]) == (1, "regression")
     assert worse.json["comparison"]["difference"]["high"] < -0.001
@@ -221,10 +227,20 @@ def test_a_worse_model_is_a_regression_and_fails(shop: Shop) -> None:
     assert (better.code, better.json["comparison"]["outcome"]) == (0, "improvement")
 
 
+def test_too_few_queries_give_no_verdict_and_do_not_pass_the_gate(shop: Shop) -> None:
+    few = dict(list(ENOUGH.items())[:29])
+    for pair in (("current", "weights=blind"), ("weights=blind", "current")):
+        ran = shop.run("evaluate", folder(shop, few), "--compare", *pair, "--json")
+        assert (ran.code, ran.json["comparison"]["outcome"]) == (1, "undecided")
+        assert ran.json["comparison"]["queries"] == 29
+    out = shop.run("evaluate", shop.folder / "labelled", "--compare", *pair).out
+    assert "undecided: queries measured: 29, needed: 30; nDCG@10 " in out
+
+
 def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Shop) -> None:
     config = shop.folder / "config.yaml"
     config.write_text("collections: {other: {}}\n")
-    labelled = folder(shop)
+    labelled = folder(shop, ENOUGH)
     shop.run("add", labelled)
     snapshot = shop.run("snapshot", "create", "--json").json["name"]
     shop.photo("labelled/blue/new.png", (10, 10, 200))
@@ -233,7 +249,7 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
     for other, missing in (("other", 0), (snapshot, 1)):
         ran = shop.run("evaluate", "--compare", "default", other, "--json")
         assert (ran.code, ran.json["comparison"]["outcome"]) == (0, "no difference")
-        assert (ran.json["photos"], ran.json["not_common"]) == (8 - missing, missing)
+        assert (ran.json["photos"], ran.json["not_common"]) == (33 - missing, missing)
     assert f" {snapshot} " in shop.run("evaluate", "--compare", "default", snapshot).out
     assert shop.run("snapshot", "verify", snapshot).code == 0
 

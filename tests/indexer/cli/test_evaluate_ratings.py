@@ -8,7 +8,10 @@ import pytest
 
 from indexer.events import Grade, RatedQuery, Rating, RatingStore
 from tests.indexer.cli.conftest import Shop
-from tests.indexer.cli.test_evaluate import _models  # noqa: F401  # `weights=blind`, for all tests
+from tests.indexer.cli.test_evaluate import (
+    ENOUGH,
+    _models,  # noqa: F401  # `weights=blind`, for all tests
+)
 
 PRODUCTS = {
     "red/a": (250, 10, 10),
@@ -58,15 +61,40 @@ def test_a_collection_is_measured_by_what_people_rated(rated: Shop) -> None:
         assert part in text
 
 
-def test_a_model_that_sees_less_is_a_regression(rated: Shop) -> None:
-    ran = rated.run("evaluate", "--ratings", "--json", "--compare", "current", "weights=blind")
+COMPARED = ("evaluate", "--ratings", "--compare", "current", "weights=blind")
+
+
+def test_a_model_that_sees_less_is_a_regression(shop: Shop) -> None:
+    assert shop.run("add", shop.feed(ENOUGH)).code == 0
+    for query in ENOUGH:
+        others = [product for product in ENOUGH if product != query]
+        rate(shop, query, {p: "match" if p[:3] == query[:3] else "wrong" for p in others})
+    ran = shop.run(*COMPARED, "--json")
     assert ran.code == 1
     assert ran.json["comparison"]["outcome"] == "regression"
     assert value(ran.json, "nDCG@10") > value(ran.json, "nDCG@10", result=1)
-    assert (
-        "regression: nDCG@10 -"
-        in rated.run("evaluate", "--ratings", "--compare", "current", "weights=blind").out
-    )
+    assert "regression: nDCG@10 -" in shop.run(*COMPARED).out
+
+
+def test_few_rated_queries_give_no_verdict(rated: Shop) -> None:
+    ran = rated.run(*COMPARED)
+    assert ran.code == 1
+    assert "undecided: queries measured: 3, needed: 30" in ran.out
+
+
+def test_a_verdict_that_unrated_results_could_turn_is_not_given(shop: Shop) -> None:
+    blues = [f"blue/{n:02}" for n in range(32)]
+    colours = {name: (0, 0, 250 - n) for n, name in enumerate(blues)}
+    assert shop.run("add", shop.feed({**colours, "red": (250, 0, 0)})).code == 0
+    # Both models rank these two right; the blind one, for which all are equal, after others.
+    for query, near in zip(blues, blues[1:] + blues[:1], strict=True):
+        rate(shop, query, {near: "match", "red": "wrong"})
+    ran = shop.run(*COMPARED, "--json")
+    assert (ran.code, ran.json["comparison"]["outcome"]) == (1, "undecided")
+    assert ran.json["comparison"]["if_unrated_wrong"]["high"] < 0
+    out = shop.run(*COMPARED).out
+    assert "undecided: results without a rating could turn the verdict" in out
+    assert "if these results are wrong: nDCG@10 -" in out
 
 
 def test_agreement_is_reported_and_raters_are_averaged(rated: Shop) -> None:

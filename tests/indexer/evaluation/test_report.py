@@ -47,7 +47,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     evaluation = measure_models(prepared.task, prepared.models, ["cosine"], k=10, seed=0)
     scope = Scope.of(prepared, evaluation, str(folder), "attribute category", 0)
-    return render(scope, evaluation, models, compare(evaluation.results, 10, 0), read, limits)
+    return render(
+        scope,
+        evaluation,
+        models,
+        compare(evaluation.results, 10, 0, evaluation.queries),
+        read,
+        limits,
+    )
 
 
 def read(location: str) -> bytes:
