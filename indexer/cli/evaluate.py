@@ -21,6 +21,7 @@ from indexer.evaluation.distances import Metric
 from indexer.evaluation.document import Scope, document
 from indexer.evaluation.embedding import Embedded, embed
 from indexer.evaluation.evaluation import Evaluation, measure_models
+from indexer.evaluation.labels import LabelsError, NothingToMeasureError, with_rejected
 from indexer.evaluation.preparing import (
     Embed,
     Model,
@@ -140,12 +141,16 @@ def evaluate(
     options = Options(distances, limit, sample, seed, accepted if pair else None)
     judged = read_queries(queries) if queries else None
     material = from_feed(app, feed, by, names) if feed else from_collections(app, by, names)
-    if ratings:
-        output = _by_raters(app, material, photos, options)
-    else:
-        judged_by = f"attribute {by}" if by else str(queries)
-        output = _by_labels(app, material, judged, judged_by, options, report)
-    return with_rejections(output, [*material.rejected, *(judged.rejected if judged else ())])
+    rejected = [*material.rejected, *(judged.rejected if judged else ())]
+    try:
+        if ratings:
+            output = _by_raters(app, material, photos, options)
+        else:
+            judged_by = f"attribute {by}" if by else str(queries)
+            output = _by_labels(app, material, judged, judged_by, options, report)
+    except LabelsError as error:
+        raise with_rejected(error, rejected) from error
+    return with_rejections(output, rejected)
 
 
 def _names(
@@ -214,9 +219,16 @@ def _by_labels(
 ) -> Output:
     k, seed, tolerance = options.k, options.seed, options.tolerance
     prepared = _prepared(app, material, judged, options.sample, seed)
-    evaluation = measure_models(prepared.task, prepared.models, options.distances, k=k, seed=seed)
-    scope = Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
-    queries = evaluation.queries
+
+    def scope_of(evaluation: Evaluation | None) -> Scope:
+        return Scope.of(prepared, evaluation, material.source, judged_by, material.not_common)
+
+    task, vectors = prepared.task, prepared.models
+    try:
+        evaluation = measure_models(task, vectors, options.distances, k=k, seed=seed)
+    except NothingToMeasureError as error:
+        raise LabelsError("; ".join([str(error), *scope_of(None).sentences()])) from error
+    scope, queries = scope_of(evaluation), evaluation.queries
     verdict = None if tolerance is None else compare(evaluation.results, k, tolerance, queries)
     if report:
         _write(app, report, scope, evaluation, material.models, verdict)

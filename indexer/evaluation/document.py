@@ -26,8 +26,8 @@ class Scope:
         candidates: photos that could be queries, before the sample.
         queries: measured.
         unanswerable: queries left out, because no other product is right for them.
-        copies: queries with exact copies of their photo in other products, which were excluded.
-        other_photos: queries with other photos of their product, which were excluded.
+        copies: queries from whose results exact copies in other products were excluded.
+        other_photos: queries from whose results other photos of their product were excluded.
         unlabelled: products left out, because they have no label.
         without_photos: products with a label, left out because they have no photo.
         single: labels of only one product.
@@ -58,21 +58,22 @@ class Scope:
     def of(
         cls,
         prepared: Prepared,
-        evaluation: Evaluation,
+        evaluation: Evaluation | None,
         source: str,
         judged_by: str,
         not_common: int,
     ) -> "Scope":
-        """Returns the scope of an evaluation."""
+        """Returns the scope of an evaluation; None if there was nothing to measure."""
         task, labelled = prepared.task, prepared.labelled
+        queries = evaluation.queries if evaluation else 0
         return cls(
             source=source,
             judged_by=judged_by,
             products=len(task.gallery.product_ids),
             photos=len(task.gallery),
             candidates=prepared.candidates,
-            queries=evaluation.queries,
-            unanswerable=len(task.queries) - evaluation.queries,
+            queries=queries,
+            unanswerable=len(task.queries) - queries,
             copies=task.with_copies,
             other_photos=task.with_other_photos,
             unlabelled=labelled.unlabelled,
@@ -95,8 +96,12 @@ class Scope:
             yield f"queries: a random sample of {self.candidates:,} photos"
         counted = {
             "queries left out, because no other product is right": self.unanswerable,
-            "queries with exact copies in other products, which were excluded": self.copies,
-            "queries with other photos of the same product, which were excluded": self.other_photos,
+            "queries whose exact copies in other products were excluded from their results": (
+                self.copies
+            ),
+            "queries whose product's other photos were excluded from their results": (
+                self.other_photos
+            ),
             "products left out, because they have no label": self.unlabelled,
             "products left out, because they have no photo": self.without_photos,
             CHANGED: self.changed,
@@ -116,7 +121,7 @@ class Scope:
 
 def too_few(queries: int) -> Iterator[str]:
     """Yields a warning if the queries are too few for intervals."""
-    if queries < MIN_QUERIES:
+    if 0 < queries < MIN_QUERIES:
         yield (
             f"fewer than {MIN_QUERIES} queries: the intervals are too narrow, do not rely on them"
         )

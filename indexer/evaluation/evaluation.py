@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from indexer.evaluation.classes import ClassResult, by_class
 from indexer.evaluation.distances import Metric
-from indexer.evaluation.labels import LabelsError
+from indexer.evaluation.labels import NothingToMeasureError
 from indexer.evaluation.measuring import Measured, Vectorised, measure
 from indexer.evaluation.results import ModelResult, means
 from indexer.evaluation.tasks import SameLabel, Task
@@ -80,14 +80,14 @@ def measure_models(
         seed: of the intervals.
 
     Raises:
-        LabelsError: no query has a right product in the gallery.
+        NothingToMeasureError: no query has a right product in the gallery.
     """
     results: list[Result] = []
     for vectors in models:
         for distance in distances:
             measured = measure(task, vectors, distance, k)
             if not len(measured.queries):
-                raise LabelsError(
+                raise NothingToMeasureError(
                     "nothing to measure: no query has a right product among the products searched"
                 )
             first = results[0].measured if results else None

@@ -27,6 +27,10 @@ class LabelsError(ImageSearchError):
     code = "bad_labels"
 
 
+class NothingToMeasureError(LabelsError):
+    """No query has a right product among the products searched."""
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Photos of products with a label.
@@ -131,11 +135,23 @@ def labelled_feed(
 def all_rejected(rejected: Sequence[Rejection]) -> LabelsError:
     """Returns the error for a file of which no row can be used; it names the first reasons."""
     rows = by_row(rejected)
+    reasons = _first_reasons(rows)
+    return LabelsError(f"every row of {rows[0].source} was rejected ({len(rows):,}): {reasons}")
+
+
+def with_rejected(error: LabelsError, rejected: Sequence[Rejection]) -> LabelsError:
+    """Returns an error that also says which rows were rejected, as these may be the cause."""
+    if not rejected:
+        return error
+    rows = by_row(rejected)
+    return LabelsError(f"{error}; rejected rows: {len(rows):,} ({_first_reasons(rows)})")
+
+
+def _first_reasons(rows: Iterable[Rejection]) -> str:
     first: dict[str, Rejection] = {}
     for row in rows:
         first.setdefault(row.cause or row.reason, row)
-    reasons = "; ".join(_told(row) for row in islice(first.values(), _REASONS))
-    return LabelsError(f"every row of {rows[0].source} was rejected ({len(rows):,}): {reasons}")
+    return "; ".join(_told(row) for row in islice(first.values(), _REASONS))
 
 
 def _told(row: Rejection) -> str:

@@ -326,6 +326,22 @@ def test_query_photos_and_products_that_are_missing_are_named_and_give_exit_code
         assert "random sample" not in ran.out
 
 
+def test_when_nothing_is_left_to_measure_all_that_was_left_out_is_named(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    copy = shop.folder / "labelled" / "red" / "a.png"
+    queries = judged(shop, "photo product_id grade", (copy, "red/a"), (copy, "sold"), ("", "b"))
+    ran = shop.run("evaluate", "--queries", queries, "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (1, "bad_labels")
+    for part in (
+        "nothing to measure",
+        "no other product is right: 1",
+        "exact copies in other products were excluded from their results: 1",
+        "products in the judgements that do not exist: 1 (sold)",
+        "rejected rows: 1 (line 4: expected a photo",
+    ):
+        assert part in ran.json["error"]["detail"]
+
+
 def test_rejected_rows_are_counted_and_summarised(shop: Shop) -> None:
     photos = {f"a{n}": (250 - n, 0, 0) for n in range(4)}
     photos |= {f"b{n}": (0, 0, 250 - n) for n in range(4)}
