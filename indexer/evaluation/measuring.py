@@ -37,6 +37,7 @@ class Measured:
         products: (a, k), index of the first products; -1 beyond the last.
         scores: (a, k), theirs.
         right: (a, k), whether they are right.
+        wrong: (a,), score of the best wrong product, on any page; -inf if all are right.
     """
 
     queries: Ids
@@ -45,6 +46,7 @@ class Measured:
     products: Ids
     scores: Scores
     right: Flags
+    wrong: Scores
 
 
 def measure(task: Task, vectors: Vectorised, metric: Metric, k: int) -> Measured:
@@ -77,7 +79,8 @@ def _measured(queries: Ids, scores: Scores, gains: Gains, k: int) -> Measured:
     products[found == -np.inf] = -1
     right = (np.take_along_axis(gains, products, axis=1) > 0) & (products >= 0)
     values, chance = measures(scores, gains, k), by_chance(scores, gains, k)
-    return Measured(queries, values, chance, products, found, right)
+    wrong = np.where(gains > 0, -np.inf, scores).max(axis=1)
+    return Measured(queries, values, chance, products, found, right, wrong)
 
 
 def _joined(parts: list[Measured]) -> Measured:
@@ -95,4 +98,5 @@ def _joined(parts: list[Measured]) -> Measured:
         joined("products"),
         joined("scores"),
         joined("right"),
+        joined("wrong"),
     )

@@ -32,6 +32,7 @@ class Threshold:
         depth: number of results of each query that count.
         right: the share that is right at or above the score; without one, of all results.
         answered: the share of queries with a result at or above the score; without one, of all.
+        answered_wrong: the share that would have one if no right product existed.
         curve: what other minimum scores would do.
     """
 
@@ -40,6 +41,7 @@ class Threshold:
     depth: int
     right: float
     answered: float
+    answered_wrong: float
     curve: list[Point]
 
     def sentence(self) -> str:
@@ -49,7 +51,8 @@ class Threshold:
         results = "first results" if self.depth == 1 else "results"
         return (
             f"min_score {self.score}: {self.right:.1%} of the {results} at or above it are right;"
-            f" {self.answered:.0%} of the queries have one"
+            f" {self.answered:.0%} of the queries have one, and {self.answered_wrong:.0%} would if"
+            " no right product existed"
         )
 
 
@@ -74,7 +77,9 @@ def propose(measured: Measured, depth: int) -> Threshold:
         if score is None:
             detail = f"no score has {MIN_RESULTS} results of which {SHARE:.0%} are right"
     chosen = everything if score is None else at(score)
-    return Threshold(score, detail, depth, chosen.right, chosen.answered, curve)
+    wrong = measured.wrong
+    answered_wrong = float(((wrong > -np.inf) & (wrong >= chosen.score)).mean())
+    return Threshold(score, detail, depth, chosen.right, chosen.answered, answered_wrong, curve)
 
 
 def _lowest(scores: Scores, right: Flags) -> float | None:

@@ -115,6 +115,14 @@ def threshold_task(right: Sequence[bool]) -> tuple[Task, Vectorised]:
     return task, Vectorised("", gallery, queries)
 
 
+def test_without_its_right_product_a_query_counts_by_its_best_wrong_one_on_any_page() -> None:
+    task, vectors = threshold_task([True] * 200)
+    found = propose(measure(task, vectors, "cosine", k=1), depth=1)
+    assert (
+        found.answered_wrong == 1
+    )  # all wrong products have a score of 0, and no limit is proposed
+
+
 def test_the_minimum_score_is_the_lowest_with_nine_of_ten_right() -> None:
     right = [number < 180 for number in range(400)]
     task, vectors = threshold_task(right)
@@ -124,6 +132,8 @@ def test_the_minimum_score_is_the_lowest_with_nine_of_ten_right() -> None:
     assert kept.sum() in (199, 200)  # 180 of them are right
     assert found.right == pytest.approx(180 / kept.sum())
     assert found.answered == pytest.approx(kept.mean())
+    # The other queries still have their wrong product, whose score is as high.
+    assert found.answered_wrong == pytest.approx((kept.sum() - 180) / 400)
     assert found.curve[0].answered == 1
     assert found.curve[-1].right == 1
 
