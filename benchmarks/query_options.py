@@ -32,7 +32,7 @@ from indexer.search import Searcher, SearchParameters
 from indexer.store import Attributes, PutProduct
 from indexer.store.embedded.attributes import LiveTable
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.index import Hits, View
+from indexer.store.embedded.index import Hits, Images
 from indexer.store.embedded.store import EmbeddedStore
 from tests.fakes import FAKE_SPEC
 
@@ -89,17 +89,17 @@ def fill(catalog: Catalog, size: int, real: Vectors, seed: int) -> None:
 
 
 class TimedIndex:
-    """Sums the time that searches spend in the view."""
+    """Sums the time that searches spend in the index."""
 
     def __init__(self) -> None:
         self.ms = 0.0
-        self._search: Callable[..., Hits] = View.search
+        self._search: Callable[..., Hits] = Images.search
 
-    def search(self, view: View, *arguments: Any) -> Hits:
+    def search(self, images: Images, *arguments: Any) -> Hits:
         """Searches, and adds the duration to `ms`."""
         start = time.perf_counter()
         try:
-            return self._search(view, *arguments)
+            return self._search(images, *arguments)
         finally:
             self.ms += 1000 * (time.perf_counter() - start)
 
@@ -121,7 +121,7 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     print(f", {anonymous_mib() - before:.0f} MiB")
     print(f"plain, attributes not read: {np.median(unread):.2f} ms")
     index = TimedIndex()
-    View.search = lambda *a: index.search(*a)  # type: ignore[method-assign]
+    Images.search = lambda *a: index.search(*a)  # type: ignore[method-assign]
     spent = {name: np.empty((QUERIES, 2)) for name in OPTIONS}
     asked = {name: SearchParameters.model_validate(of) for name, of in OPTIONS.items()}
     for at, number in enumerate(_queries(size)):
@@ -129,7 +129,7 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
             index.ms = 0.0
             spent[name][at, 0] = _search(searcher, number, parameters)
             spent[name][at, 1] = index.ms
-    View.search = index._search  # type: ignore[method-assign]
+    Images.search = index._search  # type: ignore[method-assign]
     base = np.median(spent["plain"][:, 0])
     print(f"{'':<28} {'ms':>8} {'times':>6} {'index':>8}")
     for name, of in spent.items():

@@ -99,10 +99,7 @@ class EmbeddedSearchReader:
         if not conditions:
             products = self.reader.counts()[0] if self.table is None else len(self.table)
             return WholeCollection(self.view, self._owners, products, hidden, self.table)
-        rows = self._table.without(hidden)
-        for condition in conditions:
-            rows = rows & self._table.having(condition)
-        return Rows(self.view, self._table, self._owners, rows)
+        return Rows.matching(self.view, self._table, self._owners, conditions, hidden)
 
     def neighbours(self, product_ids: Sequence[str], k: int) -> Mapping[str, Candidates]:
         found = self.live_neighbours.at(self.reader)

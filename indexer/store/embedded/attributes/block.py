@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,16 @@ class Block:
         at = np.searchsorted(self.images[:-1], images)
         places = np.flatnonzero(self.images[at] == images)
         return places, self.owners[at[places]]
+
+    @cached_property
+    def is_aligned(self) -> bool:
+        """Whether product i has one image, number i, and image ids are consecutive."""
+        first, n = int(self.images[0]), len(self.images)
+        return (
+            n == len(self)
+            and int(self.images[-1]) - first == n - 1
+            and np.array_equal(self.owners, np.arange(n))
+        )
 
     def without(self, product_ids: Sequence[str]) -> "Block":
         """Returns the block with these products marked as changed or removed."""

@@ -30,7 +30,7 @@ class Column:
         rows: (n,) row of each entry, ascending; None if entry i belongs to row i.
         codes: (n,) code of each entry; if `rows` is None, -1 for products without the attribute.
         keys: (m,) key of each code; distinct if there are no labels.
-        numbers: (m,) number of each code; NaN if it is not a number.
+        numbers: (m,) number of each code, ascending; NaN, which come last, if it is not a number.
         labels: (m,) value of each code; None if there are too many.
     """
 
@@ -45,6 +45,8 @@ class Column:
         """Returns a mask (size,) of the rows that have one of the chosen codes (m,)."""
         hit = np.flatnonzero(chosen)
         if len(hit) > _MAX_COMPARED:
+            if hit[-1] - hit[0] == len(hit) - 1:  # of a range: a tenth of the time of a table
+                return self._spread((self.codes >= hit[0]) & (self.codes <= hit[-1]))
             return self._spread(np.append(chosen, False)[self.codes])  # -1 indexes the last
         found = np.zeros(len(self.codes), np.bool_)
         for code in hit.tolist():
@@ -59,8 +61,16 @@ class Column:
         """Counts the entries of each code among the rows of a mask (size,)."""
         # Four times as fast as indexing with the mask itself.
         among = np.flatnonzero(rows if self.rows is None else rows[self.rows])
-        # Shifted by 1, because bincount does not accept -1.
-        return np.bincount(self.codes[among] + 1, minlength=len(self.keys) + 1)[1:]
+        return self._count(self.codes[among])
+
+    def counts_of(self, rows: Integers) -> Integers:
+        """Counts the entries of each code among a few rows."""
+        if self.rows is None:
+            return self._count(self.codes[rows])
+        of = rows.astype(self.rows.dtype)
+        first, end = (np.searchsorted(self.rows, of, side) for side in ("left", "right"))
+        codes = [self.codes[a:b] for a, b in zip(first.tolist(), end.tolist(), strict=True)]
+        return self._count(np.concatenate([self.codes[:0], *codes]))
 
     def first_keys(self, rows: Integers) -> tuple[Keys, Mask]:
         """Returns the key of the first value of each row, and whether the row has a value."""
@@ -91,6 +101,10 @@ class Column:
             return self.rows, self.codes
         rows = np.flatnonzero(self.codes >= 0)
         return rows, self.codes[rows]
+
+    def _count(self, codes: Integers) -> Integers:
+        # Shifted by 1, because bincount does not accept -1.
+        return np.bincount(codes + 1, minlength=len(self.keys) + 1)[1:]
 
     def _spread(self, found: Mask) -> Mask:
         if self.rows is None:
@@ -216,6 +230,11 @@ def _column(
     new_keys[code_of], new_numbers[code_of] = keys[used], numbers[used]
     if np.isnan(new_numbers).all():
         new_numbers = np.broadcast_to(np.nan, len(new_keys))  # a view that takes no memory
+    else:  # codes ascend with their numbers, so that a range of numbers is one of codes
+        order = np.argsort(new_numbers, kind="stable")
+        new_keys, new_numbers = new_keys[order], new_numbers[order]
+        labels = None if labels is None else [labels[code] for code in order.tolist()]
+        code_of = np.argsort(order)[code_of]
     new_codes = np.zeros(len(keys), np.min_scalar_type(-len(new_keys) - 1))
     new_codes[used] = code_of
     codes, values = new_codes[codes], (new_keys, new_numbers, labels)

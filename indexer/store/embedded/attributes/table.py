@@ -12,7 +12,7 @@ from indexer.arrays import Ids
 from indexer.errors import BadFilterError, BadParameterError
 from indexer.store import AttributeValue, Condition, FacetCount, Product
 from indexer.store.embedded.attributes.block import Block, build, merge
-from indexer.store.embedded.attributes.column import Column, Mask
+from indexer.store.embedded.attributes.column import Column, Integers, Mask
 from indexer.store.embedded.attributes.filters import members
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.attributes import all_attributes, owners
@@ -83,29 +83,51 @@ class Table:
             )
         return ~found if condition.negated else found
 
-    def facet(self, name: str, rows: Mask, limit: int) -> list[FacetCount]:
-        """Counts the rows by value of an attribute; returns the `limit` most frequent values.
+    def matching(self, conditions: Iterable[Condition]) -> Mask:
+        """Returns a mask of the rows that are alive and match all conditions.
 
-        Values that are equal to a filter are counted together, in their most frequent spelling.
+        Raises:
+            BadFilterError: no product has the attribute of a condition.
+        """
+        rows = self.everything
+        for condition in conditions:
+            rows = rows & self.having(condition)
+        return rows
+
+    def counts(self, name: str, rows: Mask) -> list[Integers]:
+        """Counts the rows by value of an attribute: of each block, those of each code.
 
         Raises:
             BadParameterError: no product has the attribute, or it has too many distinct values.
         """
+        return [
+            self._labelled(name, column).counts(part) for column, part in self._columns(name, rows)
+        ]
+
+    def counts_of(self, name: str, rows: Ids) -> list[Integers]:
+        """Counts as `counts` does; `rows` are the numbers of a few rows."""
+        found, start = [], 0
+        for block in self.blocks:
+            here = rows[(rows >= start) & (rows < start + len(block))]
+            found.append(block.column(name).counts_of(here - start))
+            start += len(block)
+        return found
+
+    def facet(self, name: str, counts: Sequence[Integers], limit: int) -> list[FacetCount]:
+        """Returns the `limit` most frequent values, from `counts` of this attribute.
+
+        Values that are equal to a filter are counted together, in their most frequent spelling.
+        """
         keys: list[int] = []
         labels: list[AttributeValue] = []
-        counts: list[int] = []
-        for column, part in self._columns(name, rows):
-            if column.labels is None:
-                raise BadParameterError(
-                    f"facets: received {name!r}, which has too many different values to count;"
-                    " choose an attribute with fewer values"
-                )
-            found = column.counts(part)
-            codes = np.flatnonzero(found)
+        found: list[int] = []
+        for block, part in zip(self.blocks, counts, strict=True):
+            column, codes = block.column(name), np.flatnonzero(part)
+            values = column.labels or ()
             keys += column.keys[codes].tolist()
-            labels += [column.labels[code] for code in codes.tolist()]
-            counts += found[codes].tolist()
-        return _most_frequent(keys, labels, counts, limit)
+            labels += [values[code] for code in codes.tolist()]
+            found += part[codes].tolist()
+        return _most_frequent(keys, labels, found, limit)
 
     def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
         """Returns a key for the first value of an attribute of each product; None without a value.
@@ -155,13 +177,28 @@ class Table:
         last = max((int(block.images[-1]) for block in self.blocks), default=-1)
         allowed = np.zeros(last + 1, np.bool_)
         for block, part in self._parts(rows):  # newer ones override
-            allowed[block.images] = part[block.owners]
+            if block.is_aligned:  # a tenth of the time
+                allowed[block.images[0] : block.images[-1] + 1] = part
+            else:
+                allowed[block.images] = part[block.owners]
         return allowed
 
-    def without(self, product_ids: Iterable[str]) -> Mask:
-        """Returns a mask of all rows that are alive, except those of some products."""
-        gone = list(product_ids)
-        return self._joined(block.without(gone).alive for block in self.blocks)
+    def own(self, rows: Mask, images: Ids) -> Mask:
+        """Returns which of the images (n,) belong to the rows of a mask."""
+        found = np.zeros(len(images), np.bool_)
+        for block, part in self._parts(rows):  # newer ones override
+            places, owners = block.owners_of(images)
+            found[places] = part[owners]
+        return found
+
+    def rows_of(self, product_ids: Iterable[str]) -> Ids:
+        """Returns the numbers of the rows of products, without those that do not exist."""
+        wanted, found, start = list(product_ids), [np.empty(0, np.int64)], 0
+        for block in self.blocks if wanted else ():
+            rows = block.find(wanted)[1]
+            found.append(rows[block.alive[rows]] + np.int64(start))
+            start += len(block)
+        return np.concatenate(found)
 
     def products_of(self, reader: CatalogReader, images: Ids) -> list[str]:
         """Returns the product id of each image.
@@ -192,6 +229,15 @@ class Table:
     def _columns(self, name: str, rows: Mask) -> Iterator[tuple[Column, Mask]]:
         self.require(name)
         return ((block.column(name), part) for block, part in self._parts(rows))
+
+    @staticmethod
+    def _labelled(name: str, column: Column) -> Column:
+        if column.labels is None:
+            raise BadParameterError(
+                f"facets: received {name!r}, which has too many different values to count;"
+                " choose an attribute with fewer values"
+            )
+        return column
 
     def _unknown(self, name: str) -> str:
         names = sorted({name for block in self.blocks for name in block.columns})

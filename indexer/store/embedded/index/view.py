@@ -9,6 +9,7 @@ import numpy as np
 from indexer.arrays import Ids, Scores, Vectors
 from indexer.store.embedded.index.base import Hits, Mask, VectorIndex
 from indexer.store.embedded.index.faiss_index import FaissIndex
+from indexer.store.embedded.memo import Memo
 
 # A part is merged into the older one before it once it reaches this fraction of its size. A view
 # thus has few parts, and each row is copied a logarithmic number of times.
@@ -17,6 +18,29 @@ _MERGE_FRACTION = 0.25
 _MARGIN = 16
 _DECIMALS = 12
 _NONE: Ids = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Indexes that are searched together."""
+
+    indexes: tuple[VectorIndex, ...]
+
+    def search(self, queries: Vectors, k: int) -> Hits:
+        """Returns the k best images by their highest cosine to any of the queries.
+
+        Args:
+            queries: (m, dimension), rows of length 1.
+            k: number of images; fewer are returned only if there are fewer.
+        """
+        found, scores = [_NONE], [np.empty(0, np.float64)]
+        for index in self.indexes:
+            ids = index.candidates(queries, k + _MARGIN)
+            found.append(ids)
+            scores.append(cosines(queries, index.vectors(ids)))
+        ids, score = np.concatenate(found), np.concatenate(scores)
+        best = np.lexsort((ids, -score))[:k]
+        return Hits(ids[best], score[best])
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class View:
         parts: non-empty indexes in memory of images added since, with ascending ids, older and
             larger ones first.
         gone: ids (n,) ascending that are in `base` or `parts` but no longer in the catalogue.
+        memo: what searches of this view computed; it does not refer to the view.
     """
 
     generation: int = 0
@@ -37,6 +62,7 @@ class View:
     base: VectorIndex | None = None
     parts: tuple[VectorIndex, ...] = ()
     gone: Ids = field(default_factory=lambda: _NONE)
+    memo: Memo = field(default_factory=Memo, init=False, compare=False, repr=False)
 
     @property
     def version(self) -> tuple[int, int]:
@@ -62,14 +88,12 @@ class View:
             k: number of images; fewer are returned only if fewer are allowed.
             allowed: mask of the images to search; None allows all.
         """
-        found, scores = [_NONE], [np.empty(0, np.float64)]
-        for index in self._present if allowed is None else self._among(allowed.copy()):
-            ids = index.candidates(queries, k + _MARGIN)
-            found.append(ids)
-            scores.append(cosines(queries, index.vectors(ids)))
-        ids, score = np.concatenate(found), np.concatenate(scores)
-        best = np.lexsort((ids, -score))[:k]
-        return Hits(ids[best], score[best])
+        images = self._present if allowed is None else self.only(allowed)
+        return images.search(queries, k)
+
+    def only(self, allowed: Mask) -> Images:
+        """Returns the images of a mask, for several searches."""
+        return self._among(allowed.copy())
 
     def vectors(self, ids: Ids) -> Vectors:
         """Returns the exact vectors of images of this view, (n, dimension), in this order."""
@@ -114,15 +138,15 @@ class View:
         return self.parts if self.base is None else (self.base, *self.parts)
 
     @cached_property
-    def _present(self) -> tuple[VectorIndex, ...]:
-        """The indexes restricted to images that were not removed."""
+    def _present(self) -> Images:
+        """The images that were not removed."""
         if not len(self.gone):
-            return self._indexes
+            return Images(self._indexes)
         return self._among(np.ones(1 + int(self._indexes[-1].ids[-1]), np.bool_))
 
-    def _among(self, mask: Mask) -> tuple[VectorIndex, ...]:
+    def _among(self, mask: Mask) -> Images:
         mask[self.gone[self.gone < len(mask)]] = False
-        return tuple(index.only(mask) for index in self._indexes)
+        return Images(tuple(index.only(mask) for index in self._indexes))
 
 
 def _merge(parts: Sequence[VectorIndex], gone: Ids) -> tuple[FaissIndex, Ids]:
