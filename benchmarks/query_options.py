@@ -4,10 +4,12 @@
 
 The vectors are those of `benchmarks.index_scale`, the attributes like those of a shop's feed. A
 query is the vector of a product, so that nothing is embedded. `index` is the time spent in the
-index.
+index. What conditions select is remembered until products change; an option marked "first time" has
+a condition that was not used before.
 """
 
 import argparse
+import json
 import random
 import tempfile
 import time
@@ -51,6 +53,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "min_score": {"min_score": 0.9},
     "a storefront's page": {
         "filter": ["in_stock:true", "price<=200"],
+        "facets": ["color", "brand"],
+        "dedup": True,
+        "diversify": "brand:2",
+    },
+    "filter, half match, first time": {"filter": ["price<=150.{new}"]},
+    "filter, a tenth match, first time": {
+        "filter": ["color:red,white", "gender:female", "in_stock:true", "price<=290.{new}"]
+    },
+    "facets of half, first time": {
+        "filter": ["price<=150.1{new}"],
+        "facets": ["color", "brand", "category"],
+    },
+    "boost, first time": {"boost": ["price<=6.{new}^0.05"]},
+    "a storefront's page, first time": {
+        "filter": ["in_stock:true", "price<=200.{new}"],
         "facets": ["color", "brand"],
         "dedup": True,
         "diversify": "brand:2",
@@ -123,19 +140,24 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     index = TimedIndex()
     Images.search = lambda *a: index.search(*a)  # type: ignore[method-assign]
     spent = {name: np.empty((QUERIES, 2)) for name in OPTIONS}
-    asked = {name: SearchParameters.model_validate(of) for name, of in OPTIONS.items()}
     for at, number in enumerate(_queries(size)):
-        for name, parameters in asked.items():  # in turn, so that noise hits all alike
-            index.ms = 0.0
-            spent[name][at, 0] = _search(searcher, number, parameters)
+        for name, options in OPTIONS.items():  # in turn, so that noise hits all alike
+            index.ms, asked = 0.0, parameters(options, at)
+            spent[name][at, 0] = _search(searcher, number, asked)
             spent[name][at, 1] = index.ms
     Images.search = index._search  # type: ignore[method-assign]
     base = np.median(spent["plain"][:, 0])
-    print(f"{'':<28} {'ms':>8} {'times':>6} {'index':>8}")
+    print(f"{'':<34} {'ms':>8} {'times':>6} {'index':>8}")
     for name, of in spent.items():
         whole, inside = np.median(of, axis=0)
-        print(f"{name:<28} {whole:>8.2f} {whole / base:>6.2f} {inside:>8.2f}", flush=True)
+        print(f"{name:<34} {whole:>8.2f} {whole / base:>6.2f} {inside:>8.2f}", flush=True)
     catalog.close()
+
+
+def parameters(options: dict[str, Any], number: int) -> SearchParameters:
+    """Returns the parameters of an option, with new conditions where it has a place for them."""
+    text = json.dumps(options).replace("{new}", f"{number:03}")
+    return SearchParameters.model_validate_json(text)
 
 
 def _queries(size: int) -> list[int]:
@@ -143,8 +165,8 @@ def _queries(size: int) -> list[int]:
     return numbers
 
 
-def _search(searcher: Searcher, number: int, parameters: SearchParameters) -> float:
-    return took_ms(lambda: searcher.by_product(str(number), parameters, include_itself=False))
+def _search(searcher: Searcher, number: int, asked: SearchParameters) -> float:
+    return took_ms(lambda: searcher.by_product(str(number), asked, include_itself=False))
 
 
 def main() -> None:
