@@ -21,7 +21,7 @@ Owners = Callable[[Ids], Sequence[str]]
 T = TypeVar("T")
 
 # If more products than this share are selected, all images are searched and the hits are filtered,
-_LARGE_SHARE = 1 / 3
+_LARGE_SHARE = 0.4
 # unless fewer hits than this share are left. The first search asks for six times the page.
 _ENOUGH_SHARE = 1 / 4
 
