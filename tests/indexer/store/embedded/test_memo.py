@@ -55,7 +55,7 @@ def answer(selection: Selection, names: tuple[str, ...] = ("color", "size")) -> 
         list(found.product_ids),
         [selection.facet(name, 50) for name in names],
         [selection.distinct(name) for name in names],
-        {m: (p.total, list(p.nearest(vector(0)[None], 50).product_ids)) for m, p in parts},
+        {m: (p.total, list(p.nearest(vector(0)[None], PRODUCTS).product_ids)) for m, p in parts},
     ]
 
 
