@@ -19,24 +19,32 @@ from service.http import logs
 from service.server.lifecycle import siblings
 
 _config = os.environ.get("IMAGE_SEARCH_CONFIG")
+_before = siblings.settings  # if gunicorn reads this file again, on SIGHUP
+_log_format = "text"
 try:
     _settings = load_settings(Path(_config) if _config else None)
-except ImageSearchError as error:
-    sys.exit(f"error: {error}")
-try:
+    _log_format = _settings.service.log_format
     require_protection(_settings)
 except ImageSearchError as error:
-    if _settings.service.log_format == "text":
+    if _before is not None:
+        logging.getLogger("service").error("%s; the settings of before stay in use", error)
+        _settings = _before
+    elif _log_format == "text":
         sys.exit(f"error: {error}")
-    logs.start_logging("json", _settings.service.log_level)
-    logging.getLogger("service").critical("%s: %s", error.code, error)
-    sys.exit(1)
+    else:
+        logs.start_logging("json", "info")
+        logging.getLogger("service").critical("%s: %s", error.code, error)
+        sys.exit(1)
+siblings.settings = _settings
 
 # A search is too short to use several cores, on which the model computes anyway. FAISS reads this
 # when it is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Kept when gunicorn reads this file again.
-siblings.folder = siblings.folder or Path(tempfile.mkdtemp(prefix="image-search-"))
+# In memory where possible: a disk that bodies or others fill up must not stop the metrics.
+_shared_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+siblings.folder = siblings.folder or Path(
+    tempfile.mkdtemp(prefix="image-search-", dir=_shared_memory)
+)
 # Where the workers write their metrics; read when prometheus_client is imported.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(siblings.folder))
 

@@ -50,7 +50,8 @@ class _StrictParser(FormDataParser):
             raise RequestEntityTooLarge from None
         except MultipartError:
             raise BadRequestError(
-                "the form is malformed, or ends before its closing boundary; send all of it"
+                "the form is malformed, has a name that is not UTF-8, or ends before its closing"
+                " boundary; send all of it"
             ) from None
 
     def _parsed(self, stream: IO[bytes], boundary: str) -> "t_parse_result":

@@ -3,6 +3,10 @@
 import mmap
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from indexer.config import Settings
 
 # Set on SIGTERM, while the process still answers.
 stopping = threading.Event()
@@ -29,12 +33,14 @@ class Siblings:
     Attributes:
         count: their number.
         folder: for files that they share; None without gunicorn.
+        settings: that the service was started with, or reloaded; None without gunicorn.
         tried: set when this process has opened its collections, or could not.
     """
 
     def __init__(self) -> None:
         self.count = 1
         self.folder: Path | None = None
+        self.settings: Settings | None = None
         self.tried = threading.Event()
         # A byte for each process, in memory that forked processes share.
         self._flags = mmap.mmap(-1, _MAX_PROCESSES)

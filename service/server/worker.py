@@ -75,6 +75,8 @@ class SearchWorker(ThreadWorker):  # type: ignore[misc]
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         self._photos = 0  # requests with photos that have a thread, or wait for memory
         siblings.count = self.cfg.workers
+        if siblings.folder:
+            siblings.folder.mkdir(exist_ok=True)  # somebody may have removed it
         decoding.gate.resize(decoding.MEMORY // siblings.count)
         self._photo_bodies = Memory(_PHOTO_BODIES // siblings.count)
         self._other_bodies = Memory(_OTHER_BODIES // siblings.count)

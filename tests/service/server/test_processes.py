@@ -1,6 +1,8 @@
 """Several processes behave as one service."""
 
 import os
+import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -66,3 +68,38 @@ def test_after_a_reload_the_new_processes_answer_at_once_that_they_start(
         wait_for(lambda: not before & workers_of(service), "replacing")
         assert ask(service.url, "/healthz").status == 200
         assert ask(service.url, "/readyz").status == 503
+
+
+def test_a_reload_with_wrong_settings_keeps_those_of_before(store: Store, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("service: {max_in_flight: 3}\n")
+    with two_processes(store, tmp_path / "log", IMAGE_SEARCH_CONFIG=str(config)) as service:
+        before = workers_of(service)
+        config.write_text("service: {max_in_flight: banana}\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not before & workers_of(service), "replacing")
+        wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness")
+        assert ask(service.url, SIMILAR).status == 200
+        assert "the settings of before stay in use" in service.log.read_text()
+
+
+def test_a_process_starts_although_the_files_that_all_share_were_removed(
+    store: Store, tmp_path: Path
+) -> None:
+    with two_processes(store, tmp_path / "log") as service:
+        before = workers_of(service)
+        folders = shared_folders(service)
+        assert folders
+        for folder in folders:
+            shutil.rmtree(folder)
+        os.kill(min(before), signal.SIGKILL)
+        wait_for(partial(started_since, service, before), "replacing")
+        os.kill(max(before), signal.SIGKILL)
+        wait_for(lambda: ask(service.url, "/readyz").status == 200, "readiness")
+        assert ask(service.url, SIMILAR).status == 200
+
+
+def shared_folders(service: Service) -> set[Path]:
+    """The folders of the files that a process of the service has in memory."""
+    maps = Path(f"/proc/{min(workers_of(service))}/maps").read_text()
+    return {Path(found).parent for found in re.findall(r"\S+/image-search-\w+/\S+\.db", maps)}
