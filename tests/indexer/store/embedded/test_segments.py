@@ -149,6 +149,15 @@ def test_after_removals_ids_have_gaps_and_filters_still_name_the_right_images(
         assert allowed[found].all()
 
 
+def test_many_equal_vectors_are_found_in_the_order_of_their_ids(catalog: Catalog) -> None:
+    (query,) = clustered(1, seed=3)
+    add(catalog, np.repeat(query[None], 300, axis=0))  # more than the candidates of a page
+    rebuild(catalog, IndexSettings(type="IVF8,RaBitQfs"))
+    found = view_of(catalog, LiveView()).search(query[None], 20)
+    assert found.ids.tolist() == list(range(601, 621))
+    assert set(found.scores.tolist()) == {1.0}
+
+
 def test_what_changed_since_a_segment_counts(catalog: Catalog) -> None:
     rebuild(catalog, FLAT)
     live = LiveView()
