@@ -131,3 +131,17 @@ def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_dies(s
         process.kill()
         process.wait(10)
         assert remove().code == 0
+
+
+def test_ctrl_c_while_modules_are_imported_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
+    arguments = ("-X", "importtime", "-m", "indexer", "status")
+    with start(*arguments, data_dir=tmp_path, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # one for each module imported
+            if b"click" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        err = process.stderr.read().decode()
+    assert process.returncode == 130
+    assert err.endswith("error: interrupted\n")
+    assert "Traceback" not in err
