@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pages": {"images"},
     "audit": {"evaluation", "fetch", "images", "pages", "store"},
     "training": {"config", "embedding", "evaluation", "images"},
-    "events": {"search", "sqlite", "store"},
+    "events": {"feeds", "search", "sqlite", "store"},
     "access": set(),
     "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},
     "interchange": {"embedding", "feeds", "store", "store/embedded"},

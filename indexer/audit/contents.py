@@ -8,12 +8,18 @@ from functools import cached_property
 import numpy as np
 
 from indexer.arrays import Ids, Vectors, batched
-from indexer.evaluation.labels import LabelsError, family_of, label_text, numbered, numbered_labels
+from indexer.evaluation.labels import (
+    LabelsError,
+    family_of,
+    label_text,
+    no_attribute,
+    numbered,
+    numbered_labels,
+)
 from indexer.store import Image, Reader
 
 DEFAULT_LABEL = "category"
 _BATCH = 500
-_SHOWN = 20  # attributes in an error
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
         label: name of an attribute; None for `DEFAULT_LABEL`, if any product has it.
 
     Raises:
-        LabelsError: no product has the attribute `label`.
+        LabelsError: there are no products, or none has the attribute `label`.
     """
     products: list[tuple[str, str]] = []  # family and label
     product_ids: list[str] = []
@@ -116,9 +122,10 @@ def read_contents(reader: Reader, label: str | None) -> Contents:
             owners += [len(product_ids)] * len(product.images)
             product_ids.append(product.product_id)
             images += product.images
+    if not product_ids:
+        raise LabelsError("the collection has no products; add some first")
     if label and not names[label]:
-        known = ", ".join(name for name, _ in names.most_common(_SHOWN)) or "none"
-        raise LabelsError(f"no product has the attribute {label!r}; attributes: {known}")
+        raise LabelsError(no_attribute(label, names))
     label_names, labels = numbered_labels([text for _, text in products])
     photos = numbered([image.content_hash for image in images])
     return Contents(

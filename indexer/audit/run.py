@@ -1,7 +1,9 @@
 """Looks for faults of a collection's photos."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+
+import numpy as np
 
 from indexer.audit.contents import DEFAULT_LABEL, Contents, read_contents
 from indexer.audit.copies import near_duplicates, shared_photos
@@ -49,7 +51,7 @@ def audit(
         files: without them, near duplicates are found by their vectors only.
 
     Raises:
-        LabelsError: no product has the attribute `label`.
+        LabelsError: there are no products, or none has the attribute `label`.
     """
     with records.reader() as reader:
         contents = read_contents(reader, label)
@@ -111,10 +113,17 @@ def _pages(contents: Contents, found: Nearest, stage: Stage) -> Pages:
         return Pages.of(contents, found, advance)
 
 
-def _notes(contents: Contents, kinds: Collection[Kind]) -> list[str]:
-    if Kind.UNLIKE_LABEL in kinds and contents.label is None:
-        return [
+def _notes(contents: Contents, kinds: Collection[Kind]) -> Iterator[str]:
+    if Kind.UNLIKE_LABEL not in kinds:
+        return
+    unlabelled = int(np.count_nonzero(contents.labels < 0))
+    if contents.label is None:
+        yield (
             f"{Kind.UNLIKE_LABEL.value}: not checked, because no product has the attribute"
             f" {DEFAULT_LABEL}; name another one with --label"
-        ]
-    return []
+        )
+    elif unlabelled:
+        yield (
+            f"{Kind.UNLIKE_LABEL.value}: products not checked, because they have no"
+            f" {contents.label}: {unlabelled:,}"
+        )

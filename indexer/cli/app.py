@@ -225,7 +225,18 @@ def main(context: click.Context, config: Path | None, collection: str) -> None:
 
 def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., None]:
     """Decorates a function that returns an `Output`: adds `--json`, printing and error handling."""
+    kept = "changes reported as done are kept, run the command again to continue"
+    return _reporting(command, kept)
 
+
+def reading(command: Callable[Concatenate[App, P], Output]) -> Callable[..., None]:
+    """Decorates a function that changes nothing stored; see `reporting`."""
+    return _reporting(command, "nothing was changed")
+
+
+def _reporting(
+    command: Callable[Concatenate[App, P], Output], interrupted: str
+) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
     @click.pass_obj
     @functools.wraps(command)
@@ -235,10 +246,7 @@ def reporting(command: Callable[Concatenate[App, P], Output]) -> Callable[..., N
         except ImageSearchError as error:
             _fail(str(error), error.code, exit_code(error), as_json)
         except KeyboardInterrupt:
-            text = (
-                "interrupted; changes reported as done are kept, run the command again to continue"
-            )
-            _fail(text, "interrupted", INTERRUPTED, as_json)
+            _fail(f"interrupted; {interrupted}", "interrupted", INTERRUPTED, as_json)
         else:
             if as_json:
                 click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))

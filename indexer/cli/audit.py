@@ -12,7 +12,7 @@ from indexer.audit.files import PhotoFiles
 from indexer.audit.findings import ABOUT, Audit, Finding, Kind, products_of
 from indexer.audit.run import OF_FILES
 from indexer.audit.run import audit as run
-from indexer.cli.app import App, Output, reporting
+from indexer.cli.app import App, Output, reading
 from indexer.cli.errors import DONE, FAILED
 from indexer.cli.options import require_label, require_report
 from indexer.cli.progress import progress_bar
@@ -54,7 +54,7 @@ _KINDS = click.Choice([kind.value for kind in Kind])
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write an HTML file with pictures of the worst findings.",
 )
-@reporting
+@reading
 def audit(
     app: App,
     only: tuple[str, ...],

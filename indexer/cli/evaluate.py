@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from indexer.cli.app import App, Output, reporting
+from indexer.cli.app import App, Output, reading
 from indexer.cli.contenders import Material, from_collections, from_feed
 from indexer.cli.errors import DONE, FAILED, SOME_REJECTED
 from indexer.cli.evaluation_tables import tables
@@ -109,7 +109,7 @@ _TOLERANCE = 0.001
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write an HTML file with charts and pictures of the worst failures.",
 )
-@reporting
+@reading
 def evaluate(
     app: App,
     feed: Path | None,
@@ -149,6 +149,8 @@ def evaluate(
             judged_by = f"attribute {by}" if by else str(queries)
             output = _by_labels(app, material, judged, judged_by, options, report)
     except LabelsError as error:
+        if not rejected:
+            raise
         raise with_rejected(error, rejected) from error
     return with_rejections(output, rejected)
 

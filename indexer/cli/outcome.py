@@ -1,7 +1,7 @@
 """The output of a run over a feed: counts, rejected rows and warnings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -89,13 +89,17 @@ def _removal_lines(report: Report, rows: Sequence[Rejection]) -> list[str]:
     if report.not_removed:
         unknown = [row for row in rows if row.product_id is None]
         lines.append(
-            f"not removed: {len(report.not_removed)} products missing in the feed, because the id"
-            f" of {len(unknown)} rejected rows is unknown ({_places(unknown)}): correct these rows,"
-            " or pass --remove-despite-rejects"
+            f"not removed: {_counted(report.not_removed, 'product')} missing in the feed, because"
+            f" the id of {_counted(unknown, 'rejected row')} is unknown ({_places(unknown)}):"
+            " correct the feed, or pass --remove-despite-rejects"
         )
     if report.refused:
         lines.append(f"sync would refuse this: {report.refused}")
     return lines
+
+
+def _counted(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _fields(row: _Row) -> dict[str, object]:
@@ -141,4 +145,5 @@ def _places(rows: Sequence[_Row]) -> str:
     if not names:
         return "without an id"
     more = ", ..." if len(rows) > _ROWS else ""
-    return f"{'lines' if lines else 'products'} {', '.join(names[:_ROWS])}{more}"
+    noun = f"{'line' if lines else 'product'}{'' if len(names) == 1 else 's'}"
+    return f"{noun} {', '.join(names[:_ROWS])}{more}"

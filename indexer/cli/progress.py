@@ -29,9 +29,10 @@ def progress_bar(what: str, total: int, *, transient: bool = False) -> Iterator[
     Args:
         what: is done.
         total: when it is complete.
-        transient: whether the bar is removed at the end.
+        transient: whether the bar is removed at the end; it is then shown in terminals only.
     """
-    progress = Progress(console=log, transient=transient)
+    hidden = transient and not log.is_interactive  # rich would print an empty line
+    progress = Progress(console=log, transient=transient, disable=hidden)
     task = progress.add_task(what, total=total)
 
     def advance(done: int) -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from rich.console import Group
 from rich.table import Table
 
-from indexer.cli.app import App, Output, reporting
+from indexer.cli.app import App, Output, reading
 from indexer.cli.plot import plot_answer, require_png
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import Kind, difference, kind_of, way_out
@@ -47,7 +47,7 @@ from indexer.validation import explained
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw query and results with scores to a PNG file.",
 )
-@reporting
+@reading
 def search(
     app: App,
     /,
@@ -84,7 +84,7 @@ def _read(app: App, image: Path) -> bytes:
 
 
 @click.command()
-@reporting
+@reading
 def status(app: App) -> Output:
     """Show the size of the collection and what made its vectors.
 
@@ -111,9 +111,18 @@ def status(app: App) -> Output:
         document |= _stored(app.catalog(), spec, missing)
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():
-        inner = value.items() if isinstance(value, dict) else ()
-        table.add_row(key, ", ".join(f"{name} {each}" for name, each in inner) or str(value))
+        table.add_row(*_told(key, value))
     return Output(document, table)
+
+
+def _told(key: str, value: Any) -> tuple[str, str]:
+    """Returns a line of the status as text."""
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {each}" for name, each in value.items())
+        return ("settings differ", f"yes: {text}") if key == "settings" else (key, text)
+    if value is None:
+        return ("settings differ", "no") if key == "settings" else (key, "none")
+    return key, str(value)
 
 
 def _stored(catalog: Catalog, spec: EmbeddingSpec | None, missing: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import click
 from rich.console import Group
 from rich.table import Table
 
-from indexer.cli.app import App, Output, reporting
+from indexer.cli.app import App, Output, reading
 from indexer.events import EventStore, Report
 from indexer.events import report as make_report
 
@@ -23,7 +23,7 @@ from indexer.events import report as make_report
     help="A best score below this is no good match; the right value depends on the model, the"
     " default is for fashion-2.",
 )
-@reporting
+@reading
 def report(app: App, days: int, below: float) -> Output:
     """Show statistics of the searches and events that the service has recorded.
 

@@ -197,7 +197,8 @@ def _indexer(
             catalog = opened.enter_context(closing(Catalog(empty, create=True)))
         else:
             catalog = app.catalog(create=not dry_run)
-        with counting_bar("indexing", lambda: sum(1 for _ in rows())) as advance:
+        what = "checking" if dry_run else "indexing"
+        with counting_bar(what, lambda: sum(1 for _ in rows())) as advance:
             yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
         if not dry_run:
             app.maintain(catalog)

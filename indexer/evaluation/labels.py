@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import islice
 
 import numpy as np
@@ -141,8 +142,6 @@ def all_rejected(rejected: Sequence[Rejection]) -> LabelsError:
 
 def with_rejected(error: LabelsError, rejected: Sequence[Rejection]) -> LabelsError:
     """Returns an error that also says which rows were rejected, as these may be the cause."""
-    if not rejected:
-        return error
     rows = by_row(rejected)
     return LabelsError(f"{error}; rejected rows: {len(rows):,} ({_first_reasons(rows)})")
 
@@ -295,5 +294,12 @@ def _nothing(label: str | None, others: Counter[str], without_photos: int) -> st
             f"no product has a {label}: put the photos of each label into a subfolder with its"
             " name, or use a feed or a collection with attributes"
         )
-    known = ", ".join(name for name, _ in others.most_common(_SHOWN))
-    return f"no product has the attribute {label!r}; choose one with --label: {known}"
+    return no_attribute(label, others)
+
+
+def no_attribute(label: str, known: Counter[str]) -> str:
+    """Describes an attribute that no product has, with those that products have."""
+    if close := get_close_matches(label.lower(), known, n=1):
+        return f"no product has the attribute {label!r}; did you mean {close[0]}?"
+    names = ", ".join(name for name, _ in known.most_common(_SHOWN)) or "none"
+    return f"no product has the attribute {label!r}; choose one with --label: {names}"

@@ -1,6 +1,6 @@
 """Judgements from a file: query photos, and the products that are right for each.
 
-A CSV file in UTF-8 with one row for each pair, and the columns
+A CSV file, in any of the dialects of feeds, with one row for each pair and the columns
 
 - `photo`: path relative to the file, or URL;
 - `product_id`: a right product. Several rows of a photo name several;
@@ -20,7 +20,7 @@ import numpy as np
 from indexer.arrays import Ids
 from indexer.evaluation.labels import LabelsError, all_rejected
 from indexer.evaluation.tasks import Grades, PhotoSet
-from indexer.feeds import Rejection
+from indexer.feeds import Rejection, open_table
 from indexer.fetch import is_url
 from indexer.images import Box
 
@@ -56,17 +56,18 @@ def read_queries(path: Path) -> Judged:
     grades: dict[_Key, dict[str, float]] = {}
     rejected: list[Rejection] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            _require_columns(path, rows.fieldnames or ())
-            for row in rows:
+        with open_table(path, _COLUMNS) as table:
+            _require_columns(path, table.columns)
+            for line, row in table.rows:
                 try:
                     _add(row, path.absolute().parent, grades)
                 except ValueError as error:
-                    line, product_id = rows.line_num, row.get("product_id") or None
+                    product_id = row.get("product_id") or None
                     rejected.append(Rejection(str(path), line, product_id, str(error), number=line))
+    except FileNotFoundError as error:
+        raise LabelsError(f"{path}: does not exist") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8 or UTF-16: {error}") from error
     if rejected and not grades:
         raise all_rejected(rejected)
     if not grades:
@@ -86,8 +87,6 @@ def _photos(keys: Sequence[_Key]) -> PhotoSet:
 
 
 def _require_columns(path: Path, columns: Sequence[str]) -> None:
-    if len(columns) == 1 and ";" in columns[0]:
-        raise LabelsError(f"{path}: the first line is separated by ;: save the file with commas")
     if missing := _REQUIRED.difference(columns):
         raise LabelsError(
             f"{path}: the first row must name the columns photo and product_id, optionally grade"

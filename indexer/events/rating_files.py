@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from indexer.events.ratings import (
     Rating,
     rater_name,
 )
+from indexer.feeds import open_table
 from indexer.files import replacing
 
 _COLUMNS = ["query_product_id", "query_photo", "product_id", "grade", "rater", "rated_at"]
@@ -61,21 +62,17 @@ def read_ratings(path: Path) -> Iterator[Rating]:
         RatingsFileError: the file cannot be read, or a line is wrong, which is named.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a mark
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            if columns == [";".join(_COLUMNS)]:
-                raise RatingsFileError(
-                    f"{path}: the first line is separated by ;: save the file with commas"
-                )
-            if columns != _COLUMNS:
+        with open_table(path, _COLUMNS) as table:  # spreadsheets save exports in other dialects
+            if table.columns != _COLUMNS:
                 raise RatingsFileError(f"{path}: the first line must be {','.join(_COLUMNS)}")
-            for row in reader:
-                yield _rating(row, f"{path}, line {reader.line_num}")
+            for line, row in table.rows:
+                yield _rating(row, f"{path}, line {line}")
+    except FileNotFoundError as error:
+        raise RatingsFileError(f"{path}: does not exist") from error
     except OSError as error:
         raise RatingsFileError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise RatingsFileError(f"{path}: is not CSV in UTF-8: {error}") from error
+        raise RatingsFileError(f"{path}: is not CSV in UTF-8 or UTF-16: {error}") from error
 
 
 def _header(path: Path) -> list[str]:
@@ -95,10 +92,10 @@ def _cells(rating: Rating) -> list[str | None]:
     return [product, photo, rating.product_id, rating.grade, rating.rater, at]
 
 
-def _rating(row: dict[str, str | None], place: str) -> Rating:
+def _rating(row: Mapping[str | None, str | None], place: str) -> Rating:
     if None in row or None in row.values():
         raise RatingsFileError(f"{place}: must have {len(_COLUMNS)} columns")
-    cells = cast("dict[str, str]", row)
+    cells = cast("Mapping[str, str]", row)
     product, photo = cells["query_product_id"], cells["query_photo"]
     if bool(product) == bool(photo):
         raise RatingsFileError(f"{place}: must have one of query_product_id and query_photo")

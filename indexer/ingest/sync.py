@@ -144,6 +144,7 @@ class Indexer:
                 for prepared in batch:
                     product_id = prepared.row.product_id
                     report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
+                self._progress(len(batch))
         report.embedded = len(new)
         return report
 

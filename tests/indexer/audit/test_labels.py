@@ -67,6 +67,14 @@ def test_without_the_default_label_a_note_says_so() -> None:
     assert "--label" in found.notes[0]
 
 
+def test_products_without_the_label_are_counted_in_a_note() -> None:
+    shoe = {"category": "shoe"}
+    store = collection({"a": ["x"], "b": ["y"]}, {"x": [1, 0], "y": [0, 1]}, {"a": shoe})
+    assert audited(store).notes == [
+        "unlike_label: products not checked, because they have no category: 1"
+    ]
+
+
 def test_a_label_that_no_product_has_is_an_error() -> None:
     store = collection({"a": ["x"]}, {"x": [1, 0]}, {"a": {"colour": "red"}})
     with pytest.raises(LabelsError, match=r"no product has the attribute 'color'.*colour"):

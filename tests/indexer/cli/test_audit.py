@@ -148,11 +148,16 @@ def test_vectors_imported_without_files_are_counted(shop: Shop) -> None:
     assert document["photos_read"] == 0
 
 
-def test_an_empty_collection_has_no_findings(shop: Shop) -> None:
+def test_an_empty_collection_is_an_error_as_for_evaluate(shop: Shop) -> None:
     assert shop.run("init").code == 0
-    document = shop.run("audit", "--json").json
-    assert document["products"] == 0
-    assert document["findings"] == []
+    for command in ("audit", "evaluate"):
+        ran = shop.run(command, "--json")
+        assert (ran.code, ran.json["error"]["code"]) == (1, "bad_labels")
+        assert "has no products; add some first" in ran.err
+
+
+def test_stages_leave_no_empty_lines_in_a_log(stocked: Shop) -> None:
+    assert stocked.run("audit").err == ""
 
 
 def test_ctrl_c_ends_the_audit(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +166,7 @@ def test_ctrl_c_ends_the_audit(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(PhotoSource, "read", interrupt)
     ran = stocked.run("audit", "--report", "report.html")
-    assert ran.code == 130
+    assert (ran.code, ran.err) == (130, "error: interrupted; nothing was changed\n")
     assert not (stocked.folder / "report.html").exists()
 
 

@@ -192,10 +192,32 @@ def test_rows_of_a_file_of_judgements_that_are_malformed_are_rejected_and_the_re
     assert ran.err.count("rejected: ") == 3
 
 
-def test_a_file_of_judgements_with_semicolons_is_named_as_such(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("photo;product_id;grade\nq.png;red/a;2\n;;\nq.png;b;x\n", "utf-8"),
+        ("photo\tproduct_id\nq.png\tred/a\n\nq.png\t\n", "utf-16"),
+        ("sep=|\nphoto|product_id\nq.png|red/a\nq.png|\n", "utf-8-sig"),
+    ],
+)
+def test_a_file_of_judgements_is_read_in_the_dialects_of_feeds(
+    shop: Shop, text: str, encoding: str
+) -> None:
     shop.run("add", folder(shop))
-    ran = shop.run("evaluate", "--queries", judged(shop, "photo;product_id", ("q.png;red/a",)))
-    assert (ran.code, "is separated by ;: save the file with commas" in ran.err) == (1, True)
+    shop.photo("q.png", (250, 11, 10))
+    queries = shop.folder / "queries.csv"
+    queries.write_text(text, encoding=encoding)
+    ran = shop.run("evaluate", "--queries", queries, "--json")
+    assert (ran.code, ran.json["queries"]) == (3, 1)
+    assert [each["line"] for each in ran.json["rejections"]] == [4]
+
+
+def test_a_file_of_judgements_in_another_encoding_is_an_error(shop: Shop) -> None:
+    shop.run("add", folder(shop))
+    queries = shop.folder / "queries.csv"
+    queries.write_bytes("photo,product_id\ngrün.png,red/a\n".encode("latin-1"))
+    ran = shop.run("evaluate", "--queries", queries)
+    assert (ran.code, "cannot be read as CSV in UTF-8 or UTF-16" in ran.err) == (1, True)
 
 
 def test_several_models_and_distances_are_compared_with_the_first(shop: Shop) -> None:
@@ -258,6 +280,8 @@ def test_collections_and_snapshots_are_compared_on_their_common_photos(shop: Sho
     ("arguments", "code", "text"),
     [
         (("--label", "colour"), 1, "no product has the attribute 'colour'; choose one"),
+        (("--label", "Category"), 1, "'Category'; did you mean category?"),
+        (("--queries", "gone.csv"), 1, "gone.csv: does not exist"),
         (
             ("--label", "category", "--queries", "q.csv"),
             2,

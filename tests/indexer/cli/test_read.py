@@ -1,5 +1,6 @@
 """The commands `search` and `status`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
     }
     text = stocked.run("status").out
     assert all(name in text for name in status)
+    assert re.search("settings differ +no", text)
+    assert "None" not in text
 
 
 def test_status_makes_no_catalogue(shop: Shop) -> None:

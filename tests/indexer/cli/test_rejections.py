@@ -73,8 +73,8 @@ def test_a_bad_row_without_an_id_keeps_all_products_unless_they_shall_go(shop: S
     for options in (["--dry-run"], []):
         ran = shop.run("sync", feed, *options)
         assert ran.code == 3
-        assert "not removed: 1 products" in ran.out
-        assert "the id of 1 rejected rows is unknown (lines 11)" in ran.out
+        assert "not removed: 1 product missing" in ran.out
+        assert "the id of 1 rejected row is unknown (line 11)" in ran.out
         assert "--remove-despite-rejects" in ran.out
     assert len(shop.products()) == 10
     told = shop.run("sync", feed, "--json").json

@@ -1,6 +1,7 @@
 """add, sync and remove."""
 
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexer.store.embedded.catalog import Catalog
-from tests.indexer.cli.conftest import Shop, grey
+from tests.indexer.cli.conftest import COLOURS, Shop, grey
 
 MANY = 70  # products: more than two batches
 
@@ -84,6 +85,13 @@ def _churn(shop: Shop) -> Path:
     with feed.open("a") as stream:
         stream.write("bad,photos/nothing.png,x,1\np03,photos/nothing.png,kept,1\n")
     return feed
+
+
+def test_the_progress_bar_of_a_dry_run_counts_every_row(shop: Shop) -> None:
+    feed = shop.feed(COLOURS)
+    with feed.open("a") as file:
+        file.write(",x.png,,5.00 EUR\n")
+    assert re.search("checking .* 5/", shop.run("sync", feed, "--dry-run").err)
 
 
 def test_a_dry_run_counts_what_the_sync_then_does(shop: Shop) -> None:

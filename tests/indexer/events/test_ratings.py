@@ -231,17 +231,20 @@ def test_a_wrong_line_of_a_file_is_named_and_the_reason(
     assert expected in str(error.value)
 
 
-def test_a_file_that_excel_has_saved_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "utf-8"), ("\t", "utf-16")]
+)
+def test_a_file_that_a_spreadsheet_has_saved_is_read(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
     file = tmp_path / "ratings.csv"
-    file.write_text(f"\ufeff{HEADER}\n{LINE}\n")
+    file.write_text(f"{HEADER}\n{LINE}\n".replace(",", delimiter), encoding=encoding)
     assert [each.product_id for each in read_ratings(file)] == ["shoe"]
 
 
-def test_a_file_with_semicolons_is_named_as_such(tmp_path: Path) -> None:
-    file = tmp_path / "ratings.csv"
-    file.write_text(f"{HEADER}\n{LINE}\n".replace(",", ";"))
-    with pytest.raises(RatingsFileError, match="separated by ;: save the file with commas"):
-        list(read_ratings(file))
+def test_a_file_that_is_not_there_is_named_as_such(tmp_path: Path) -> None:
+    with pytest.raises(RatingsFileError, match=r"gone\.csv: does not exist"):
+        list(read_ratings(tmp_path / "gone.csv"))
 
 
 @pytest.mark.parametrize("text", ["", "id,title\n", "\xff", "x" * 200_000])
