@@ -5,6 +5,7 @@ Merchant XML. Columns follow the Google Merchant product data specification;
 `indexer.feeds.merchant` documents how each is used.
 """
 
+from indexer.feeds.dialects import open_table
 from indexer.feeds.documents import (
     change_attributes,
     read_attributes,
@@ -29,6 +30,7 @@ __all__ = [
     "RowWarning",
     "by_row",
     "change_attributes",
+    "open_table",
     "read_attributes",
     "read_changes",
     "read_feed",

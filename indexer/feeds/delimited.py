@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer.errors import FeedError
+from indexer.feeds.dialects import read_header
 from indexer.feeds.lines import Lines, open_text
 from indexer.feeds.merchant import MAIN_IMAGE, MORE_IMAGES, column_name
 from indexer.feeds.rows import BadRecord, Record, RowError
@@ -35,7 +36,6 @@ _KNOWN = {
     "brand",
     "color",
 }
-_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a first line that Excel understands
 _PRICE = re.compile(r"[0-9][.,][0-9]{2}\b")  # in no name of a column
 _TYPED = re.compile(r"\s*c:(?P<name>.+):(?P<type>number|boolean)\s*")
 _TYPES: dict[str, Callable[[str, str], object]] = {"number": number, "boolean": boolean}
@@ -84,27 +84,18 @@ def read_delimited(path: Path) -> Iterator[Record | BadRecord]:
 
 def _read_header(path: Path, lines: Lines) -> tuple[str, list[Column]]:
     try:
-        header = next((line for line in lines if line.strip()), "")
-        delimiters = _DELIMITERS[path.suffix.lower()]
-        if match := _SEPARATOR.fullmatch(header):
-            delimiters = match[1]
-            header = next((line for line in lines if line.strip()), "")
-        candidates = {
-            delimiter: next(csv.reader([header], delimiter=delimiter, strict=True), [])
-            for delimiter in delimiters
-        }
+        header = read_header(lines, _DELIMITERS[path.suffix.lower()], _known_columns)
     except (csv.Error, RowError) as error:
         raise FeedError(f"{path}: the header cannot be read: {error}") from error
-    delimiter = max(candidates, key=lambda key: _known_columns(candidates[key]))
-    columns = [_column(header) for header in candidates[delimiter]]
-    if tuple(candidates[delimiter][: len(REPORT_COLUMNS)]) == REPORT_COLUMNS:
+    columns = [_column(cell) for cell in header.cells]
+    if tuple(header.cells[: len(REPORT_COLUMNS)]) == REPORT_COLUMNS:
         columns[: len(REPORT_COLUMNS)] = [("", None)] * len(REPORT_COLUMNS)
     require_columns(path, [name for name, _ in columns])
-    if any(looks_like_a_photo(cell) or _PRICE.search(cell) for cell in candidates[delimiter]):
+    if any(looks_like_a_photo(cell) or _PRICE.search(cell) for cell in header.cells):
         raise FeedError(f"{path}: the header contains cells of a row; is a line break missing?")
-    if not header.endswith(("\n", "\r")):
+    if not header.line.endswith(("\n", "\r")):
         raise FeedError(f"{path}: the feed ends in its header; export it again")
-    return delimiter, columns
+    return header.delimiter, columns
 
 
 def _known_columns(headers: list[str]) -> int:

@@ -13,16 +13,19 @@ MAX_ROW = 1 << 20  # characters of one row, including line breaks
 _MAX_LINE = 16 * MAX_ROW  # of a line that is rejected alone; its text is searched for ids
 
 
-def open_text(path: Path) -> TextIO:
+def open_text(path: Path, *, strict: bool = False) -> TextIO:
     """Opens a file as text: UTF-16 if it starts with a byte order mark of it, else UTF-8.
 
-    Line ends are kept. Undecodable bytes become surrogates, so that only their row is rejected.
+    Line ends are kept. Undecodable bytes become surrogates, so that only their row is rejected;
+    with `strict`, reading them raises a UnicodeDecodeError.
     """
     with path.open("rb") as stream:
         mark = stream.read(2)
     if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return path.open(encoding="utf-16", errors="surrogatepass", newline="")
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+        errors = "strict" if strict else "surrogatepass"
+        return path.open(encoding="utf-16", errors=errors, newline="")
+    errors = "strict" if strict else "surrogateescape"
+    return path.open(encoding="utf-8-sig", errors=errors, newline="")
 
 
 class Lines(Iterator[str]):

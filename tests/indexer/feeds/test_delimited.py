@@ -25,6 +25,13 @@ def test_delimiters_and_encodings_are_recognised(
     assert (row.images[0].uri, row.attributes) == ("ä.jpg", {"title": "Stiefel"})
 
 
+@pytest.mark.parametrize("delimiter", ",;\t|")
+def test_a_header_may_be_quoted(tmp_path: Path, delimiter: str) -> None:
+    text = '"id"|"image_link"|"title"\n"1"|"a.jpg"|"Boots"\n'.replace("|", delimiter)
+    (row,) = rows_of(write(tmp_path / "f.csv", text))
+    assert (row.product_id, row.attributes) == ("1", {"title": "Boots"})
+
+
 def test_a_row_is_reported_by_the_line_where_it_starts(tmp_path: Path) -> None:
     text = HEADER + '1,a.jpg,5\n\n2,"a\nb.jpg",5\n,,\n3,a.jpg,free\n'
     first, second, third = read_feed(write(tmp_path / "f.csv", text))
