@@ -9,7 +9,7 @@ Column names may contain spaces or underscores, be in any case, and have the pre
   "Boots") unless there is a `category` column.
 - `availability` is normalised to in_stock, out_of_stock, preorder or backorder and sets
   `in_stock`, unless there is an `in_stock` column. Any other text is kept, with a warning.
-- A sale price above the price gives a warning.
+- A sale price above the price gives a warning, and so does an id such as 1.23457E+12.
 - Every other column is a label of the same name. Nested values become JSON text.
 
 An empty cell gives no attribute. If a column occurs twice, the first cell that is not empty
@@ -44,6 +44,7 @@ _TEXTS = {
     "category",
     "product_type",
 }
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)  # 1.23457E+12
 _STEP = re.compile(r"\s*(?:>|&gt;)\s*")
 _AVAILABILITY = {
     "instock": ("in_stock", True),
@@ -101,6 +102,16 @@ def ids(cells: Iterable[tuple[str, object]]) -> list[str]:
         product_id(cell) for header, cell in cells if bare(header) == name and not _is_empty(cell)
     ]
     return list(dict.fromkeys(found)) or [product_id(None)]
+
+
+def id_warnings(written: str) -> tuple[str, ...]:
+    """Returns a warning if a product id looks like a number that a spreadsheet has rounded."""
+    if not _ROUNDED.fullmatch(written):
+        return ()
+    return (
+        f"the id {written!r} looks like a number that a spreadsheet has rounded; format the column"
+        " as text and export it again",
+    )
 
 
 def id_name(headers: Iterable[str]) -> str:

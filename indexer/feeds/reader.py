@@ -130,7 +130,8 @@ def _row(
         return _rejected(source, number, record, name, str(error), others)
     if not any(looks_like_a_photo(image.uri) for image in images):  # the cells may be shifted
         others += tuple(filter(None, map(_as_id, _values(value for _, value in record.cells))))
-    fields = (name, parsed.attributes, images, record.line, source, others, parsed.warnings)
+    warnings = (*merchant.id_warnings(name), *parsed.warnings)
+    fields = (name, parsed.attributes, images, record.line, source, others, warnings)
     return FeedRow(*fields, number, record.unterminated)
 
 

@@ -147,9 +147,9 @@ def read_photo(path: Path, limits: ImageLimits) -> bytes:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ImageError(
-            f"cannot be read: {reason}; check that the file exists and is readable"
-        ) from error
+        windows = isinstance(error, FileNotFoundError) and "\\" in str(path)
+        advice = "use / instead of \\" if windows else "check that the file exists and is readable"
+        raise ImageError(f"cannot be read: {reason}; {advice}") from error
     if not data:
         raise EmptyImageError("the file is empty; replace it")
     return data

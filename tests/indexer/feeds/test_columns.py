@@ -29,6 +29,15 @@ def test_what_the_specification_allows_for_availability_is_not_warned_of(
     assert warnings_of(tmp_path, availability=written) == ()
 
 
+@pytest.mark.parametrize("rounded", ["1.23457E+12", "4,01234E+12", "4E+15"])
+def test_an_id_that_a_spreadsheet_has_rounded_goes_in_with_a_warning(
+    tmp_path: Path, rounded: str
+) -> None:
+    (warning,) = warnings_of(tmp_path, id=rounded)
+    assert f"the id {rounded!r} looks like a number that a spreadsheet has rounded" in warning
+    assert warnings_of(tmp_path, id="1E12") == ()
+
+
 def test_an_unknown_availability_goes_in_with_a_warning(tmp_path: Path) -> None:
     (warning,) = warnings_of(tmp_path, availability="maybe later")
     assert "unknown availability 'maybe later'; expected in_stock" in warning

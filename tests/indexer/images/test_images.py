@@ -246,6 +246,14 @@ def test_a_photo_is_read_whole(tmp_path: Path) -> None:
     assert decode(read_photo(path, ImageLimits())).size == (40, 30)
 
 
+def test_a_path_of_windows_that_does_not_exist_is_named_as_such(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"No such file or directory; use / instead of \\$"):
+        read_photo(tmp_path / "photos\\131.jpg", ImageLimits())
+    odd = tmp_path / "a\\b.png"
+    odd.write_bytes(saved(photo(), "PNG"))
+    assert read_photo(odd, ImageLimits())
+
+
 def test_a_photo_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.jpg"
     with path.open("wb") as file:
