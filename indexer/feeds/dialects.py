@@ -91,9 +91,7 @@ def open_table(path: Path, columns: Collection[str]) -> Iterator[Table]:
         yield Table(header.cells, _rows(lines, header))
 
 
-def _rows(
-    lines: Lines, header: Header
-) -> Iterator[tuple[int, Mapping[str | None, str | None]]]:
+def _rows(lines: Lines, header: Header) -> Iterator[tuple[int, Mapping[str | None, str | None]]]:
     reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
     while True:
         lines.start_row()

@@ -68,8 +68,9 @@ def test_without_the_default_label_a_note_says_so() -> None:
 
 
 def test_products_without_the_label_are_counted_in_a_note() -> None:
-    shoe = {"category": "shoe"}
-    store = collection({"a": ["x"], "b": ["y"]}, {"x": [1, 0], "y": [0, 1]}, {"a": shoe})
+    photos = {"a": ["x"], "b": ["y"]}
+    vectors = {"x": [1, 0], "y": [0, 1]}
+    store = collection(photos, vectors, {"a": {"category": "shoe"}})
     assert audited(store).notes == [
         "unlike_label: products not checked, because they have no category: 1"
     ]
