@@ -24,6 +24,8 @@ from benchmarks.load.requests import HEALTH_PER_S, Mix
 from benchmarks.load.server import ROOT, SERVICE, Server, free_port, running, settings
 from benchmarks.load.table import Table
 from indexer.config import load_settings
+from indexer.embedding import available_cores, available_memory
+from service.engine.sizing import worker_count
 
 ROWS = ("ready", "photo", "unique", "repeated", "similar", "peer", "overload")
 CLIENTS = (1, 8, 64)
@@ -173,11 +175,11 @@ class Benchmark:
 
     def beside_the_peer(self) -> None:
         """Measures the same load on the peer, with as many workers and a thread per client."""
-        service = load_settings().service
+        workers = worker_count(load_settings(), available_cores(), available_memory())
         port = free_port()
         arguments = (
             *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--timeout", "120"),
-            *("--workers", str(service.workers), "--threads", str(LIKE_FOR_LIKE)),
+            *("--workers", str(workers), "--threads", str(LIKE_FOR_LIKE)),
             "benchmarks.peer_service:create_app()",
         )
         vectors = catalogue.vectors(self.data, self.products).resolve()

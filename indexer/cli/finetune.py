@@ -28,7 +28,7 @@ from indexer.training.card import Facts, card
 from indexer.training.checkpoint import Checkpoint
 from indexer.training.fitting import Stage
 from indexer.training.inputs import TrainingData
-from indexer.training.measuring import AFTER, BEFORE, METRIC, Measurement, measure
+from indexer.training.measuring import AFTER, BEFORE, METRIC, Measurement, improved, measure
 from indexer.training.output import OutputFiles
 from indexer.training.run import Options, Trained, train
 from indexer.training.split import assign_folds
@@ -151,7 +151,7 @@ def _saved(
     examples, vectors = data.examples, {BEFORE: data.features, AFTER: trained.vectors}
     seed = trained.options.seed
     measurements = measure(examples, trained.folds, vectors, source, data.errors, seed)
-    if all(each.difference.value <= 0 for each in measurements):
+    if not improved(measurements):
         return _no_gain(files.weights, _measured(trained.options.folds, measurements))
     files.require_new()
     facts = Facts(

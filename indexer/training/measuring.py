@@ -1,6 +1,6 @@
 """Compares vectors before and after training, on products that the training did not see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from indexer.training.examples import Examples
 
 BEFORE, AFTER = "before", "after"
 METRIC = "precision@1"
+MIN_GAIN = 0.0
 _MAX_QUERIES = 5000  # of more, a random sample is measured
 _K = 10
 
@@ -71,3 +72,8 @@ def measure(
         scope = Scope.of(prepared, evaluation, source, f"attribute {column}", 0)
         measurements.append(Measurement(column, scope, evaluation))
     return measurements
+
+
+def improved(measurements: Sequence[Measurement]) -> bool:
+    """Returns whether training has improved the metric by any column of labels."""
+    return any(each.difference.value > MIN_GAIN for each in measurements)

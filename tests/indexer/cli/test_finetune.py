@@ -14,7 +14,7 @@ from PIL import Image
 
 from indexer.cli import main
 from indexer.files import LOCK, writer_lock
-from indexer.training import batches, fitting, loop
+from indexer.training import batches, fitting, loop, measuring
 from indexer.training.checkpoint import Arrays, Checkpoint
 from tests.indexer.cli.conftest import Ran
 from tests.mounts import fill, read_only, small_disk
@@ -30,8 +30,8 @@ MODEL = {
 SHORT = """
 import sys
 from indexer.cli import main
-from indexer.training import fitting, loop
-fitting.SAVED_EVERY_S, loop.MAX_EPOCHS, loop.PATIENCE = 0, 12, 6
+from indexer.training import fitting, loop, measuring
+fitting.SAVED_EVERY_S, loop.MAX_EPOCHS, loop.PATIENCE, measuring.MIN_GAIN = 0, 12, 6, -1
 outputs, arguments = sys.argv[1].split(":"), sys.argv[2:]
 for output in outputs:
     try:
@@ -181,6 +181,7 @@ def test_the_last_block_is_trained_too_if_asked(
     own = tmp_path / "own.npz"
     monkeypatch.setattr(loop, "MAX_EPOCHS", 1)
     monkeypatch.setattr(batches, "MIN_STEPS", 1)
+    monkeypatch.setattr(measuring, "MIN_GAIN", -1)
     better = itertools.count()  # one step improves nothing yet
     monkeypatch.setattr(loop, "nearest_is_right", lambda rows, *_: np.full(len(rows), next(better)))
     ran = train(own, folder / "small.csv", "--unfreeze", "block5", "--json")

@@ -127,6 +127,7 @@ def test_a_rater_goes_on_where_the_last_visit_stopped(rate: Page) -> None:
     title = rate.locator("#query-title").inner_text()
     rate.goto("/rate" + rate.evaluate("location.search"))
     expect(rate.get_by_label("Number of products")).to_have_value("3")
+    expect(rate.get_by_label("Your name or initials")).not_to_have_value("")
     start(rate)
     at_query(rate, 2)
     expect(rate.locator("#query-title")).to_have_text(title)
