@@ -17,7 +17,7 @@ export function fillForm(collections) {
   }
   offerOthers(names, given.get("compare"));
   field("collection").addEventListener("change", () => offerOthers(names, field("compare").value));
-  field("rater").value = localStorage.getItem(RATER) ?? "";
+  field("rater").value ||= localStorage.getItem(RATER) ?? ""; // it may have been typed already
   document.getElementById("compare-field").hidden = names.length < 2;
   showSource();
 }
