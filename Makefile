@@ -6,8 +6,8 @@ BENCHMARKS := $(filter-out peer_service soak,$(notdir $(basename $(wildcard benc
 unexport PYTHONDONTWRITEBYTECODE
 
 # Side by side by file, as the tests of a file share what it sets up; in order, as the longest come
-# first. Three keep two cores busy, as tests of servers often wait.
-TESTS := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# first. Three keep two cores busy, as tests of servers often wait; four are no faster.
+TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # `make test COVERAGE=1` measures branch coverage, in the processes that tests start as well.
 MEASURE := $(if $(COVERAGE),--cov --cov-report=term)
 
