@@ -53,8 +53,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"feeds", "search", "sqlite", "store"},
     "access": set(),
     "ingest": {"embedding", "feeds", "fetch", "images", "search", "store", "store/embedded"},
-    "interchange": {"embedding", "feeds", "store", "store/embedded"},
-    "maintenance": {"config", "embedding", "feeds", "ingest", "store", "store/embedded"},
+    "interchange": {"embedding", "feeds", "fetch", "store", "store/embedded"},
+    "maintenance": {
+        "access",
+        "config",
+        "embedding",
+        "events",
+        "feeds",
+        "ingest",
+        "sqlite",
+        "store",
+        "store/embedded",
+    },
 }
 # room of `service` -> rooms of `service` that it may not import
 BELOW = {

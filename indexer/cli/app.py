@@ -23,7 +23,7 @@ from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.embedding.spec import require_bundled
 from indexer.embedding.whitening import Whitening, read_whitening
 from indexer.errors import BadParameterError, ImageSearchError, ModelError, WeightsError
-from indexer.fetch import PhotoSource
+from indexer.fetch import PhotoRoot, PhotoSource
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.neighbours import update_when_due
 from indexer.search import Searcher
@@ -148,7 +148,11 @@ class App:
         """Reads photos from disk and from the web."""
         settings = self.settings
         return PhotoSource(
-            settings.images.limits(), settings.fetch, settings.photo_cache, patience=_PATIENCE
+            settings.images.limits(),
+            settings.fetch,
+            settings.photo_cache,
+            patience=_PATIENCE,
+            root=PhotoRoot.of(settings.storage),
         )
 
     def query_embedder(self) -> PlainQueryEmbedder:

@@ -36,7 +36,13 @@ def import_features(
     """
     catalog = app.catalog(create=True)
     done = transfer.import_features(
-        catalog, features, names, app.spec, same_model=same_model, photos=photos
+        catalog,
+        features,
+        names,
+        app.spec,
+        same_model=same_model,
+        photos=photos,
+        root=app.photos.root,
     )
     app.maintain(catalog)
     text = f"imported {done.vectors} vectors of {done.products} products"
@@ -61,7 +67,7 @@ def export(app: App, folder: Path) -> Output:
     import-features and add read these files back. photos.jsonl contains the content hash of the
     photo of each vector, embedding.json the fingerprint.
     """
-    products, images = transfer.export(app.catalog(), folder)
+    products, images = transfer.export(app.catalog(), folder, app.photos.root)
     return Output(
         {"products": products, "images": images, "folder": str(folder)},
         f"exported {products} products with {images} vectors to {folder}",

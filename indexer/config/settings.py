@@ -53,6 +53,11 @@ class StorageSettings(Section):
         description="Folder of the snapshots, with a subfolder for each collection; preferably on"
         " another disk. `auto`: `.snapshots` in data_dir.",
     )
+    photo_root: Literal["none"] | Path = Field(
+        "none",
+        description="Folder of the photos. Paths below it are stored relative to it, so that it may"
+        " be elsewhere on another machine or in a container; other paths are stored as they are.",
+    )
 
 
 class IndexSettings(Section):

@@ -7,6 +7,7 @@ from indexer.config import FetchSettings
 from indexer.fetch.addresses import Guard, Resolve, resolve
 from indexer.fetch.cache import PhotoCache
 from indexer.fetch.download import Downloader
+from indexer.fetch.root import PhotoRoot
 from indexer.fetch.urls import is_url
 from indexer.images import ImageLimits, read_photo
 
@@ -24,6 +25,7 @@ class PhotoSource:
         only_hosts: the only permitted hosts, `host` or `host:port`; None permits any.
         patience: consecutive failures after which no more requests are sent to a host; None for
             no limit.
+        root: that stored paths are relative to.
     """
 
     def __init__(
@@ -34,14 +36,16 @@ class PhotoSource:
         resolve: Resolve = resolve,
         only_hosts: Sequence[str] | None = None,
         patience: int | None = None,
+        root: PhotoRoot | None = None,
     ) -> None:
         self.limits = limits
+        self.root = root or PhotoRoot()
         guard = Guard(settings.allowed_hosts, resolve, only_hosts)
         self._downloader = Downloader(guard, limits.max_bytes, settings.timeout_s, patience)
         self._cache = PhotoCache(cache, settings.cache_mib * _MIB) if cache else None
 
     def read(self, location: str) -> bytes:
-        """Reads the bytes of the photo at `location`, a path or an http(s) URL.
+        """Reads the bytes of the photo at `location`: a path, a stored path or an http(s) URL.
 
         Raises:
             HostError: the host of the URL is down, too slow or blocked after failures.
@@ -51,7 +55,7 @@ class PhotoSource:
             ImageError: there is no readable file.
         """
         if not is_url(location):
-            return read_photo(Path(location), self.limits)
+            return read_photo(Path(self.root.found(location)), self.limits)
         known = self._cache.load(location) if self._cache else None
         photo = self._downloader.get(location, known)
         if self._cache and photo is not known:

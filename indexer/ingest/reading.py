@@ -1,6 +1,6 @@
 """Reads and decodes the photos of feed rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -15,6 +15,7 @@ from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource, host_of
 from indexer.ingest.report import Missed
 from indexer.store import NewImage, PutProduct, Records
+from indexer.store.embedded.catalog.places import is_upload_path
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class RowReader:
     def read(self, row: FeedRow) -> Prepared:
         """Reads the photos of a row."""
         prepared = Prepared(row, [], [], [])
-        for ref in row.images:
+        for ref in map(self._portable, row.images):
             try:
                 prepared.photos.append(self._photo(row.product_id, ref))
             except HostError as error:
@@ -94,6 +95,12 @@ class RowReader:
             ImageError: the photo can no longer be used.
         """
         return self._pixels(self._photos.read(photo.ref.location))
+
+    def _portable(self, ref: ImageRef) -> ImageRef:
+        """Returns a photo with its location as it is stored."""
+        if is_upload_path(ref.location):  # stored relative to the folder of its collection
+            return ref
+        return replace(ref, location=self._photos.root.stored(ref.location))
 
     def _photo(self, product_id: str, ref: ImageRef) -> Photo:
         try:

@@ -7,7 +7,7 @@ of photos, `add` reuses the imported vectors of photos that it reads.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from indexer.errors import FeaturesError
 from indexer.interchange.features import file_name, product_id_of
 from indexer.store import Image
 from indexer.store.embedded.catalog import CatalogReader
-from indexer.store.embedded.catalog.places import location_of
 
 PHOTOS = "photos.jsonl"
 _HASH = re.compile("[0-9a-f]{64}")
@@ -33,13 +32,13 @@ class Photo:
     sha256: str
 
 
-def lines_of(reader: CatalogReader, ids: Ids, folder: Path) -> Iterator[str]:
+def lines_of(reader: CatalogReader, ids: Ids, locate: Callable[[Image], str]) -> Iterator[str]:
     """Yields a line for each of the images, in their order.
 
     Args:
         reader: of the catalogue.
         ids: of the images.
-        folder: of the collection.
+        locate: returns the path or URL of an image.
     """
     wanted = set(ids.tolist())
     places: dict[int, tuple[int, Image]] = {}
@@ -53,7 +52,7 @@ def lines_of(reader: CatalogReader, ids: Ids, folder: Path) -> Iterator[str]:
             image.product_id,
             position,
             image.uri,
-            location_of(folder, image),
+            locate(image),
             image.content_hash,
         )
         yield json.dumps(asdict(photo), ensure_ascii=False) + "\n"
@@ -90,7 +89,7 @@ def photos_in(folder: Path, names: Sequence[str]) -> list[Photo | None]:
 
 
 def _in_folder(folder: Path, name: str, row: int) -> Photo | None:
-    path = folder.absolute() / file_name(name)
+    path = folder.resolve() / file_name(name)
     try:
         if not path.is_file():
             return None

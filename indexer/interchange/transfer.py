@@ -1,8 +1,8 @@
 """Imports and exports vectors as plain files."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
@@ -15,12 +15,13 @@ from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import IMPORTED, require
 from indexer.errors import BadParameterError, FeaturesError
 from indexer.feeds import FeedRow, ImageRef, write_products_csv
+from indexer.fetch import PhotoRoot
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.interchange.photos import PHOTOS, Photo, lines_of, photos_in, read_photos
-from indexer.store import VECTOR_HASH, NewImage, PutProduct, Writer
+from indexer.store import VECTOR_HASH, Image, NewImage, PutProduct, Writer
 from indexer.store.embedded.catalog import Catalog, CatalogReader
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store.embedded.catalog.places import is_upload_path, location_of
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
 _BATCH = 500
@@ -36,11 +37,16 @@ class Imported:
     fingerprint: str
 
 
-def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
+def export(catalog: Catalog, folder: Path, root: PhotoRoot) -> tuple[int, int]:
     """Writes features.npy, names.txt, products.csv, photos.jsonl and embedding.json.
 
     Row i of features.npy belongs to line i of names.txt and of photos.jsonl. Files of an earlier
     export are replaced once all new ones are complete.
+
+    Args:
+        catalog: to export.
+        folder: to write to; created if it does not exist.
+        root: that stored paths are relative to; the files have absolute paths.
 
     Returns:
         The numbers of products and vectors.
@@ -48,6 +54,7 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
     Raises:
         BadParameterError: the folder has a file with one of these names that is not from an
             export.
+        ImageError: paths are relative to a root, and `root` has none.
         StorageError: the folder cannot be written.
     """
     foreign = [name for name in (FEATURES, NAMES, PRODUCTS, PHOTOS) if (folder / name).exists()]
@@ -55,11 +62,15 @@ def export(catalog: Catalog, folder: Path) -> tuple[int, int]:
         raise BadParameterError(
             f"{folder} has {', '.join(foreign)}, not written by an export; use another folder"
         )
+
+    def locate(image: Image) -> str:
+        return root.found(location_of(catalog.folder, image))
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=folder) as stage, catalog.reader() as reader:
-            _write_vectors(reader, Path(stage), catalog.folder)
-            write_products_csv(Path(stage, PRODUCTS), lambda: _feed_rows(reader, catalog.folder))
+            _write_vectors(reader, Path(stage), locate)
+            write_products_csv(Path(stage, PRODUCTS), lambda: _feed_rows(reader, locate))
             for file in Path(stage).iterdir():
                 file.replace(folder / file.name)
             return reader.counts()
@@ -75,6 +86,7 @@ def import_features(
     *,
     same_model: bool,
     photos: Path | None = None,
+    root: PhotoRoot | None = None,
 ) -> Imported:
     """Adds the product of each name with its vector; several rows of a product are its photos.
 
@@ -89,12 +101,13 @@ def import_features(
             `embedding.json` of an export next to `features` has its fingerprint.
         photos: folder with the photo of each row by its file name; None takes them from the
             export that `features` belongs to.
+        root: that paths of photos are stored relative to.
 
     Raises:
         FeaturesError: a file cannot be read, or the files do not match.
         FingerprintMismatchError: the catalogue holds vectors of another model.
     """
-    rows, vectors = _read(features, names, photos)
+    rows, vectors = _read(features, names, photos, root or PhotoRoot())
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
     with catalog.writer() as writer:
@@ -112,7 +125,7 @@ def import_features(
 
 
 def _read(
-    features: Path, names: Path, photos: Path | None
+    features: Path, names: Path, photos: Path | None, root: PhotoRoot
 ) -> tuple[dict[str, list[NewImage]], Vectors]:
     """Returns the images of each product, and the vectors of all; see `import_features`."""
     listed = read_names(names)
@@ -124,7 +137,14 @@ def _read(
         if photos is None
         else photos_in(photos, listed)
     )
-    return _images_of(listed, vectors, shown), vectors
+    return _images_of(listed, vectors, [_portable(photo, root) for photo in shown]), vectors
+
+
+def _portable(photo: Photo | None, root: PhotoRoot) -> Photo | None:
+    """Returns a photo with its location as it is stored."""
+    if photo is None or is_upload_path(photo.location):
+        return photo
+    return replace(photo, location=root.stored(photo.location))
 
 
 def _put(catalog: Catalog, writer: Writer, rows: Mapping[str, Sequence[NewImage]]) -> None:
@@ -157,7 +177,7 @@ def _images_of(
     }
 
 
-def _write_vectors(reader: CatalogReader, folder: Path, source: Path) -> None:
+def _write_vectors(reader: CatalogReader, folder: Path, locate: Callable[[Image], str]) -> None:
     chunks = list(reader.all_vectors()) or [_NOTHING]
     np.save(folder / FEATURES, np.concatenate([vectors for _, vectors in chunks]))
     with (folder / NAMES).open("w", encoding="utf-8", newline="\n") as names:
@@ -166,17 +186,15 @@ def _write_vectors(reader: CatalogReader, folder: Path, source: Path) -> None:
             names.writelines(f"{name_of(owners[i], '.jpg')}\n" for i in ids.tolist())
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="\n") as photos:
         for ids, _ in chunks:
-            photos.writelines(lines_of(reader, ids, source))
+            photos.writelines(lines_of(reader, ids, locate))
     origin = {"fingerprint": reader.fingerprint, "weights": reader.meta("weights")}
     (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
 
-def _feed_rows(reader: CatalogReader, folder: Path) -> Iterator[FeedRow]:
+def _feed_rows(reader: CatalogReader, locate: Callable[[Image], str]) -> Iterator[FeedRow]:
     for batch in batched(list(reader.product_ids()), _BATCH):
         for product in reader.products(batch).values():
-            images = tuple(
-                ImageRef(image.uri, location_of(folder, image)) for image in product.images
-            )
+            images = tuple(ImageRef(image.uri, locate(image)) for image in product.images)
             yield FeedRow(product.product_id, product.attributes, images, None, "")
 
 

@@ -14,7 +14,7 @@ from threading import BoundedSemaphore
 
 from indexer.config import Settings
 from indexer.errors import ImageError
-from indexer.fetch import PhotoSource, is_url
+from indexer.fetch import PhotoRoot, PhotoSource, is_url
 from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
 from indexer.store import VECTOR_HASH, Image
@@ -41,6 +41,7 @@ class Originals:
 
     def __init__(self, settings: Settings) -> None:
         self._limits = settings.images.limits()
+        self._root = PhotoRoot.of(settings.storage)
         timeout_s = min(settings.fetch.timeout_s, _DOWNLOAD_S)
         fetch = settings.fetch.model_copy(update={"timeout_s": timeout_s})
         self._web = PhotoSource(self._limits, fetch, settings.photo_cache)
@@ -70,7 +71,7 @@ class Originals:
         Raises:
             UnknownImageError: the photo is not a local file, or was removed or changed.
         """
-        return _opened(catalog, image, self._limits)
+        return _opened(catalog, image, self._root, self._limits)
 
     def _downloaded(self, image: Image) -> bytes:
         if not self._downloads.acquire(blocking=False):
@@ -83,13 +84,17 @@ class Originals:
             self._downloads.release()
 
 
-def _opened(catalog: Catalog, image: Image, limits: ImageLimits) -> FileIO:
-    path = Path(location_of(catalog.folder, image))
+def _opened(catalog: Catalog, image: Image, root: PhotoRoot, limits: ImageLimits) -> FileIO:
+    try:
+        path = Path(root.found(location_of(catalog.folder, image)))
+    except ImageError as error:
+        raise UnknownImageError(f"image {image.image_id}: {error.text}", error.hint) from None
+    below = root.folder if root.holds(image.location) else None
     # Imported vectors have names of photos that were never read here.
     if not path.is_absolute() or image.content_hash.startswith(VECTOR_HASH):
         raise UnknownImageError(f"image {image.image_id} is not a file of this service")
     try:
-        descriptor = _descriptor(path, catalog.folder.absolute())
+        descriptor = _descriptor(path, below or catalog.folder.absolute())
     except FileNotFoundError:
         raise UnknownImageError(f"the file of image {image.image_id} is gone") from None
     except (OSError, ValueError):

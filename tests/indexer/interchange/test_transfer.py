@@ -9,6 +9,7 @@ import pytest
 from indexer.embedding.kinds import IMPORTED
 from indexer.errors import FeaturesError
 from indexer.feeds import read_feed
+from indexer.fetch import PhotoRoot
 from indexer.interchange.transfer import export, import_features
 from indexer.search import SearchParameters
 from tests.conftest import Store
@@ -32,7 +33,7 @@ def test_an_export_reads_back_as_it_was(store: Store, other: Store, tmp_path: Pa
         store.row("a", "red", title="A", price=3.5, currency="EUR", in_stock=True),
         store.row("b/ü %", "green", "blue", category="boots"),
     )
-    assert export(store.catalog, tmp_path / "out") == (2, 3)
+    assert export(store.catalog, tmp_path / "out", PhotoRoot()) == (2, 3)
     imported = import_features(
         other.catalog,
         tmp_path / "out" / "features.npy",
@@ -56,7 +57,7 @@ def test_an_export_reads_back_as_it_was(store: Store, other: Store, tmp_path: Pa
 
 
 def test_an_empty_catalogue_is_exported_as_empty_files(store: Store, tmp_path: Path) -> None:
-    assert export(store.catalog, tmp_path / "out") == (0, 0)
+    assert export(store.catalog, tmp_path / "out", PhotoRoot()) == (0, 0)
     assert len(np.load(tmp_path / "out" / "features.npy")) == 0
 
 

@@ -43,6 +43,11 @@ def stored_location(folder: Path, location: str, content_hash: str) -> str:
     return place
 
 
+def is_upload_path(location: str) -> bool:
+    """Returns whether a path has the form of an upload in any folder."""
+    return _UPLOADED.fullmatch(location) is not None
+
+
 def place_anywhere(location: str, content_hash: str) -> str | None:
     """Returns the relative path of an upload in any folder; None for other photos."""
     parent, place = _place_in_folder(location, content_hash)
