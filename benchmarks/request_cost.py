@@ -1,15 +1,18 @@
-"""Measures access checks and recording in microseconds, compared with a search by product.
+"""Measures access checks, recording and forms in microseconds, compared with a search by product.
 
 Everything runs in this process, without network traffic.
 """
 
+import io
+import random
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from flask import Flask
+from flask import Flask, Request
+from werkzeug.test import EnvironBuilder
 
 from indexer.access.keys import Keys
 from indexer.config import AccessSettings, EventsSettings, Settings, StorageSettings
@@ -19,10 +22,12 @@ from service.access.counts import Counts
 from service.access.guard import Guard
 from service.access.rates import RateLimit, count
 from service.access.scopes import ScopedBlueprint
+from service.http.forms import StrictRequest
 from tests.conftest import Store
 
 _REPEATS = 5_000
 _PRODUCTS = 500
+_PHOTO_BYTES = 300_000
 
 
 def main() -> None:
@@ -47,6 +52,8 @@ def main() -> None:
             "check with a key and both limits": _check_us(data_dir, key=True, limited=True),
             "one limit": _median_us(lambda: count([(limit, "client")], 1)),
             "record 10 results": _median_us(lambda: recorder.note(answer)),
+            "read a form with a photo of 300 KB": _form_us(StrictRequest),
+            "the same with the parser of werkzeug": _form_us(Request),
         }
         recorder.stop()
         store.catalog.close()
@@ -73,6 +80,19 @@ def _check_us(data_dir: Path, *, key: bool = False, limited: bool = False) -> fl
     local = {"REMOTE_ADDR": "127.0.0.1"}
     with app.test_request_context("/v1/search", method="POST", headers=headers, environ_base=local):
         return _median_us(guard.check)
+
+
+def _form_us(kind: type[Request]) -> float:
+    photo = random.Random(1).randbytes(_PHOTO_BYTES)
+    form = EnvironBuilder(method="POST", data={"image": (io.BytesIO(photo), "photo.jpg")})
+    environ = form.get_environ()
+    body = environ["wsgi.input"].read()
+
+    def read() -> bytes:
+        request = kind({**environ, "wsgi.input": io.BytesIO(body)})
+        return request.files["image"].read()
+
+    return _median_us(read, _REPEATS // 10)
 
 
 def _median_us(call: Callable[[], object], repeats: int = _REPEATS) -> float:

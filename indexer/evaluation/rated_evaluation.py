@@ -65,17 +65,18 @@ class RatedEvaluation:
             source: of the gallery, as shown.
             not_common: photos left out, because not all that is compared has them.
         """
-        prepared, queries = self.prepared, len(self.prepared.task.own)
+        prepared, judged = self.prepared, self.prepared.judged
+        queries = len(prepared.task.own)
         yield (
-            f"{queries:,} queries in {source}; ratings: {prepared.judgements:,}, raters:"
-            f" {prepared.raters:,}"
+            f"{queries:,} queries in {source}; ratings: {judged.judgements:,}, raters:"
+            f" {judged.raters:,}"
         )
-        yield prepared.agreement.sentence()
+        yield judged.agreement.sentence()
         yield from too_few(queries - self.same_grade)
         counted = {
-            "rated queries in all": prepared.rated_queries - queries and prepared.rated_queries,
-            "rated query products that are not among the products searched": len(prepared.missing),
-            "rated query photos without a file (--photos FOLDER)": prepared.without_file,
+            "rated queries in all": judged.queries - queries and judged.queries,
+            "rated query products that are not among the products searched": len(judged.missing),
+            "rated query photos without a file (--photos FOLDER)": judged.without_file,
             "queries left out of nDCG, because all their rated products have the same grade": (
                 self.same_grade
             ),
@@ -111,17 +112,17 @@ class RatedEvaluation:
 
     def document(self, source: str, not_common: int) -> dict[str, Any]:
         """Returns the evaluation for `--json`; see `sentences`."""
-        prepared = self.prepared
+        prepared, judged = self.prepared, self.prepared.judged
         settings = {model.name: dict(model.fields) for model in self.models}
         return {
             "source": source,
             "queries": len(prepared.task.own),
-            "rated_queries": prepared.rated_queries,
-            "ratings": prepared.judgements,
-            "raters": prepared.raters,
-            "agreement": rounded(asdict(prepared.agreement)),
-            "missing": prepared.missing,
-            "without_file": prepared.without_file,
+            "rated_queries": judged.queries,
+            "ratings": judged.judgements,
+            "raters": judged.raters,
+            "agreement": rounded(asdict(judged.agreement)),
+            "missing": judged.missing,
+            "without_file": judged.without_file,
             "same_grade": self.same_grade,
             "unreadable": prepared.errors,
             "changed": prepared.changed,

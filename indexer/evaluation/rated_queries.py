@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 
@@ -29,31 +28,41 @@ _Grades = Mapping[RatedQuery, Mapping[str, Sequence[int]]]
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What was judged, whether it can be measured or not.
+
+    Attributes:
+        judgements: number of all judgements.
+        raters: number of raters.
+        agreement: between them.
+        queries: number of queries with judgements.
+        missing: products that are queries and not in the gallery.
+        without_file: number of photos that are queries and for which there is no file.
+    """
+
+    judgements: int
+    raters: int
+    agreement: Agreement
+    queries: int
+    missing: list[str]
+    without_file: int
+
+
+@dataclass(frozen=True)
 class PreparedRatings:
     """A task with the vectors of every model.
 
     Attributes:
         task: queries, gallery and judgements.
         models: vectors of the gallery and of the query photos.
-        judgements: number of all judgements.
-        raters: number of raters.
-        agreement: between them.
-        rated_queries: number of queries with judgements; more than in the task if some are left
-            out.
-        missing: products that are queries and not in the gallery.
-        without_file: number of photos that are queries and for which there is no file.
+        judged: the judgements; of more queries than the task if some are left out.
         errors: location and reason of photos that cannot be read, which are left out.
         changed: number of photos left out, because their files are not those that were added.
     """
 
     task: RatedTask
     models: list[Vectorised]
-    judgements: int
-    raters: int
-    agreement: Agreement
-    rated_queries: int
-    missing: list[str]
-    without_file: int
+    judged: Judged
     errors: dict[str, str]
     changed: int
 
@@ -113,33 +122,22 @@ def prepare_ratings(
         _vectorised(model.name, of_model, usable.places, rows, asked_for)
         for model, of_model in zip(models, embedded, strict=True)
     ]
-    facts = _facts(ratings, grades, gallery, files)
-    return PreparedRatings(task, vectors, **facts, errors=errors, changed=usable.changed)
+    judged = _judged(ratings, grades, gallery, files)
+    return PreparedRatings(task, vectors, judged, errors, usable.changed)
 
 
-class _Facts(TypedDict):
-    """What `PreparedRatings` says about the judgements."""
-
-    judgements: int
-    raters: int
-    agreement: Agreement
-    rated_queries: int
-    missing: list[str]
-    without_file: int
-
-
-def _facts(
+def _judged(
     ratings: Sequence[Rating], grades: _Grades, gallery: PhotoSet, files: Mapping[str, str]
-) -> _Facts:
+) -> Judged:
     products = {query.id for query in grades if _is_product(query)}
-    return {
-        "judgements": len(ratings),
-        "raters": len({rating.rater for rating in ratings}),
-        "agreement": agreement(each for of in grades.values() for each in of.values()),
-        "rated_queries": len(grades),
-        "missing": sorted(products.difference(gallery.product_ids)),
-        "without_file": sum(not _is_product(q) and q.id not in files for q in grades),
-    }
+    return Judged(
+        judgements=len(ratings),
+        raters=len({rating.rater for rating in ratings}),
+        agreement=agreement(each for of in grades.values() for each in of.values()),
+        queries=len(grades),
+        missing=sorted(products.difference(gallery.product_ids)),
+        without_file=sum(not _is_product(q) and q.id not in files for q in grades),
+    )
 
 
 def _vectorised(

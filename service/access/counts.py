@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -23,13 +24,19 @@ class Counts:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = Lock()
-        self._db = sqlite3.connect(
-            path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+        self._path = path
+
+    @cached_property
+    def _db(self) -> sqlite3.Connection:
+        """The file, opened by the first request that is counted."""
+        db = sqlite3.connect(
+            self._path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
         )
         # Counts need not survive a power failure.
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA journal_mode = WAL")  # withstands a killed process
-        self._db.executescript(_TABLES)
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA journal_mode = WAL")  # withstands a killed process
+        db.executescript(_TABLES)
+        return db
 
     @contextmanager
     def locked(self) -> Iterator[None]:
