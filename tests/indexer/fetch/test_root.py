@@ -45,5 +45,5 @@ def test_a_root_that_is_a_link_is_the_folder_it_leads_to(tmp_path: Path) -> None
 
 def test_reading_a_relative_path_without_a_root_names_the_setting() -> None:
     stored = PhotoRoot(Path("/srv")).stored("/srv/a.jpg")
-    with pytest.raises(ImageError, match="set storage.photo_root"):
+    with pytest.raises(ImageError, match=r"set storage\.photo_root"):
         PhotoSource(ImageLimits(), FetchSettings()).read(stored)
