@@ -88,9 +88,8 @@ def _form_us(kind: type[Request]) -> float:
     environ = form.get_environ()
     body = environ["wsgi.input"].read()
 
-    def read() -> bytes:
-        request = kind({**environ, "wsgi.input": io.BytesIO(body)})
-        return request.files["image"].read()
+    def read() -> None:
+        kind({**environ, "wsgi.input": io.BytesIO(body)}).files["image"].read()
 
     return _median_us(read, _REPEATS // 10)
 
