@@ -13,18 +13,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from indexer.errors import EngineUnavailableError
+
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 BANNER = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 
 
 def import_tensorflow() -> Any:
-    """Imports `tensorflow`; leaves its log alone if TF_CPP_MIN_LOG_LEVEL is set."""
-    if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
-        return importlib.import_module("tensorflow")
-    # 3 hides even errors, such as a missing GPU; those that matter are raised as exceptions.
-    os.environ[LOG_LEVEL] = "3"
-    with _banner_dropped():
-        return importlib.import_module("tensorflow")
+    """Imports `tensorflow`; leaves its log alone if TF_CPP_MIN_LOG_LEVEL is set.
+
+    Raises:
+        EngineUnavailableError: TensorFlow is not installed.
+    """
+    try:
+        if "tensorflow" in sys.modules or LOG_LEVEL in os.environ:
+            return importlib.import_module("tensorflow")
+        # 3 hides even errors, such as a missing GPU; those that matter are raised as exceptions.
+        os.environ[LOG_LEVEL] = "3"
+        with _banner_dropped():
+            return importlib.import_module("tensorflow")
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise EngineUnavailableError(
+            "TensorFlow is not installed, which training, models of Keras and embedding.engine:"
+            " tensorflow need: pip install -r requirements.txt"
+        ) from error
 
 
 @contextmanager
