@@ -11,7 +11,8 @@ from indexer.feeds.lines import Lines, open_text
 from indexer.feeds.rows import RowError
 
 _DELIMITERS = ",;\t|"  # of tables, most likely first
-_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # a first line that Excel understands
+# A first line that Excel understands; programs that save it again quote it or fill it up.
+_SEPARATOR = re.compile(r'"?sep=(?P<delimiter>.)"?(?P=delimiter)*\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read_header(lines: Lines, delimiters: str, known: Callable[[list[str]], int]
     """
     line = next((line for line in lines if line.strip()), "")
     if match := _SEPARATOR.fullmatch(line):
-        delimiters = match[1]
+        delimiters = match["delimiter"]
         line = next((line for line in lines if line.strip()), "")
     candidates: dict[str, list[str]] = {}
     faults: list[csv.Error] = []

@@ -17,9 +17,20 @@ COLUMNS = ("price", "sale_price", "regular_price", "currency", "sale_price_effec
 _MAX_PRICE = 1e12  # a larger number is a barcode in the wrong column
 # White space and apostrophes separate thousands only: 1 234.50 and 1'234.50.
 _SPACED = re.compile(r"[1-9][0-9]{0,2}(?:[\s'’][0-9]{3})+(?:[.,][0-9]+)?")
+# What shops write for a currency, in capitals. None: several countries use it.
+_UNITS = {
+    **dict.fromkeys(("$", "¥", "KR", "KR.", "FR", "FR.", "RS", "RS."), None),
+    **{"€": "EUR", "£": "GBP", "US$": "USD", "A$": "AUD", "C$": "CAD", "NZ$": "NZD"},
+    **{"HK$": "HKD", "R$": "BRL", "ZŁ": "PLN", "ZL": "PLN", "KČ": "CZK", "FT": "HUF"},
+    **{"LEI": "RON", "ЛВ": "BGN", "ЛВ.": "BGN", "₴": "UAH", "₽": "RUB", "₺": "TRY", "TL": "TRY"},
+    **{"SFR": "CHF", "SFR.": "CHF", "₹": "INR", "₩": "KRW", "₪": "ILS", "₫": "VND", "฿": "THB"},
+}
+_WHOLE = re.compile(r"[0-9]+|[1-9][0-9]{0,2}([.,\s'’])[0-9]{3}(\1[0-9]{3})*")
+_UNIT = "|".join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))
 _PRICE = re.compile(
-    r"\s*(?P<before>[A-Z]{3}|[$€£¥])?\s*(?P<number>[0-9](?:[0-9.,\s'’]*[0-9.,])?)"
-    r"\s*(?P<after>[A-Z]{3}|[$€£¥])?\s*"
+    rf"\s*(?P<before>{_UNIT}|[A-Z]{{3}})?\s*(?P<number>[0-9](?:[0-9.,\s'’]*[0-9])?)"
+    r"(?P<dash>[.,:]\s?[-–—]{1,2})?"  # for the decimals: 49,- and 49:-
+    rf"\s*(?P<after>{_UNIT}|[A-Z]{{3}})?\s*"
 )
 # 1.299 EUR and 1,299 EUR mean 1299 in some countries and 1.299 in others. A point is exempt in
 # currencies with thousandths.
@@ -29,11 +40,10 @@ _POINT = re.compile(r"[0-9]+(\.[0-9]+)?|[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 _COMMA = re.compile(
     r"[0-9]+,[0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+,[0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3}){2,}"
 )
-_SYMBOLS = {"€": "EUR", "£": "GBP", "$": None, "¥": None}  # several countries have a $ or a ¥
 
 
 def parse_price(name: str, value: AttributeValue) -> tuple[float, str | None]:
-    """Parses `15.00 USD`, `USD 15`, `15,00 EUR`, `1,234.50`, `€15` or 15.0: amount and currency.
+    """Parses `15.00 USD`, `15,00 EUR`, `1,234.50`, `€15`, `49,- kr` or 15.0: amount and currency.
 
     A single point or comma before exactly three digits is ambiguous, because it separates thousands
     in some countries and decimals in others, and the price is rejected.
@@ -58,7 +68,9 @@ def _parse_text(name: str, value: str) -> tuple[float, str | None]:
     if match is None:
         raise _unreadable(name, value)
     text = match["number"]
-    if _SPACED.fullmatch(text):
+    if match["dash"]:
+        text = _without_separators(name, value, text)
+    elif _SPACED.fullmatch(text):
         text = re.sub(r"[\s'’]", "", text)
     if _POINT.fullmatch(text):
         amount = float(text.replace(",", ""))
@@ -75,7 +87,14 @@ def _parse_text(name: str, value: str) -> tuple[float, str | None]:
             f"{name} {value!r:.80} is ambiguous: {whole} or {decimal}?"
             f" Write {whole}.00 or {decimal}0"
         )
-    return amount, _SYMBOLS.get(unit, unit) if unit else None
+    return amount, _UNITS.get(unit, unit) if unit else None
+
+
+def _without_separators(name: str, value: str, number: str) -> str:
+    """Returns the digits of a whole number, in which any separator is one of thousands."""
+    if not _WHOLE.fullmatch(number):
+        raise _unreadable(name, value)
+    return re.sub(r"[^0-9]", "", number)
 
 
 def _unreadable(name: str, value: object) -> RowError:

@@ -69,6 +69,34 @@ def test_a_line_that_is_too_long_is_not_the_end_of_the_feed(tmp_path: Path) -> N
     assert "ends" not in bad.reason
 
 
+WORDS = "id,image_link,title\n1,a.jpg,Stiefel\n2,b.jpg,Schürze\n3,c.jpg,Größe 38\n"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt", ".jsonl"])
+def test_another_encoding_is_told_in_one_line(tmp_path: Path, suffix: str) -> None:
+    told = message_of(tmp_path / f"f{suffix}", WORDS.encode("cp1252"))
+    assert "line 3 reads 'Schürze' in Windows-1252: save the file as UTF-8" in told
+    assert "iconv -f WINDOWS-1252 -t UTF-8" in told
+    assert "\n" not in told
+
+
+def test_damaged_rows_of_a_feed_in_utf_8_are_rejected_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    damaged = WORDS.replace("a.jpg", "\udcff") + "4,\udcfe,Hut\n"
+    path.write_bytes(damaged.encode(errors="surrogateescape"))
+    rejected = [row.line for row in read_feed(path) if isinstance(row, Rejection)]
+    assert rejected == [2, 5]
+
+
+@pytest.mark.parametrize("first", ['"sep=;"', "sep=;;;", "SEP=; "])
+def test_a_line_of_excel_that_another_program_saved_is_understood(
+    tmp_path: Path, first: str
+) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f"{first}\n" + TEXT.replace(",", ";"))
+    assert [row.product_id for row in read_feed(path)] == ["1", "2"]
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("delimiter", ";|\t^")
 def test_a_first_line_that_names_the_separator_is_understood(

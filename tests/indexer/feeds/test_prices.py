@@ -33,6 +33,23 @@ from tests.indexer.feeds.reading import reason_of, row_of, warnings_of
         (15, 15.0, None),
         (15.5, 15.5, None),
         ("0", 0.0, None),
+        ("49,90 zł", 49.9, "PLN"),
+        ("1 299,00 ZŁ", 1299.0, "PLN"),
+        ("49 kr", 49.0, None),  # of which country?
+        ("kr. 49,50", 49.5, None),
+        ("49 KRW", 49.0, "KRW"),
+        ("49,- €", 49.0, "EUR"),
+        ("49,– €", 49.0, "EUR"),
+        ("49:-", 49.0, None),
+        ("Fr. 49.—", 49.0, None),
+        ("kr 1.299,-", 1299.0, None),  # a comma before the dash, so the point is of thousands
+        ("1 299,-- Kč", 1299.0, "CZK"),
+        ("19 990 Ft", 19990.0, "HUF"),
+        ("149,99 lei", 149.99, "RON"),
+        ("49,90 лв.", 49.9, "BGN"),
+        ("US$ 15", 15.0, "USD"),
+        ("R$ 15,50", 15.5, "BRL"),
+        ("₺ 1.250,00", 1250.0, "TRY"),
     ],
 )
 def test_a_price_is_read_however_shops_write_it(
@@ -64,6 +81,11 @@ def test_a_price_is_read_however_shops_write_it(
         1e12,
         "USD",
         "12-15 USD",
+        "49,-5",
+        "49,50,-",
+        "12 99,-",
+        "49-",
+        "zł",
         [5],
     ],
 )
