@@ -145,7 +145,11 @@ class App:
 
     @cached_property
     def photos(self) -> PhotoSource:
-        """Reads photos from disk and from the web."""
+        """Reads photos from disk and from the web, recent ones from the cache."""
+        return self.photo_source(self.settings.fetch.max_age_s)
+
+    def photo_source(self, max_age_s: float) -> PhotoSource:
+        """Returns a source of photos that asks the host of a cached one that is older."""
         settings = self.settings
         return PhotoSource(
             settings.images.limits(),
@@ -153,6 +157,7 @@ class App:
             settings.photo_cache,
             patience=_PATIENCE,
             root=PhotoRoot.of(settings.storage),
+            max_age_s=max_age_s,
         )
 
     def query_embedder(self) -> PlainQueryEmbedder:

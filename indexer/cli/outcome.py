@@ -41,7 +41,13 @@ def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = Fal
         "rejections": list(map(_fields, rows)),
         "warnings": list(map(_fields, report.warnings)),
         "hosts_down": [
-            {"host": each.host, "reason": each.reason, "photos": each.photos, "kept": each.kept}
+            {
+                "host": each.host,
+                "reason": each.reason,
+                "photos": each.photos,
+                "kept": each.kept,
+                "cached": each.cached,
+            }
             for each in down
         ],
     }
@@ -81,6 +87,8 @@ def _samples(report: Report) -> dict[str, list[str]]:
 
 def _host_line(down: HostDown) -> str:
     counts = f"photos not read: {down.photos}, kept as stored: {down.kept}"
+    if down.cached:
+        counts += f", from the cache: {down.cached}"
     return f"photo server {down.host}: {counts}; {down.reason}"
 
 

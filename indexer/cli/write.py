@@ -17,6 +17,7 @@ from indexer.cli.progress import counting_bar
 from indexer.errors import BadParameterError
 from indexer.feeds import FeedRow, RejectedFile, Rejection, read_feed
 from indexer.feeds.sharding import Shard
+from indexer.fetch import PhotoSource
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.maintenance.merge import merge as run_merge
 from indexer.store.embedded.catalog import Catalog
@@ -27,6 +28,12 @@ _rejected = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the rejected rows, with line and reason, to this CSV file, to be corrected and"
     " added.",
+)
+
+_refresh_photos = click.option(
+    "--refresh-photos",
+    is_flag=True,
+    help="Ask the hosts of all photos at URLs, also of those downloaded within fetch.max_age.",
 )
 
 
@@ -45,6 +52,7 @@ _rejected = click.option(
     is_flag=True,
     help="Remove products even if rejected rows with an unknown id may be theirs.",
 )
+@_refresh_photos
 @_rejected
 @reporting
 def sync(
@@ -53,6 +61,7 @@ def sync(
     dry_run: bool,
     allow_mass_removal: bool,
     remove_despite_rejects: bool,
+    refresh_photos: bool,
     rejected: Path | None,
 ) -> Output:
     """Make the catalogue equal to FEED: add, update and remove products.
@@ -63,7 +72,8 @@ def sync(
     """
     _require_feed(feed)
     file = RejectedFile(rejected, [feed]) if rejected else None
-    with _indexer(app, lambda: read_feed(feed), dry_run=dry_run) as indexer:
+    photos = _photos(app, refresh_photos)
+    with _indexer(app, photos, lambda: read_feed(feed), dry_run=dry_run) as indexer:
         run = indexer.plan if dry_run else indexer.sync
         report = run(
             lambda: read_feed(feed),
@@ -82,9 +92,16 @@ def sync(
     metavar="PART/PARTS",
     help="Add only one part of the products, such as 2/8; see the command merge.",
 )
+@_refresh_photos
 @_rejected
 @reporting
-def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | None) -> Output:
+def add(
+    app: App,
+    feeds: tuple[Path, ...],
+    shard: str | None,
+    refresh_photos: bool,
+    rejected: Path | None,
+) -> Output:
     """Add or update the products of feeds, folders or photos; remove nothing.
 
     The product id of a photo is its path relative to the given folder, without extension.
@@ -98,7 +115,7 @@ def add(app: App, feeds: tuple[Path, ...], shard: str | None, rejected: Path | N
         found = chain.from_iterable(read_feed(feed) for feed in feeds)
         return part.of(found) if part else found
 
-    with _indexer(app, rows) as indexer:
+    with _indexer(app, _photos(app, refresh_photos), rows) as indexer:
         report = indexer.add(rows())
     return output(report, file)
 
@@ -186,9 +203,17 @@ def _require_feed(feed: Path) -> None:
     next(read_feed(feed), None)
 
 
+def _photos(app: App, refresh: bool) -> PhotoSource:
+    return app.photo_source(0) if refresh else app.photos
+
+
 @contextmanager
 def _indexer(
-    app: App, rows: Callable[[], Iterator[FeedRow | Rejection]], *, dry_run: bool = False
+    app: App,
+    photos: PhotoSource,
+    rows: Callable[[], Iterator[FeedRow | Rejection]],
+    *,
+    dry_run: bool = False,
 ) -> Iterator[Indexer]:
     """Opens an indexer that shows its progress over the rows."""
     with ExitStack() as opened:
@@ -199,6 +224,6 @@ def _indexer(
             catalog = app.catalog(create=not dry_run)
         what = "checking" if dry_run else "indexing"
         with counting_bar(what, lambda: sum(1 for _ in rows())) as advance:
-            yield Indexer(catalog, app.spec, app.embedder, app.photos, advance)
+            yield Indexer(catalog, app.spec, app.embedder, photos, advance)
         if not dry_run:
             app.maintain(catalog)

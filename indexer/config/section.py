@@ -20,6 +20,14 @@ HostName = Annotated[
     ),
 ]
 
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$", examples=["30m", "20h", "7d"])]
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(duration: str) -> int:
+    """Returns the length of a `Duration` such as `20h` in seconds."""
+    return int(duration[:-1]) * _SECONDS[duration[-1]]
+
 
 def _split(value: object) -> object:
     return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from indexer.config.embedding import EmbeddingSettings
-from indexer.config.section import COMMA_SEPARATED, HostName, Section
+from indexer.config.section import COMMA_SEPARATED, Duration, HostName, Section, seconds
 from indexer.config.service import AccessSettings, ServiceSettings
 from indexer.errors import UnknownCollectionError
 from indexer.images import ImageLimits
@@ -118,6 +118,20 @@ class FetchSettings(Section):
         description="Size in MiB of the cache of downloaded photos in storage.data_dir/.photos."
         " Cached photos are downloaded again only if they changed. 0 disables the cache.",
     )
+    max_age: Literal["none"] | Duration = Field(
+        "20h",
+        description="Age of a cached photo up to which a command uses it without asking its host"
+        " again; shorter than a day, so that a nightly run asks. `none` always asks. The service"
+        " always asks.",
+    )
+    per_host: int = Field(
+        8, ge=1, le=16, description="Maximum of concurrent downloads of a command from one host."
+    )
+
+    @property
+    def max_age_s(self) -> int:
+        """`max_age` in seconds; 0 for `none`."""
+        return 0 if self.max_age == "none" else seconds(self.max_age)
 
 
 class SearchSettings(Section):

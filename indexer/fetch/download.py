@@ -139,7 +139,7 @@ class Downloader:
         with Deadline(self._seconds) as deadline:
             with self._lock:
                 if self._closed:
-                    raise FetchError("downloads have been stopped")
+                    raise HostError("downloads have been stopped")
                 self._running.add(deadline)
             try:
                 yield deadline

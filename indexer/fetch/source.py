@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from indexer.config import FetchSettings
+from indexer.errors import HostError, ImageError
 from indexer.fetch.addresses import Guard, Resolve, resolve
 from indexer.fetch.cache import PhotoCache
 from indexer.fetch.download import Downloader
@@ -26,6 +27,10 @@ class PhotoSource:
         patience: consecutive failures after which no more requests are sent to a host; None for
             no limit.
         root: that stored paths are relative to.
+        max_age_s: seconds for which a cached photo is used without asking its host again.
+
+    Attributes:
+        per_host: maximum of concurrent downloads from one host, which the caller keeps.
     """
 
     def __init__(
@@ -37,9 +42,12 @@ class PhotoSource:
         only_hosts: Sequence[str] | None = None,
         patience: int | None = None,
         root: PhotoRoot | None = None,
+        max_age_s: float = 0,
     ) -> None:
         self.limits = limits
         self.root = root or PhotoRoot()
+        self.per_host = settings.per_host
+        self._max_age_s = max_age_s
         guard = Guard(settings.allowed_hosts, resolve, only_hosts)
         self._downloader = Downloader(guard, limits.max_bytes, settings.timeout_s, patience)
         self._cache = PhotoCache(cache, settings.cache_mib * _MIB) if cache else None
@@ -56,16 +64,32 @@ class PhotoSource:
         """
         if not is_url(location):
             return read_photo(Path(self.root.found(location)), self.limits)
-        known = self._cache.load(location) if self._cache else None
-        photo = self._downloader.get(location, known)
-        if self._cache and photo is not known:
-            self._cache.store(location, photo)
-        return photo.data
+        if self._cache is None:
+            return self._downloader.get(location, None).data
+        return self._revalidated(self._cache, location)
 
     def kept(self, url: str) -> bytes | None:
         """Returns the cached photo of a URL without revalidating it; None if not cached."""
-        known = self._cache.load(url) if self._cache else None
-        return known.data if known else None
+        kept = self._cache.load(url) if self._cache else None
+        return kept.photo.data if kept else None
+
+    def _revalidated(self, cache: PhotoCache, url: str) -> bytes:
+        kept = cache.load(url)
+        known = kept.photo if kept else None
+        if kept and 0 <= kept.age_s < self._max_age_s:
+            return kept.photo.data
+        try:
+            photo = self._downloader.get(url, known)
+        except HostError:
+            raise
+        except ImageError:  # the host has answered: it no longer has this photo
+            cache.discard(url)
+            raise
+        if photo is known:
+            cache.confirm(url)
+        else:
+            cache.store(url, photo)
+        return photo.data
 
     def close(self) -> None:
         """Aborts the downloads of other threads and rejects new ones."""

@@ -1,7 +1,11 @@
 """Reads and decodes the photos of feed rows."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +14,16 @@ from indexer.arrays import Vector
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import require
 from indexer.embedding.photos import prepare
-from indexer.errors import FingerprintMismatchError, HostError, ImageError
+from indexer.errors import FingerprintMismatchError, HostError, ImageError, ImageSearchError
 from indexer.feeds import FeedRow, ImageRef, Rejection
-from indexer.fetch import PhotoSource, host_of
+from indexer.fetch import PhotoSource, host_of, is_url
+from indexer.ingest.pipeline import Lanes
 from indexer.ingest.report import Missed
 from indexer.store import NewImage, PutProduct, Records
 from indexer.store.embedded.catalog.places import is_upload_path
+
+# Photos decoded at once, which bounds the memory of decoding.
+_DECODERS = 4
 
 
 @dataclass(frozen=True)
@@ -70,23 +78,20 @@ class RowReader:
         self._records = records
         self._spec = spec
         self._photos = photos
+        self._decoders = BoundedSemaphore(_DECODERS)
 
-    def read(self, row: FeedRow) -> Prepared:
-        """Reads the photos of a row."""
-        prepared = Prepared(row, [], [], [])
-        for ref in map(self._portable, row.images):
-            try:
-                prepared.photos.append(self._photo(row.product_id, ref))
-            except HostError as error:
-                kept = self._kept(row.product_id, ref)
-                prepared.photos.extend(kept)
-                reason = f"{host_of(ref.location)}: {error}"
-                rejection = row.rejected(reason)
-                prepared.missed.append(Missed(ref, str(error), None if kept else rejection))
-            except (ImageError, FingerprintMismatchError) as error:
-                reason = f"{ref.uri}: {error}"
-                prepared.rejections.append(row.rejected(reason, str(error)))
-        return prepared
+    def begin(self, row: FeedRow, lanes: Lanes) -> Callable[[], Prepared]:
+        """Begins to read the photos of a row side by side; returns what waits for them.
+
+        Args:
+            row: of a feed.
+            lanes: one for each host; paths have the lane "".
+        """
+        reading = [
+            lanes.submit(_lane(ref), partial(self._prepared, row, ref))
+            for ref in map(self._portable, row.images)
+        ]
+        return partial(_joined, row, reading)
 
     def read_again(self, photo: Photo) -> NDArray[np.uint8]:
         """Reads the pixels of a photo that has none.
@@ -102,6 +107,28 @@ class RowReader:
             return ref
         return replace(ref, location=self._photos.root.stored(ref.location))
 
+    def _prepared(self, row: FeedRow, ref: ImageRef) -> Prepared:
+        """Reads one photo of a row."""
+        try:
+            return Prepared(row, [self._photo(row.product_id, ref)], [], [])
+        except HostError as error:
+            return self._without_host(row, ref, error)
+        except (ImageError, FingerprintMismatchError) as error:
+            return _unusable(row, ref, error)
+
+    def _without_host(self, row: FeedRow, ref: ImageRef, error: HostError) -> Prepared:
+        """Returns the stored or cached photo of a host that is down, or the rejection."""
+        if kept := self._kept(row.product_id, ref):
+            return Prepared(row, kept, [], [Missed(ref, str(error), "stored")])
+        if data := self._photos.kept(ref.location):
+            try:
+                photo = self._recognised(ref, data)
+            except ImageError as unusable:
+                return _unusable(row, ref, unusable)
+            return Prepared(row, [photo], [], [Missed(ref, str(error), "cached")])
+        rejection = row.rejected(f"{host_of(ref.location)}: {error}")
+        return Prepared(row, [], [], [Missed(ref, str(error), rejection)])
+
     def _photo(self, product_id: str, ref: ImageRef) -> Photo:
         try:
             with self._records.reader() as reader:
@@ -110,10 +137,10 @@ class RowReader:
             if kept := self._kept(product_id, ref):
                 return kept[0]
             raise
-        return self._read(ref)
+        return self._recognised(ref, self._photos.read(ref.location))
 
-    def _read(self, ref: ImageRef) -> Photo:
-        data = self._photos.read(ref.location)
+    def _recognised(self, ref: ImageRef, data: bytes) -> Photo:
+        """Decodes a photo, unless its vector is stored."""
         content_hash = sha256(data).hexdigest()
         with self._records.reader() as reader:
             known = reader.known_photos([content_hash])
@@ -130,4 +157,23 @@ class RowReader:
         return [Photo(ref, same[0].content_hash, None, vector)]
 
     def _pixels(self, data: bytes) -> NDArray[np.uint8]:
-        return prepare(data, self._photos.limits, self._spec)
+        with self._decoders:
+            return prepare(data, self._photos.limits, self._spec)
+
+
+def _lane(ref: ImageRef) -> str:
+    return host_of(ref.location) if is_url(ref.location) else ""
+
+
+def _unusable(row: FeedRow, ref: ImageRef, error: ImageSearchError) -> Prepared:
+    return Prepared(row, [], [row.rejected(f"{ref.uri}: {error}", str(error))], [])
+
+
+def _joined(row: FeedRow, reading: list[Future[Prepared]]) -> Prepared:
+    """Waits for the photos of a row, and returns them in its order."""
+    joined = Prepared(row, [], [], [])
+    for prepared in (each.result() for each in reading):
+        joined.photos.extend(prepared.photos)
+        joined.rejections.extend(prepared.rejections)
+        joined.missed.extend(prepared.missed)
+    return joined

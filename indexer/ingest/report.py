@@ -1,6 +1,7 @@
 """The report of a run."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from indexer.feeds import ImageRef, Rejection, RowWarning
 from indexer.fetch import host_of
@@ -9,22 +10,23 @@ from indexer.store import Outcome
 
 @dataclass(frozen=True)
 class Missed:
-    """A photo whose server is down; `rejection` is None if the stored photo is kept."""
+    """A photo whose server is down: why, and what is used instead, or the rejection."""
 
     ref: ImageRef
     reason: str
-    rejection: Rejection | None
+    instead: Literal["stored", "cached"] | Rejection
 
 
 @dataclass
 class HostDown:
-    """A photo server that failed. Its stored photos are kept.
+    """A photo server that failed. Its stored and cached photos are used.
 
     Attributes:
         host: name of the server, with the port if the URL has one.
         reason: of the last failure.
         photos: number of photos that could not be read.
         kept: number of these that are stored for the same product and URL.
+        cached: number of these that are in the cache of downloads.
         rejected: rejections for the others.
     """
 
@@ -32,6 +34,7 @@ class HostDown:
     reason: str = ""
     photos: int = 0
     kept: int = 0
+    cached: int = 0
     rejected: list[Rejection] = field(default_factory=list)
 
 
@@ -77,8 +80,9 @@ class Report:
         down = self.hosts_down.setdefault(host, HostDown(host))
         down.reason = missed.reason
         down.photos += 1
-        if missed.rejection is None:
-            down.kept += 1
+        if isinstance(missed.instead, Rejection):
+            down.rejected.append(missed.instead)
+            self.rejected.append(missed.instead)
         else:
-            down.rejected.append(missed.rejection)
-            self.rejected.append(missed.rejection)
+            down.kept += missed.instead == "stored"
+            down.cached += missed.instead == "cached"

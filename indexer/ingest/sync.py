@@ -1,15 +1,17 @@
 """Writes feed rows to a collection: read, fetch, decode, embed, commit.
 
-Three stages run concurrently: threads read the photos of the next batches (`reading`), the caller's
-thread embeds one batch (`embedding`), and a thread commits the previous one. Every batch is a
+Three stages run concurrently: threads read the photos of the next batches (`reading`), several of
+each photo server at once; the caller's thread embeds one batch (`embedding`), and a thread commits
+the previous one. Every batch is a
 transaction, so an interruption loses at most two batches of work. The next run recognises committed
 photos by their content hash.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from indexer.arrays import Vector, batched
 from indexer.embedding import Embedder, EmbeddingSpec
@@ -18,7 +20,7 @@ from indexer.errors import FeedError, MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 from indexer.fetch import PhotoSource
 from indexer.ingest.embedding import RowEmbedder
-from indexer.ingest.pipeline import ahead, threads
+from indexer.ingest.pipeline import Lanes, ahead
 from indexer.ingest.reading import Prepared, RowReader
 from indexer.ingest.removal import Surplus, surplus
 from indexer.ingest.report import Report
@@ -29,7 +31,9 @@ from indexer.store import Outcome, PutProduct, Records, Writer, outcome
 BATCH = 32
 # Products whose photos are read ahead, so that the model never waits for a disk.
 _AHEAD = 2 * BATCH
-_READERS = 4
+# Photos read at once. Each holds its bytes, up to `images.max_bytes`.
+_READERS = 16
+_FROM_DISK = 4  # of these
 
 Progress = Callable[[int], None]
 
@@ -161,11 +165,11 @@ class Indexer:
         return self._spec if self._spec.dimension else self._embedder().spec
 
     @contextmanager
-    def _readers(self) -> Iterator[Executor]:
+    def _readers(self) -> Iterator[Lanes]:
         """Provides threads that read photos; an error in the block aborts their downloads."""
-        with threads(_READERS) as readers:
+        with Lanes(_READERS, lambda host: self._photos.per_host if host else _FROM_DISK) as lanes:
             try:
-                yield readers
+                yield lanes
             except BaseException:
                 self._photos.close()
                 raise
@@ -191,7 +195,7 @@ class Indexer:
         with self._readers() as readers, ThreadPoolExecutor(1) as committer:
             puts = self._embedded(self._prepared(rows, report, readers), report)
             # A limit of 1: each batch is committed while the next one is embedded.
-            for done in ahead(committer, commit, puts, 1):
+            for done in ahead(lambda batch: committer.submit(commit, batch).result, puts, 1):
                 for put, result in done:
                     report.note(put.product_id, result)
                 self._progress(len(done))
@@ -205,10 +209,11 @@ class Indexer:
             yield [each.put(vectors) for each in batch]
 
     def _prepared(
-        self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Executor
+        self, rows: Iterable[FeedRow | Rejection], report: Report, readers: Lanes
     ) -> Iterator[Prepared]:
         """Yields the rows with at least one usable photo, in order."""
-        for prepared in ahead(readers, self._reader.read, self._good(rows, report), _AHEAD):
+        good = self._good(rows, report)
+        for prepared in ahead(partial(self._reader.begin, lanes=readers), good, _AHEAD):
             report.rejected += prepared.rejections
             for missed in prepared.missed:
                 report.note_missed(missed)

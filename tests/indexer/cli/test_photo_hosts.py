@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -50,8 +51,13 @@ def feed(shop: Shop, port: int, numbers: range, price: str = "5.00 EUR") -> Path
     return file
 
 
-def run(shop: Shop, port: int, *arguments: object) -> Ran:
-    return shop.run(*arguments, IMAGE_SEARCH_FETCH_ALLOWED_HOSTS=f"127.0.0.1:{port}")
+def run(shop: Shop, port: int, *arguments: object, max_age: str = "none", **settings: str) -> Ran:
+    environ = {
+        "IMAGE_SEARCH_FETCH_ALLOWED_HOSTS": f"127.0.0.1:{port}",
+        "IMAGE_SEARCH_FETCH_MAX_AGE": max_age,
+        **settings,
+    }
+    return shop.run(*arguments, **environ)
 
 
 def stop(server: PhotoServer) -> None:
@@ -84,6 +90,70 @@ def test_prices_change_while_the_photo_server_is_down(
     assert (down["photos"], down["kept"]) == (PRODUCTS, PRODUCTS)
 
 
+def test_a_price_change_asks_for_no_photo_that_was_downloaded_lately(
+    shop: Shop, server: PhotoServer
+) -> None:
+    numbers = range(PRODUCTS)
+    assert run(shop, server.port, "add", feed(shop, server.port, numbers)).code == 0
+    assert len(server.requests) == PRODUCTS
+    cheaper = feed(shop, server.port, numbers, "4.00 EUR")
+    ran = run(shop, server.port, "sync", cheaper, "--json", max_age="20h")
+    assert (ran.code, ran.json["updated"], len(server.requests)) == (0, PRODUCTS, PRODUCTS)
+    run(shop, server.port, "sync", cheaper, "--refresh-photos", max_age="20h")
+    assert len(server.requests) == 2 * PRODUCTS
+
+
+def test_a_cached_photo_is_used_for_a_new_product_while_its_server_is_down(
+    shop: Shop, server: PhotoServer
+) -> None:
+    assert run(shop, server.port, "add", feed(shop, server.port, range(3))).code == 0
+    assert run(shop, server.port, "remove", "p0").code == 0
+    server.answers = [unavailable]
+    again = feed(shop, server.port, range(3))
+    ran = run(shop, server.port, "add", again, "--json")
+    (down,) = ran.json["hosts_down"]
+    assert (ran.code, ran.json["added"]) == (0, 1)
+    assert (down["photos"], down["kept"], down["cached"]) == (3, 2, 1)
+    run(shop, server.port, "remove", "p1")
+    assert "kept as stored: 2, from the cache: 1;" in run(shop, server.port, "add", again).out
+
+
+def test_photos_are_downloaded_side_by_side_within_the_limit_of_a_host(
+    shop: Shop, server: PhotoServer
+) -> None:
+    lock, running, most = Lock(), 0, 0
+
+    def slow(handler: Handler) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.03)
+        with lock:
+            running -= 1
+        drawn(handler)
+
+    server.answers = [slow]
+    limit = {"IMAGE_SEARCH_FETCH_PER_HOST": "3"}
+    ran = run(shop, server.port, "add", feed(shop, server.port, range(12)), "--json", **limit)
+    assert (ran.json["added"], most) == (12, 3)
+
+
+def test_downloads_that_overtake_each_other_are_reported_in_the_order_of_the_feed(
+    shop: Shop, server: PhotoServer
+) -> None:
+    def some(handler: Handler) -> None:
+        number = int(handler.path.strip("/").partition(".")[0])
+        time.sleep(0.02 * (number % 3))
+        (reply(b"", 404) if number % 2 else drawn)(handler)
+
+    server.answers = [some]
+    ran = run(shop, server.port, "add", feed(shop, server.port, range(12)), "--json")
+    rejected = [each["product_id"] for each in ran.json["rejections"]]
+    assert rejected == [f"p{n}" for n in range(1, 12, 2)]
+    assert list(shop.products()) == sorted(f"p{n}" for n in range(0, 12, 2))
+
+
 def test_a_server_that_is_down_is_left_alone_and_told_of_in_one_line(shop: Shop) -> None:
     port = unused_port()
     started = time.monotonic()
@@ -108,7 +178,7 @@ def test_every_new_product_of_a_server_that_is_down_is_rejected_with_the_reason(
     rejected = {each["product_id"]: each["reason"] for each in ran.json["rejections"]}
     assert set(rejected) == {f"p{n}" for n in range(3, PRODUCTS)}
     assert all(f"127.0.0.1:{server.port}: " in reason for reason in rejected.values())
-    assert len(server.requests) - asked < 4 * 3 * 2  # readers, tries; not those of every photo
+    assert len(server.requests) - asked < 8 * 3 * 2  # at once, tries; not those of every photo
 
 
 def test_a_dry_run_tells_of_a_server_that_is_down_as_the_run_does(

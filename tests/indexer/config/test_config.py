@@ -38,6 +38,13 @@ def test_relative_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> 
     assert settings.embedding.weights == str(tmp_path / "mine.npz")
 
 
+def test_a_duration_is_a_number_with_its_unit() -> None:
+    ages = {"none": 0, "45s": 45, "30m": 1800, "20h": 72_000, "7d": 604_800}
+    for text, seconds in ages.items():
+        settings = load_settings(None, {"IMAGE_SEARCH_FETCH_MAX_AGE": text})
+        assert settings.fetch.max_age_s == seconds
+
+
 @pytest.mark.parametrize("weights", [*WEIGHTS_PRESETS, *RETIRED_PRESETS])
 def test_a_preset_is_no_path(tmp_path: Path, weights: str) -> None:
     assert settings_of(tmp_path, f"embedding: {{weights: {weights}}}").embedding.weights == weights
@@ -60,6 +67,10 @@ def test_a_preset_is_no_path(tmp_path: Path, weights: str) -> None:
         (
             "embedding: {input_size: 20}",
             "embedding.input_size: received 20; allowed: an integer from 32 to 512 or auto",
+        ),
+        (
+            "fetch: {max_age: 0}",
+            "fetch.max_age: received 0; allowed: none or text such as 30m or 20h or 7d",
         ),
         ("storage: {data_dir: 7}", "storage.data_dir: received 7; allowed: a path"),
         (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from indexer.config import FetchSettings
+from indexer.errors import FetchError, HostError
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
 from tests.indexer.fetch.conftest import LIMIT, local, source
@@ -48,10 +49,70 @@ def test_a_changed_photo_replaces_the_old_one(server: PhotoServer, cached: Photo
 
 
 def test_a_photo_without_a_validator_is_downloaded_again(
-    server: PhotoServer, cached: PhotoSource, tmp_path: Path
+    server: PhotoServer, cached: PhotoSource
 ) -> None:
-    assert [cached.read(server.url) for _ in range(2)] == [PHOTO] * 2
-    assert not (tmp_path / "cache").exists()
+    server.answers = [reply(), reply(b"new")]
+    assert [cached.read(server.url) for _ in range(2)] == [PHOTO, b"new"]
+    assert "If-None-Match" not in server.requests[1][1]
+
+
+def recent(server: PhotoServer, folder: Path, max_age_s: float = 3600) -> PhotoSource:
+    """A source that does not ask about photos younger than this."""
+    settings = FetchSettings(allowed_hosts=[f"{HOST}:{server.port}"])
+    limits = ImageLimits(max_bytes=LIMIT)
+    return PhotoSource(limits, settings, folder, local, max_age_s=max_age_s)
+
+
+def age(folder: Path, seconds: float) -> None:
+    """Makes the photos of a cache look as if their server was asked that long ago."""
+    for file in folder.glob("*/*"):
+        os.utime(file, (time.time(), time.time() - seconds))
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": "1"}])
+def test_the_host_of_a_recent_photo_is_not_asked(
+    server: PhotoServer, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    server.answers = [reply(**headers), reply(b"new")]
+    assert [recent(server, tmp_path).read(server.url) for _ in range(3)] == [PHOTO] * 3
+    assert len(server.requests) == 1
+    age(tmp_path, 3700)
+    assert recent(server, tmp_path).read(server.url) == b"new"
+
+
+def test_a_photo_is_recent_again_once_its_host_says_that_it_is_unchanged(
+    server: PhotoServer, tmp_path: Path
+) -> None:
+    server.answers = [reply(ETag="1"), reply(b"", 304), reply(b"new")]
+    recent(server, tmp_path).read(server.url)
+    age(tmp_path, 3700)
+    assert [recent(server, tmp_path).read(server.url) for _ in range(2)] == [PHOTO] * 2
+    assert len(server.requests) == 2
+
+
+def test_a_photo_from_the_future_is_not_recent(server: PhotoServer, tmp_path: Path) -> None:
+    server.answers = [reply(ETag="1"), reply(b"new")]
+    recent(server, tmp_path).read(server.url)
+    age(tmp_path, -1000)
+    assert recent(server, tmp_path).read(server.url) == b"new"
+
+
+def test_a_photo_that_its_host_no_longer_has_is_not_kept(
+    server: PhotoServer, tmp_path: Path
+) -> None:
+    server.answers = [reply(ETag="1"), reply(b"", 404)]
+    recent(server, tmp_path).read(server.url)
+    with pytest.raises(FetchError, match="404"):
+        recent(server, tmp_path, 0).read(server.url)
+    assert recent(server, tmp_path).kept(server.url) is None
+
+
+def test_a_photo_is_kept_while_its_host_is_down(server: PhotoServer, tmp_path: Path) -> None:
+    server.answers = [reply(ETag="1"), reply(b"", 503)]
+    recent(server, tmp_path).read(server.url)
+    with pytest.raises(HostError, match="503"):
+        recent(server, tmp_path, 0).read(server.url)
+    assert recent(server, tmp_path).kept(server.url) == PHOTO
 
 
 def test_validators_go_only_to_the_url_that_gave_them(

@@ -2,19 +2,27 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.ingest.pipeline import ahead, threads
+from indexer.ingest.pipeline import Lanes, ahead
+
+
+def in_one_lane(
+    threads: int, function: Callable[[int], object], items: Iterable[int], limit: int
+) -> Iterator[object]:
+    with Lanes(threads, lambda _: threads) as lanes:
+        yield from ahead(lambda item: lanes.submit("", lambda: function(item)).result, items, limit)
 
 
 @given(st.lists(st.integers()), st.integers(1, 5), st.integers(1, 5))
 def test_results_come_in_the_order_of_the_items(items: list[int], number: int, most: int) -> None:
-    with threads(number) as pool:
-        assert list(ahead(pool, lambda item: item * 2, items, most)) == [n * 2 for n in items]
+    assert list(in_one_lane(number, lambda item: item * 2, items, most)) == [n * 2 for n in items]
 
 
 def test_no_more_items_are_drawn_than_may_be_held() -> None:
@@ -26,9 +34,8 @@ def test_no_more_items_are_drawn_than_may_be_held() -> None:
             drawn += 1
             yield drawn
 
-    with threads(2) as pool:
-        for used, _ in enumerate(ahead(pool, abs, items(), 8)):
-            assert drawn - used <= 9  # those that are held, and one at hand
+    for used, _ in enumerate(in_one_lane(2, abs, items(), 8)):
+        assert drawn - used <= 9  # those that are held, and one at hand
 
 
 def test_the_next_item_is_drawn_while_the_last_is_worked_on() -> None:
@@ -39,8 +46,7 @@ def test_the_next_item_is_drawn_while_the_last_is_worked_on() -> None:
         drawn.set()
         yield 2
 
-    with threads(1) as pool:
-        assert list(ahead(pool, lambda _: drawn.wait(10), items(), 1)) == [True, True]
+    assert list(in_one_lane(1, lambda _: drawn.wait(10), items(), 1)) == [True, True]
 
 
 def test_one_ahead_nothing_is_begun_after_an_error() -> None:
@@ -51,8 +57,8 @@ def test_one_ahead_nothing_is_begun_after_an_error() -> None:
         time.sleep(0.001)
         return 1 // (item - 2)
 
-    with threads(1) as pool, pytest.raises(ZeroDivisionError):
-        list(ahead(pool, fail_at_two, range(10), 1))
+    with pytest.raises(ZeroDivisionError):
+        list(in_one_lane(1, fail_at_two, range(10), 1))
     assert begun == [0, 1, 2]
 
 
@@ -68,7 +74,41 @@ def test_an_error_drops_what_is_waiting_and_finishes_what_is_begun() -> None:
         yield from range(20)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), threads(2) as pool:
-        list(ahead(pool, slow, items(), 50))
+    with pytest.raises(KeyboardInterrupt):
+        list(in_one_lane(2, slow, items(), 50))
     assert sorted(begun) == sorted(finished)
     assert len(begun) < 20
+
+
+@given(
+    st.lists(st.sampled_from("abc"), max_size=30),
+    st.integers(1, 4),
+    st.fixed_dictionaries({lane: st.integers(1, 3) for lane in "abc"}),
+)
+def test_no_lane_has_more_calls_at_once_than_its_limit(
+    calls: list[str], threads: int, limits: dict[str, int]
+) -> None:
+    running, most, lock = Counter[str](), Counter[str](), threading.Lock()
+
+    def call(lane: str) -> str:
+        with lock:
+            running[lane] += 1
+            most[lane] = max(most[lane], running[lane])
+        time.sleep(0.0002)
+        with lock:
+            running[lane] -= 1
+        return lane
+
+    with Lanes(threads, limits.__getitem__) as lanes:
+        futures = [lanes.submit(lane, partial(call, lane)) for lane in calls]
+        assert [future.result(10) for future in futures] == calls
+    assert all(most[lane] <= min(limits[lane], threads) for lane in "abc")
+
+
+def test_a_full_lane_does_not_delay_another() -> None:
+    opened = threading.Event()
+    with Lanes(3, lambda _: 2) as lanes:
+        slow = [lanes.submit("slow", lambda: opened.wait(10)) for _ in range(10)]
+        assert lanes.submit("fast", lambda: "done").result(5) == "done"
+        opened.set()
+        assert all(future.result(5) for future in slow)
