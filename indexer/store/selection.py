@@ -73,6 +73,10 @@ class Selection(Protocol):
         """Restricts the selection to these products, all of which it contains."""
         ...
 
+    def page(self, after: str, limit: int) -> list[str]:
+        """Returns the first `limit` ids of products that follow `after`, in code point order."""
+        ...
+
     def facet(self, name: str, limit: int) -> list[FacetCount]:
         """Counts products by value of an attribute; returns the `limit` most frequent values.
 

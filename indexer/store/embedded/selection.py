@@ -62,6 +62,9 @@ class WholeCollection:
     def only(self, product_ids: Sequence[str]) -> "Rows":
         return self._rows.only(product_ids)
 
+    def page(self, after: str, limit: int) -> list[str]:
+        return self._rows.page(after, limit)
+
     def facet(self, name: str, limit: int) -> list[FacetCount]:
         return self._rows.facet(name, limit)
 
@@ -149,6 +152,9 @@ class Rows:
         rows[self.table.rows_of(product_ids)] = True
         return replace(self, rows=rows & self.rows, key=None, memo=Memo())
 
+    def page(self, after: str, limit: int) -> list[str]:
+        return self.table.page(self._rows_left, after, limit)
+
     def facet(self, name: str, limit: int) -> list[FacetCount]:
         counts = self._once(name, lambda: self.table.counts(name, self.rows), lambda c: _bytes(*c))
         if len(self._excluded_rows):
@@ -157,9 +163,7 @@ class Rows:
         return self.table.facet(name, counts, limit)
 
     def distinct(self, name: str) -> int:
-        rows = self.rows.copy()
-        rows[self._excluded_rows] = False
-        return self.table.distinct(name, rows)
+        return self.table.distinct(name, self._rows_left)
 
     @cached_property
     def _matching(self) -> int:
@@ -171,6 +175,13 @@ class Rows:
         """The numbers of the rows of excluded products that match."""
         rows = self.table.rows_of(self.excluded)
         return rows[self.rows[rows]]
+
+    @property
+    def _rows_left(self) -> Mask:
+        """The rows without those of excluded products."""
+        rows = self.rows.copy()
+        rows[self._excluded_rows] = False
+        return rows
 
     @property
     def _images(self) -> Images:

@@ -272,6 +272,9 @@ class _Selection:
     def only(self, product_ids: Sequence[str]) -> "_Selection":
         return replace(self, names=frozenset(product_ids))
 
+    def page(self, after: str, limit: int) -> list[str]:
+        return sorted(name for name in self.names if name > after)[:limit]
+
     def facet(self, name: str, limit: int) -> list[FacetCount]:
         self._require(name)
         counts: Counter[object] = Counter()

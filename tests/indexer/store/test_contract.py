@@ -224,6 +224,22 @@ def test_an_excluded_product_is_no_candidate_and_not_counted(store: Store) -> No
             assert "1" not in selection.nearest(unit(1)[None], 10).product_ids
 
 
+def test_pages_of_a_selection_are_in_code_point_order(store: Store) -> None:
+    names = ["B", "a", "a/1", "a b", "z", "ä", "中"]
+    put(store, *(product(name, n, color="red") for n, name in enumerate(names)))
+    put(store, product("other", 50, color="blue"), product("z", 51, color="red"))
+    with store.search_reader(attributes=True) as found:
+        for selection in (
+            found.select([parse("color:red")], ["B"]),
+            found.select((), ["B", "other"]),
+        ):
+            pages, after = [], ""
+            while page := selection.page(after, 2):
+                pages.append(page)
+                after = page[-1]
+            assert pages == [["a", "a b"], ["a/1", "z"], ["ä", "中"]]
+
+
 def test_an_unknown_attribute_is_an_error(store: Store) -> None:
     put(store, product("a", 1, color="red"))
     with store.search_reader(attributes=True) as found:

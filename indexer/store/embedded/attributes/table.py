@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import nsmallest
 
 import numpy as np
 
@@ -171,6 +172,14 @@ class Table:
         """
         if not self.has(name) and len(self):
             raise BadParameterError(self._unknown(name))
+
+    def page(self, rows: Mask, after: str, limit: int) -> list[str]:
+        """Returns the first `limit` product ids of the rows that follow `after`, sorted."""
+        found: list[str] = []
+        for block, part in self._parts(rows):
+            following = block.product_ids[part & (block.product_ids > after)]
+            found += nsmallest(limit, following.tolist())
+        return sorted(found)[:limit]
 
     def images(self, rows: Mask) -> Mask:
         """Returns a mask over image ids: the images of the rows."""
