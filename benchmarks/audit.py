@@ -162,7 +162,7 @@ def audits(folder: Path) -> Iterator[tuple[Shop, Audit]]:
         photos_of_seed.mkdir()
         shop = plant(photos_of_seed, seed)
         indexer = Indexer(catalog, embedder.spec, lambda: embedder, photos, lambda _: None)
-        indexer.sync(shop.rows, allow_mass_removal=True)
+        indexer.sync(shop.rows, max_removal=1)
         files = PhotoFiles(photos, lambda image: image.location)
         yield shop, audit(catalog, list(Kind), silent, files=files)
     catalog.close()

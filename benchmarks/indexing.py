@@ -60,7 +60,7 @@ def index(embedder: Embedder, rows: list[FeedRow], folder: Path) -> None:
     catalog = Catalog(folder, create=True)
     photos = PhotoSource(ImageLimits(), FetchSettings())
     indexer = Indexer(catalog, embedder.spec, lambda: embedder, photos, lambda _: None)
-    indexer.sync(lambda: rows, allow_mass_removal=False)
+    indexer.sync(lambda: rows)
     catalog.close()
 
 

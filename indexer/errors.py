@@ -192,6 +192,12 @@ class LockedError(ImageSearchError):
         self.pid = pid
 
 
+class DeclinedError(ImageSearchError):
+    """The user answered no to a question."""
+
+    code = "declined"
+
+
 class MassRemovalError(ImageSearchError):
     """A feed would remove suspiciously many products."""
 

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import IO
 from indexer.errors import CatalogError, DiskFullError, LockedError, ReadOnlyError, StorageError
 
 LOCK = "writer.lock"  # name of the lock file in a folder
+_POLL_S = 0.02
+_TEST_S = 0.05  # for which `writer_of` may hold the lock, at most
 _KINDS: dict[int, type[CatalogError]] = {
     errno.ENOSPC: DiskFullError,
     errno.EDQUOT: DiskFullError,
@@ -77,10 +80,14 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
+def writer_lock(folder: Path, wait_s: float = 0) -> Iterator[None]:
     """Holds the lock of a folder, for one writer at a time.
 
     The system releases it when the process ends. The lock file contains the pid of the holder.
+
+    Args:
+        folder: to write to.
+        wait_s: seconds to wait for another holder.
 
     Raises:
         LockedError: another process holds the lock.
@@ -92,11 +99,8 @@ def writer_lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise storage_error(f"{path}: cannot be created", error) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 20).decode(errors="replace").strip()
-            raise LockedError(str(path), int(holder) if holder.isdigit() else None) from None
+        if not _locked(descriptor, max(wait_s, _TEST_S)):
+            raise LockedError(str(path), _pid(descriptor))
         with suppress(OSError):  # a full disk must not stop a writer that frees space
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -104,6 +108,40 @@ def writer_lock(folder: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.close(descriptor)
+
+
+def writer_of(folder: Path) -> int | None:
+    """Returns the pid of the process that holds the lock of a folder; None if there is none."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released by closing, at once
+    except BlockingIOError:
+        return _pid(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _locked(descriptor: int, wait_s: float) -> bool:
+    """Locks a file; returns whether it succeeded in this time."""
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_POLL_S)
+        else:
+            return True
+
+
+def _pid(descriptor: int) -> int | None:
+    holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+    return int(holder) if holder.isdigit() else None
 
 
 def storage_error(

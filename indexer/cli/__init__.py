@@ -10,9 +10,11 @@ from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.neighbours import neighbours
 from indexer.cli.ratings import ratings
-from indexer.cli.read import search, status
+from indexer.cli.products import list_, show
 from indexer.cli.report import report
+from indexer.cli.search import search
 from indexer.cli.snapshots import snapshot
+from indexer.cli.status import status
 from indexer.cli.transfer import export, import_features
 from indexer.cli.whiten import whiten
 from indexer.cli.write import add, merge, remove, sync
@@ -23,6 +25,8 @@ for command in (
     merge,
     remove,
     search,
+    show,
+    list_,
     status,
     init,
     compact,

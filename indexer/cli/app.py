@@ -22,7 +22,13 @@ from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_sp
 from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.embedding.spec import require_bundled
 from indexer.embedding.whitening import Whitening, read_whitening
-from indexer.errors import BadParameterError, ImageSearchError, ModelError, WeightsError
+from indexer.errors import (
+    BadParameterError,
+    ImageSearchError,
+    LockedError,
+    ModelError,
+    WeightsError,
+)
 from indexer.fetch import PhotoRoot, PhotoSource
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.neighbours import update_when_due
@@ -69,10 +75,16 @@ class App:
     Args:
         config: path of the settings file; None uses the default.
         collection: name of the collection.
+
+    Attributes:
+        wait_s: seconds to wait for another process that is writing.
+        yes: whether questions are answered with yes without asking.
     """
 
     config: Path | None
     collection: str
+    wait_s: float = 0
+    yes: bool = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -131,7 +143,7 @@ class App:
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """Opens the catalogue of the collection; creates it if `create` is set."""
-        return Catalog(self.folder(), create=create)
+        return Catalog(self.folder(), create=create, wait_s=self.wait_s)
 
     def maintain(self, catalog: Catalog) -> None:
         """Compacts a catalogue and updates its neighbours if enough has changed."""
@@ -253,6 +265,7 @@ def _reporting(
         try:
             output = command(app, *args, **kwargs)
         except ImageSearchError as error:
+            _add_hint(error)
             _fail(str(error), error.code, exit_code(error), as_json)
         except KeyboardInterrupt:
             _fail(f"interrupted; {interrupted}", "interrupted", INTERRUPTED, as_json)
@@ -262,7 +275,7 @@ def _reporting(
             else:
                 # Product ids and paths may look like markup or emoji codes.
                 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
-                if not console.is_terminal:
+                if not sys.stdout.isatty():  # `is_terminal` believes the environment
                     console.width = _FILE_WIDTH
                 console.print(output.text)
             for note in output.notes:
@@ -270,6 +283,12 @@ def _reporting(
             sys.exit(output.code)
 
     return body
+
+
+def _add_hint(error: ImageSearchError) -> None:
+    options = click.get_current_context().command.params
+    if isinstance(error, LockedError) and any(option.name == "wait" for option in options):
+        error.hint = "or pass --wait SECONDS"
 
 
 def _fail(text: str, code: str, exit_with: int, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from indexer.access.keys import SCOPES, Key, Keys, Scope
 from indexer.cli.app import App, Output, reporting
+from indexer.cli.options import confirm, confirmed
 
 
 @click.group()
@@ -47,9 +48,11 @@ def list_(app: App) -> Output:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
+@confirmed
 @reporting
 def revoke(app: App, key_id: str) -> Output:
     """Revoke the key ID. To replace a key, create the new one first."""
+    confirm(app, f"Revoke the key {key_id}?")
     revoked = _keys(app).revoke(key_id)
     return Output(_document(revoked), f"revoked {revoked.id} {revoked.name}".strip())
 

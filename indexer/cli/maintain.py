@@ -4,6 +4,7 @@ import click
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import FAILED
+from indexer.cli.options import waiting
 from indexer.cli.progress import progress_bar
 from indexer.embedding.base import unit_rows
 from indexer.embedding.head import Head
@@ -35,6 +36,7 @@ def init(app: App) -> Output:
 
 
 @click.command()
+@waiting
 @reporting
 def compact(app: App) -> Output:
     """Write a new index file if anything has changed since the last one.
@@ -57,6 +59,7 @@ def compact(app: App) -> Output:
     is_flag=True,
     help="First embed every photo again with the configured model.",
 )
+@waiting
 @reporting
 def rebuild(app: App, re_embed: bool) -> Output:
     """Write a new index file from the vectors in the catalogue.

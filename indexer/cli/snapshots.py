@@ -5,10 +5,17 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.check import findings
+from indexer.cli.options import asks, confirm, confirmed, waiting
+from indexer.maintenance.restore import Plan, plan
 from indexer.maintenance.restore import restore as restore_catalog
 from indexer.maintenance.snapshots import Entry, Manifest, Snapshots
 
 _FINGERPRINT = 12  # characters, as in errors
+_EFFECTS = {
+    "missing": "a new catalogue would be created",
+    "undamaged": "the catalogue would be changed to these in one transaction",
+    "damaged": "the damaged catalogue would be moved aside",
+}
 
 
 @click.group()
@@ -21,6 +28,7 @@ def snapshot() -> None:
 
 
 @snapshot.command()
+@waiting
 @reporting
 def create(app: App) -> Output:
     """Copy the catalogue and its index file. Searches and writers continue meanwhile."""
@@ -54,19 +62,30 @@ def verify(app: App, name: str) -> Output:
     metavar="PREFIX",
     help="Restore embeddings with this fingerprint although the settings differ.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Check the snapshot and say what would be done; change nothing."
+)
+@waiting
+@confirmed
 @reporting
-def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
+def restore(app: App, name: str, allow_fingerprint: str | None, dry_run: bool) -> Output:
     """Restore the catalogue from snapshot NAME.
 
     Running services pick up the change. A damaged catalogue is moved aside; the output names the
     folder.
     """
+    source = (_snapshots(app), name, app.folder(), app.spec, allow_fingerprint)
+    if dry_run:
+        with log.status("checking"):
+            return _planned(plan(*source))
+    manifest = _snapshots(app).manifest(name)
+    present = app.collection
+    confirm(app, f"Replace the products of {present} by the {manifest.products:,} of {name}?")
     with log.status("checking and restoring"):
-        done = restore_catalog(
-            _snapshots(app), name, app.folder(), app.spec, allowed=allow_fingerprint
-        )
+        done = restore_catalog(*source, wait_s=app.wait_s)
         app.maintain(app.catalog())
     document = {
+        "dry_run": False,
         "restored": done.manifest.name,
         "seq": done.seq,
         "products": done.manifest.products,
@@ -81,15 +100,37 @@ def restore(app: App, name: str, allow_fingerprint: str | None) -> Output:
 
 @snapshot.command()
 @click.option("--keep", type=click.IntRange(1), required=True, help="Number of snapshots to keep.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed; change nothing.")
+@waiting
+@confirmed
 @reporting
-def prune(app: App, keep: int) -> Output:
+def prune(app: App, keep: int, dry_run: bool) -> Output:
     """Remove the oldest snapshots, but never the newest intact one."""
-    removed = _snapshots(app).prune(keep)
-    return Output({"removed": removed}, f"removed: {', '.join(removed) or 'nothing'}")
+    snapshots = _snapshots(app)
+    old = snapshots.prunable(keep) if dry_run or asks(app) else []
+    if old and not dry_run:
+        confirm(app, f"Remove {len(old)} snapshots: {', '.join(old)}?")
+    removed = old if dry_run else snapshots.prune(keep)
+    text = f"removed: {', '.join(removed) or 'nothing'}"
+    document = {"dry_run": dry_run, "removed": removed}
+    return Output(document, f"dry run: {text}" if dry_run else text)
+
+
+def _planned(planned: Plan) -> Output:
+    manifest, effect = planned.manifest, _EFFECTS[planned.catalogue]
+    text = f"dry run: {manifest.products} products as of seq {manifest.seq}; {effect}"
+    document = {
+        "dry_run": True,
+        "restored": manifest.name,
+        "products": manifest.products,
+        "images": manifest.images,
+        "catalogue": planned.catalogue,
+    }
+    return Output(document, text)
 
 
 def _snapshots(app: App) -> Snapshots:
-    return Snapshots(app.settings.snapshots_of(app.collection))
+    return Snapshots(app.settings.snapshots_of(app.collection), app.wait_s)
 
 
 def _document(entry: Entry) -> dict[str, object]:

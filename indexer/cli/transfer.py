@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from indexer.cli.app import App, Output, reporting
+from indexer.cli.options import waiting
 from indexer.embedding.kinds import IMPORTED
 from indexer.interchange import transfer
 
@@ -23,6 +24,7 @@ from indexer.interchange import transfer
     help="Folder with the photos of the rows, by file name. Results show them, and add embeds none"
     " of them again.",
 )
+@waiting
 @reporting
 def import_features(
     app: App, features: Path, names: Path, same_model: bool, photos: Path | None

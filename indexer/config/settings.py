@@ -99,12 +99,12 @@ class ImageSettings(Section):
 
 
 class FetchSettings(Section):
-    """Downloading of photos."""
+    """Downloading of photos and feeds."""
 
     allowed_hosts: Annotated[list[HostName], COMMA_SEPARATED] = Field(
         [],
-        description="Photo servers in your private network. `host` permits private addresses,"
-        " `host:port` also a port other than 80 and 443. All other servers must be public.",
+        description="Servers of photos and feeds in your private network. `host` permits private"
+        " addresses, `host:port` also a port other than 80 and 443. All others must be public.",
     )
     timeout_s: float = Field(
         60,
@@ -126,6 +126,13 @@ class FetchSettings(Section):
     )
     per_host: int = Field(
         8, ge=1, le=16, description="Maximum of concurrent downloads of a command from one host."
+    )
+
+    feed_mib: int = Field(
+        1024, ge=1, le=1_048_576, description="Maximum size of a feed at a URL in MiB."
+    )
+    feed_timeout_s: float = Field(
+        600, gt=0, le=86_400, description="Timeout for downloading a feed in seconds."
     )
 
     @property
@@ -229,6 +236,11 @@ class Settings(Section):
     def photo_cache(self) -> Path:
         """The folder of downloaded photos; its name is not a valid collection name."""
         return self.storage.data_dir / ".photos"
+
+    @property
+    def feed_cache(self) -> Path:
+        """The folder of downloaded feeds; its name is not a valid collection name."""
+        return self.storage.data_dir / ".feeds"
 
     def folder_of(self, collection: str) -> Path:
         """Returns the folder of a collection's catalogue.

@@ -14,7 +14,8 @@ from indexer.feeds.documents import (
 )
 from indexer.feeds.limits import MAX_ATTRIBUTES
 from indexer.feeds.limits import SUMMARY as LIMITS
-from indexer.feeds.reader import read_feed
+from indexer.feeds.origins import Feed
+from indexer.feeds.reader import extension_of, read_feed
 from indexer.feeds.rejected import RejectedFile, by_row
 from indexer.feeds.rows import AttributeValue, FeedRow, ImageRef, Rejection, RowWarning
 from indexer.feeds.writer import write_products_csv
@@ -23,6 +24,7 @@ __all__ = [
     "LIMITS",
     "MAX_ATTRIBUTES",
     "AttributeValue",
+    "Feed",
     "FeedRow",
     "ImageRef",
     "RejectedFile",
@@ -30,6 +32,7 @@ __all__ = [
     "RowWarning",
     "by_row",
     "change_attributes",
+    "extension_of",
     "open_table",
     "read_attributes",
     "read_changes",

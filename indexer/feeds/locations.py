@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from indexer.feeds.rows import ImageRef, RowError
 from indexer.fetch import is_url
@@ -35,8 +35,12 @@ def link_of(location: str) -> str:
     return location if plain else Path(location).as_uri()
 
 
-def image_refs(links: Iterable[str], base: Path) -> tuple[ImageRef, ...]:
-    """Resolves links to photos, without duplicates; paths are relative to `base`.
+def image_refs(links: Iterable[str], base: Path | str) -> tuple[ImageRef, ...]:
+    """Resolves links to photos, without duplicates.
+
+    Args:
+        links: as in the feed.
+        base: folder that relative paths start at; or the URL of the feed, whose links are all URLs.
 
     Raises:
         RowError: a link is neither a path nor an http(s) or file URL.
@@ -48,7 +52,7 @@ def image_refs(links: Iterable[str], base: Path) -> tuple[ImageRef, ...]:
     return tuple(refs.values())
 
 
-def _locate(link: str, base: Path) -> str:
+def _locate(link: str, base: Path | str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in link):
         raise RowError(f"an image link has a control character: {link!r:.200}")
     if link.startswith("//"):  # shop systems write protocol-relative links
@@ -57,13 +61,25 @@ def _locate(link: str, base: Path) -> str:
     scheme = (match[1] or match[2]).lower() if match else ""
     if is_url(link):
         return link
-    if scheme == "file":
+    if isinstance(base, str) and not scheme:  # its author must not read files of this machine
+        return _joined(base, link)
+    if scheme == "file" and isinstance(base, Path):
         return _path_of(link)
     if scheme:
         raise RowError(
             f"an image link must be a path or an http(s) URL; received {link!r:.200} ({scheme})"
         )
-    return resolved(base / link)
+    return resolved(Path(base, link))
+
+
+def _joined(base: str, link: str) -> str:
+    try:
+        url = urljoin(base, link)
+    except ValueError as error:
+        raise RowError(f"an image link is not a valid URL: {link!r:.200}: {error}") from error
+    if not is_url(url):  # C:\\photos\\a.jpg
+        raise RowError(f"an image link of a feed at a URL must be a URL; received {link!r:.200}")
+    return url
 
 
 def _path_of(link: str) -> str:

@@ -163,12 +163,12 @@ def _links(name: str, value: object) -> list[str]:
     return links
 
 
-def images(columns: Columns, base: Path) -> tuple[ImageRef, ...]:
+def images(columns: Columns, base: Path | str) -> tuple[ImageRef, ...]:
     """Returns the photos of the product, the main one first.
 
     Args:
         columns: of the row.
-        base: the folder of the feed, to which paths are relative.
+        base: folder or URL of the feed, which relative links start at.
 
     Raises:
         RowError: there are too many photos, or a link is invalid.

@@ -1,11 +1,13 @@
 """Chooses the parser by the format of a feed, and converts its records to rows."""
 
+import codecs
 import datetime
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from indexer.errors import FeedError
 from indexer.feeds import merchant
@@ -14,6 +16,7 @@ from indexer.feeds.file_kinds import require_text
 from indexer.feeds.folder import PHOTOS, read_folder, read_photo
 from indexer.feeds.jsonlines import read_json_lines
 from indexer.feeds.merchant_xml import read_merchant_xml
+from indexer.feeds.origins import Feed
 from indexer.feeds.parquet import read_parquet
 from indexer.feeds.rows import BadRecord, FeedRow, Record, Rejection, RowError
 from indexer.feeds.suspects import looks_like_a_photo
@@ -33,10 +36,11 @@ _ACCEPTED = (
     f"({' '.join(sorted(PHOTOS))}) or a feed file ({' '.join(sorted(_FORMATS))})"
 )
 
+_START = 512  # bytes of a feed by which its format is recognised
 _NO_ID = "the row has a product_id but no id, which other rows have"
 
 
-def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
+def read_feed(source: Path | Feed) -> Iterator[FeedRow | Rejection]:
     """Yields the products and the rejected rows of a feed, in order.
 
     Streams: memory grows by about 100 bytes per product, for a digest of its id. Photos are
@@ -48,6 +52,8 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
             raised while iterating, for a truncated XML or Parquet file: the rows yielded so far
             are then incomplete and must not be used to remove products.
     """
+    feed = source if isinstance(source, Feed) else Feed.of(source)
+    path = feed.path
     if path.is_dir():
         return _unique(_numbered(read_folder(path)))
     if not path.is_file():
@@ -57,15 +63,14 @@ def read_feed(path: Path) -> Iterator[FeedRow | Rejection]:
         return read_photo(path)
     if suffix not in _FORMATS:
         raise FeedError(f"{path}: unknown extension {suffix!r}; accepted: {_ACCEPTED}")
-    return _unique(_read_file(path))
+    return _unique(_read_file(feed))
 
 
-def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
-    base = path.absolute().parent
+def _read_file(feed: Feed) -> Iterator[FeedRow | Rejection]:
+    base, source = feed.base, feed.name
     now = datetime.datetime.now(datetime.UTC)
-    source = str(path)
     by_id, by_alias = False, None
-    for number, record in enumerate(read_records(path), 1):
+    for number, record in enumerate(read_records(feed), 1):
         if isinstance(record, BadRecord):
             fields = (record.line, record.product_id, record.reason)
             yield Rejection(source, *fields, number=number, raw_text=record.raw_text)
@@ -84,12 +89,13 @@ def _read_file(path: Path) -> Iterator[FeedRow | Rejection]:
         yield _row(number, record, source, base, now)
 
 
-def read_records(path: Path) -> Iterator[Record | BadRecord]:
+def read_records(feed: Feed) -> Iterator[Record | BadRecord]:
     """Yields the unparsed records of a feed file; nothing for photos and folders.
 
     Raises:
         FeedError: see `read_feed`.
     """
+    path = feed.path
     if read := _FORMATS.get(path.suffix.lower()) if path.is_file() else None:
         try:
             before = file_version(path)
@@ -98,11 +104,32 @@ def read_records(path: Path) -> Iterator[Record | BadRecord]:
             yield from read(path)
             after = file_version(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise FeedError(f"{path}: cannot be read: {error}") from error
+            raise FeedError(f"{feed.name}: cannot be read: {error}") from error
+        except FeedError as error:  # downloads are in temporary files
+            raise FeedError(error.text.replace(str(path), feed.name)) from error
         if after != before:
             raise FeedError(
-                f"{path}: changed while it was read; run the command again when it is complete"
+                f"{feed.name}: changed while it was read; run the command again when it is complete"
             )
+
+
+def extension_of(url: str, content: Path) -> str:
+    """Returns the extension for a feed without a file name: that of its URL, or by its content.
+
+    Args:
+        url: of the feed; empty if it has none.
+        content: the file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    named = PurePosixPath(urlsplit(url).path).suffix.lower()
+    if named in _FORMATS:
+        return named
+    with content.open("rb") as stream:
+        start = stream.read(_START).removeprefix(codecs.BOM_UTF8).lstrip()
+    starts = {b"PAR1": ".parquet", b"<": ".xml", b"{": ".jsonl"}
+    return next((kind for first, kind in starts.items() if start.startswith(first)), ".csv")
 
 
 def file_version(path: Path) -> tuple[int, int, int]:
@@ -112,7 +139,7 @@ def file_version(path: Path) -> tuple[int, int, int]:
 
 
 def _row(
-    number: int, record: Record, source: str, base: Path, now: datetime.datetime
+    number: int, record: Record, source: str, base: Path | str, now: datetime.datetime
 ) -> FeedRow | Rejection:
     name, others = None, record.possible_ids
     try:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from indexer.errors import BadParameterError, ImageSearchError
 from indexer.feeds.delimited import REPORT_COLUMNS
 from indexer.feeds.locations import split_links
 from indexer.feeds.merchant import MAIN_IMAGE, MORE_IMAGES, column_name
+from indexer.feeds.origins import Feed
 from indexer.feeds.reader import file_version, read_records
 from indexer.feeds.rows import Rejection
 from indexer.files import replacing, require_writable
@@ -49,10 +51,12 @@ class RejectedFile:
         BadParameterError: the file is one of the feeds, or cannot be written.
     """
 
-    def __init__(self, path: Path, feeds: Iterable[Path]) -> None:
+    def __init__(self, path: Path, feeds: Iterable[Feed]) -> None:
         self.path = path
-        self._versions = {str(feed): file_version(feed) for feed in feeds if feed.is_file()}
-        if path.exists() and any(path.samefile(feed) for feed in self._versions):
+        self._feeds = {feed.name: feed for feed in feeds}
+        files = [feed.path for feed in self._feeds.values() if feed.path.is_file()]
+        self._versions = {file: file_version(file) for file in files}
+        if path.exists() and any(map(path.samefile, files)):
             raise BadParameterError(
                 f"--rejected: {path} is the feed itself and would be overwritten; use another file"
             )
@@ -71,17 +75,18 @@ class RejectedFile:
         Raises:
             ImageSearchError: the file cannot be written, or a feed has changed since it was read.
         """
-        for source, version in self._versions.items():
-            if not Path(source).is_file() or file_version(Path(source)) != version:
+        for feed in self._feeds.values():
+            version = self._versions.get(feed.path)
+            if version and not (feed.path.is_file() and file_version(feed.path) == version):
                 raise ImageSearchError(
-                    f"{self.path} was not written: {source} has changed since it was read;"
+                    f"{self.path} was not written: {feed.name} has changed since it was read;"
                     " everything else was done"
                 )
         try:
             with replacing(self.path) as file:
                 # surrogateescape writes undecodable bytes unchanged.
                 text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
-                _write_rows(csv.writer(text), rejections, self.path.absolute().parent)
+                self._write_rows(csv.writer(text), rejections)
                 text.flush()
                 text.detach()
         except OSError as error:
@@ -89,51 +94,51 @@ class RejectedFile:
                 f"cannot write {self.path}: {error.strerror or error}; everything else was done"
             ) from error
 
+    def _write_rows(self, writer: Any, rejections: Sequence[Rejection]) -> None:
+        columns: dict[_Column, None] = {}
+        for _, cells in self._with_cells(rejections):
+            columns |= dict.fromkeys(column for column, _ in _numbered(cells) if column[0])
+        writer.writerow([*REPORT_COLUMNS, *(name for name, _ in columns)])
+        for rejection, cells in self._with_cells(rejections):
+            values = dict(_numbered(cells))
+            unnamed = [_text(value) for (name, _), value in values.items() if not name]
+            line = "" if rejection.line is None else rejection.line
+            writer.writerow(
+                [
+                    *(_text(rejection.source), line, _text(rejection.reason)),
+                    *(_text(values.get(column)) for column in columns),
+                    *unnamed,
+                ]
+            )
 
-def _write_rows(writer: Any, rejections: Sequence[Rejection], folder: Path) -> None:
-    columns: dict[_Column, None] = {}
-    for _, cells in _with_cells(rejections, folder):
-        columns |= dict.fromkeys(column for column, _ in _numbered(cells) if column[0])
-    writer.writerow([*REPORT_COLUMNS, *(name for name, _ in columns)])
-    for rejection, cells in _with_cells(rejections, folder):
-        values = dict(_numbered(cells))
-        unnamed = [_text(value) for (name, _), value in values.items() if not name]
-        line = "" if rejection.line is None else rejection.line
-        writer.writerow(
-            [
-                *(_text(rejection.source), line, _text(rejection.reason)),
-                *(_text(values.get(column)) for column in columns),
-                *unnamed,
-            ]
-        )
+    def _with_cells(self, rejections: Sequence[Rejection]) -> Iterator[tuple[Rejection, _Cells]]:
+        """Yields each rejection with the cells of its row; for a photo, only its id."""
+        by_source: dict[str, list[Rejection]] = {}
+        for each in rejections:
+            by_source.setdefault(each.source, []).append(each)
+        for source, of_source in by_source.items():
+            numbers = {each.number: each for each in of_source if each.line is not None}
+            if numbers:
+                feed = self._feeds[source]
+                moved = isinstance(feed.base, str) or not self._is_in(feed.base)
+                for number, record in enumerate(read_records(feed), 1):
+                    if rejection := numbers.get(number):
+                        cells = _anchored(record.cells, feed.base) if moved else record.cells
+                        yield rejection, cells
+            for each in of_source:
+                if each.line is None:
+                    yield each, [("id", each.product_id)]
+
+    def _is_in(self, folder: Path) -> bool:
+        return self.path.absolute().parent.resolve() == folder.resolve()
 
 
-def _with_cells(
-    rejections: Sequence[Rejection], folder: Path
-) -> Iterator[tuple[Rejection, _Cells]]:
-    """Yields each rejection with the cells of its row; for a photo, only its id."""
-    by_source: dict[str, list[Rejection]] = {}
-    for each in rejections:
-        by_source.setdefault(each.source, []).append(each)
-    for source, of_source in by_source.items():
-        numbers = {each.number: each for each in of_source if each.line is not None}
-        if numbers:
-            base = Path(source).absolute().parent
-            moved = base.resolve() != folder.resolve()
-            for number, record in enumerate(read_records(Path(source)), 1):
-                if rejection := numbers.get(number):
-                    yield rejection, _anchored(record.cells, base) if moved else record.cells
-        for each in of_source:
-            if each.line is None:
-                yield each, [("id", each.product_id)]
-
-
-def _anchored(cells: _Cells, base: Path) -> _Cells:
+def _anchored(cells: _Cells, base: Path | str) -> _Cells:
     """Makes the relative paths of photos absolute."""
     return [(name, _absolute(column_name(name), value, base)) for name, value in cells]
 
 
-def _absolute(column: str, value: object, base: Path) -> object:
+def _absolute(column: str, value: object, base: Path | str) -> object:
     if column not in (MAIN_IMAGE, MORE_IMAGES):
         return value
     if isinstance(value, list):
@@ -142,7 +147,9 @@ def _absolute(column: str, value: object, base: Path) -> object:
         return value
     if column == MORE_IMAGES:
         return ",".join(str(_absolute(MAIN_IMAGE, each, base)) for each in split_links(value))
-    return value if "://" in value else str(base / value.strip())
+    if "://" in value:
+        return value
+    return urljoin(base, value.strip()) if isinstance(base, str) else str(base / value.strip())
 
 
 def _numbered(cells: _Cells) -> Iterator[tuple[_Column, object]]:

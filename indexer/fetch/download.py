@@ -3,7 +3,7 @@
 import math
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -11,6 +11,7 @@ from functools import partial
 from io import BytesIO
 from ssl import SSLCertVerificationError
 from threading import Lock
+from typing import BinaryIO
 from urllib.parse import urljoin
 
 from urllib3 import BaseHTTPResponse
@@ -34,7 +35,6 @@ _CHUNK = 2**18  # bytes
 _RETRYABLE = {429, 500, 502, 503, 504}
 _HEADERS = {
     "User-Agent": f"visual-product-search/{__version__}",
-    "Accept": "image/*",
     "Accept-Encoding": "identity",
 }
 
@@ -86,12 +86,19 @@ class Downloader:
         seconds: time limit for a photo, including redirects and retries.
         patience: consecutive failures after which no more requests are sent to a server; None
             for no limit.
+        accept: media types to ask for.
     """
 
     def __init__(
-        self, guard: Guard, max_bytes: int, seconds: float, patience: int | None = None
+        self,
+        guard: Guard,
+        max_bytes: int,
+        seconds: float,
+        patience: int | None = None,
+        accept: str = "image/*",
     ) -> None:
         self._guard = guard
+        self._headers = _HEADERS | {"Accept": accept}
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._connections = Connections()
@@ -100,12 +107,13 @@ class Downloader:
         self._running: set[Deadline] = set()
         self._closed = False
 
-    def get(self, url: str, known: Download | None) -> Download:
+    def get(self, url: str, known: Download | None, into: BinaryIO | None = None) -> Download:
         """Downloads the photo at `url`.
 
         Args:
             url: of the photo.
             known: an earlier download, returned as it is if the server reports no change.
+            into: file that receives the bytes instead of the result.
 
         Raises:
             HostError: the server is down, too slow or misconfigured.
@@ -116,7 +124,7 @@ class Downloader:
         host = host_of(url)
         try:
             with self._limited() as deadline:
-                photo = self._with_retries(host, url, known, deadline)
+                photo = self._with_retries(host, deadline, partial(self._follow, url, known, into))
         except HostError as error:
             self._hosts.failed(host, error)
             raise
@@ -148,13 +156,13 @@ class Downloader:
                     self._running.remove(deadline)
 
     def _with_retries(
-        self, host: str, url: str, known: Download | None, deadline: Deadline
+        self, host: str, deadline: Deadline, attempt: Callable[[Deadline], Download]
     ) -> Download:
         pauses = iter(_PAUSES_S)
         while True:
             self._hosts.require(host)
             try:
-                return self._follow(url, known, deadline)
+                return attempt(deadline)
             except _TransientError as failure:
                 wait = max(failure.after, next(pauses, math.inf))
                 if wait >= deadline.left:
@@ -163,12 +171,14 @@ class Downloader:
                     self._hosts.failed(host, failure)
                 deadline.pause(wait)
 
-    def _follow(self, url: str, known: Download | None, deadline: Deadline) -> Download:
+    def _follow(
+        self, url: str, known: Download | None, into: BinaryIO | None, deadline: Deadline
+    ) -> Download:
         for _ in range(1 + _REDIRECTS):
             try:
                 target = deadline.within(partial(self._guard.check, url))
                 validators = known.validators if known and known.source == url else {}
-                response = self._connections.get(target, _HEADERS | validators, deadline)
+                response = self._connections.get(target, self._headers | validators, deadline)
                 with closing(response):
                     if location := response.get_redirect_location():
                         url = urljoin(url, location)
@@ -176,14 +186,14 @@ class Downloader:
                         response.drain_conn()
                         return known
                     else:
-                        return self._download(response, url)
+                        return self._download(response, url, into)
             except (HTTPError, OSError, ValueError) as error:
                 raise _explained(error) from error
         raise FetchError(
             f"the photo's URL redirects more than {_REDIRECTS} times; send the final URL"
         )
 
-    def _download(self, response: BaseHTTPResponse, url: str) -> Download:
+    def _download(self, response: BaseHTTPResponse, url: str, into: BinaryIO | None) -> Download:
         if response.status in _RETRYABLE:
             after = _retry_after(response.headers.get("Retry-After", "0"))
             raise _TransientError(f"the photo server returned {response.status}", after)
@@ -192,16 +202,19 @@ class Downloader:
                 f"the photo server returned {response.status}; check that the URL opens in a"
                 " browser without logging in"
             )
-        data = self._body(response)
-        if not data:
+        body = into or BytesIO()
+        self._receive(response, body)
+        if not body.tell():
             raise EmptyImageError("the photo server sent an empty file")
         etag, changed = response.headers.get("ETag"), response.headers.get("Last-Modified")
+        data = body.getvalue() if isinstance(body, BytesIO) else b""  # does not copy
         return Download(data, url, etag, changed)
 
-    def _body(self, response: BaseHTTPResponse) -> bytes:
+    def _receive(self, response: BaseHTTPResponse, body: BinaryIO) -> None:
         announced = response.headers.get("Content-Length", "")
         too_large = announced.isdecimal() and int(announced) > self._max_bytes
-        body = BytesIO()  # `getvalue` does not copy
+        body.seek(0)
+        body.truncate()  # what a failed attempt left
         while not too_large and (chunk := response.read(_CHUNK)):
             body.write(chunk)
             too_large = body.tell() > self._max_bytes
@@ -209,7 +222,6 @@ class Downloader:
             raise ImageTooLargeError(
                 f"the photo has more than {self._max_bytes:,} bytes; use a smaller one"
             )
-        return body.getvalue()
 
 
 def _explained(error: Exception) -> FetchError:

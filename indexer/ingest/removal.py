@@ -1,5 +1,6 @@
 """Finds the products of a catalogue that no row of a feed, bad rows included, may be about."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from indexer.errors import MassRemovalError
 from indexer.feeds import FeedRow, Rejection, RowWarning
 
-MASS_REMOVAL_FRACTION = 0.2
+MAX_REMOVAL = 0.2  # fraction of the products that a feed removes unasked
 _STRAY = "\"',;|\t"  # around an id: remains of quotes and delimiters
 _BYTE = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as `surrogateescape` reads them
 
@@ -28,16 +29,21 @@ class Surplus:
     unknown: int
     warnings: list[RowWarning]
 
-    def require_few(self) -> None:
+    def require_few(self, limit: float) -> None:
         """Checks that the feed does not remove suspiciously many products.
 
+        Args:
+            limit: fraction of the products that may be removed; 1 allows any number.
+
         Raises:
-            MassRemovalError: more than `MASS_REMOVAL_FRACTION` of the products would be removed.
+            MassRemovalError: more would be removed.
         """
-        if len(self.product_ids) > MASS_REMOVAL_FRACTION * self.present:
+        if len(self.product_ids) > limit * self.present:
+            share = math.ceil(100 * len(self.product_ids) / self.present)
             raise MassRemovalError(
                 f"the feed would remove {len(self.product_ids)} of {self.present} products, more"
-                f" than {MASS_REMOVAL_FRACTION:.0%}; if that is meant, pass --allow-mass-removal"
+                f" than {limit:.0%}; if that is meant, pass --max-removal {share}% or"
+                " --allow-mass-removal"
             )
 
 

@@ -22,7 +22,7 @@ from indexer.fetch import PhotoSource
 from indexer.ingest.embedding import RowEmbedder
 from indexer.ingest.pipeline import Lanes, ahead
 from indexer.ingest.reading import Prepared, RowReader
-from indexer.ingest.removal import Surplus, surplus
+from indexer.ingest.removal import MAX_REMOVAL, Surplus, surplus
 from indexer.ingest.report import Report
 from indexer.store import Outcome, PutProduct, Records, Writer, outcome
 
@@ -82,7 +82,8 @@ class Indexer:
         self,
         feed: Callable[[], Iterable[FeedRow | Rejection]],
         *,
-        allow_mass_removal: bool,
+        max_removal: float = MAX_REMOVAL,
+        confirm: Callable[[Surplus], None] = lambda _: None,
         remove_despite_rejects: bool = False,
     ) -> Report:
         """Makes the collection equal to the feed.
@@ -92,7 +93,8 @@ class Indexer:
 
         Args:
             feed: returns the rows; called twice, for the ids and for the products.
-            allow_mass_removal: remove any number of products.
+            max_removal: fraction of the products that may be removed; 1 allows any number.
+            confirm: called with the products to remove before anything is changed; may raise.
             remove_despite_rejects: remove products although a rejected row has no certain id.
 
         Raises:
@@ -104,8 +106,8 @@ class Indexer:
         report = Report()
         with self._writer() as writer:
             found = self._surplus(feed(), report, remove_despite_rejects)
-            if not allow_mass_removal:
-                found.require_few()
+            found.require_few(max_removal)
+            confirm(found)
             late: set[str] = set()
             self._put_all(writer, _noting(feed(), set(found.product_ids), late), report)
             if late:
@@ -122,7 +124,7 @@ class Indexer:
         self,
         feed: Callable[[], Iterable[FeedRow | Rejection]],
         *,
-        allow_mass_removal: bool,
+        max_removal: float = MAX_REMOVAL,
         remove_despite_rejects: bool = False,
     ) -> Report:
         """Returns what `sync` would do; writes and embeds nothing.
@@ -133,14 +135,23 @@ class Indexer:
         report = Report()
         found = self._surplus(feed(), report, remove_despite_rejects)
         report.removed = found.product_ids
-        if not allow_mass_removal:
-            try:
-                found.require_few()
-            except MassRemovalError as error:
-                report.refused = str(error)
+        try:
+            found.require_few(max_removal)
+        except MassRemovalError as error:
+            report.refused = str(error)
+        self._plan_all(feed(), report)
+        return report
+
+    def plan_add(self, rows: Iterable[FeedRow | Rejection]) -> Report:
+        """Returns what `add` would do; writes and embeds nothing."""
+        report = Report()
+        self._plan_all(rows, report)
+        return report
+
+    def _plan_all(self, rows: Iterable[FeedRow | Rejection], report: Report) -> None:
         new: set[str] = set()
         with self._readers() as readers:
-            for batch in batched(self._prepared(feed(), report, readers), BATCH):
+            for batch in batched(self._prepared(rows, report, readers), BATCH):
                 photos = {photo.content_hash for prepared in batch for photo in prepared.photos}
                 with self._records.reader() as reader:
                     stored = reader.products(prepared.row.product_id for prepared in batch)
@@ -150,7 +161,6 @@ class Indexer:
                     report.note(product_id, outcome(prepared.put({}), stored.get(product_id)))
                 self._progress(len(batch))
         report.embedded = len(new)
-        return report
 
     @contextmanager
     def _writer(self) -> Iterator[Writer]:

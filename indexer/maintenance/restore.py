@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import IMPORTED, Kind, difference
@@ -43,13 +44,47 @@ class Restored:
     aside: Path | None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a restore would do.
+
+    Attributes:
+        manifest: of the snapshot.
+        catalogue: the state of the present one.
+    """
+
+    manifest: Manifest
+    catalogue: Literal["missing", "undamaged", "damaged"]
+
+
+def plan(
+    snapshots: Snapshots, name: str, folder: Path, spec: EmbeddingSpec, allowed: str | None = None
+) -> Plan:
+    """Checks a snapshot and the catalogue in `folder`; see `restore`.
+
+    Raises:
+        SnapshotError: the snapshot is damaged.
+        FingerprintMismatchError: its embeddings were made with other settings.
+    """
+    source, manifest = snapshots.find(name), snapshots.manifest(name)
+    _require_kind(manifest, spec, allowed)
+    _require_intact(source, manifest)
+    if not (folder / CATALOG).is_file():
+        return Plan(manifest, "missing")
+    present = _whole(folder)
+    if present:
+        present.close()
+    return Plan(manifest, "undamaged" if present else "damaged")
+
+
 def restore(
     snapshots: Snapshots,
     name: str,
     folder: Path,
     spec: EmbeddingSpec,
-    *,
     allowed: str | None = None,
+    *,
+    wait_s: float = 0,
 ) -> Restored:
     """Restores the catalogue in `folder` from a snapshot.
 
@@ -62,6 +97,7 @@ def restore(
         folder: of the collection.
         spec: of the configured model.
         allowed: prefix of another fingerprint that the snapshot may have.
+        wait_s: seconds to wait for another process that is writing.
 
     Raises:
         LockedError: another process is writing to the collection.
@@ -73,9 +109,9 @@ def restore(
     _require_kind(manifest, spec, allowed)
     with errors_named(f"cannot restore to {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        live = _whole(folder)
+        live = _whole(folder, wait_s)
         if live is None:
-            with writer_lock(folder), _unpacked(source, manifest, folder) as stage:
+            with writer_lock(folder, wait_s), _unpacked(source, manifest, folder) as stage:
                 aside = _replace(folder, stage)
             live = Catalog(folder)
         else:
@@ -111,7 +147,7 @@ def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) 
     )
 
 
-def _whole(folder: Path) -> Catalog | None:
+def _whole(folder: Path, wait_s: float = 0) -> Catalog | None:
     """Opens the catalogue in a folder; None if it does not exist or is damaged.
 
     Raises:
@@ -120,7 +156,7 @@ def _whole(folder: Path) -> Catalog | None:
     if not (folder / CATALOG).is_file():
         return None
     try:
-        catalog = Catalog(folder)
+        catalog = Catalog(folder, wait_s=wait_s)
     except DamagedError:
         return None
     if verify_catalog(catalog):
@@ -136,9 +172,13 @@ def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
         for name in manifest.files:
             if (source / name).is_file():
                 shutil.copyfile(source / name, stage / name)
-        for finding in damage(stage, manifest):
-            raise SnapshotError(f"snapshot {manifest.name} is damaged: {finding}")
+        _require_intact(stage, manifest)
         yield stage
+
+
+def _require_intact(folder: Path, manifest: Manifest) -> None:
+    for finding in damage(folder, manifest):
+        raise SnapshotError(f"snapshot {manifest.name} is damaged: {finding}")
 
 
 def _replace(folder: Path, stage: Path) -> Path | None:

@@ -79,10 +79,15 @@ class Snapshots:
     """The snapshots of one collection, in a folder.
 
     The name of a snapshot is that of its folder, or the absolute path of a copy of it.
+
+    Args:
+        folder: of the snapshots.
+        wait_s: seconds to wait for another process that creates or removes snapshots.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, wait_s: float = 0) -> None:
         self.folder = folder
+        self._wait_s = wait_s
 
     def create(self, catalog: Catalog) -> Manifest:
         """Creates a snapshot of the catalogue; searches and writes continue meanwhile.
@@ -94,7 +99,7 @@ class Snapshots:
         """
         with errors_named(f"cannot create a snapshot in {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with writer_lock(self.folder), staged(self.folder) as stage:
+            with writer_lock(self.folder, self._wait_s), staged(self.folder) as stage:
                 created_at = now()
                 with copies_named(stage, catalog.folder):
                     _copy_catalog(catalog, stage)
@@ -140,15 +145,20 @@ class Snapshots:
         """
         if not self.folder.is_dir():
             return []
-        with errors_named(f"cannot remove snapshots in {self.folder}"), writer_lock(self.folder):
-            names = self._names()[::-1]
-            whole = next((i for i, name in enumerate(names) if not self.verify(name)), 0)
-            old = [name for i, name in enumerate(names) if i >= keep and i != whole]
+        locked = writer_lock(self.folder, self._wait_s)
+        with errors_named(f"cannot remove snapshots in {self.folder}"), locked:
+            old = self.prunable(keep)
             for name in old:
                 # Renamed first, so that a partly removed one is never listed.
                 with staged(self.folder) as stage:
                     (self.folder / name).rename(stage / name)
-        return sorted(old)
+        return old
+
+    def prunable(self, keep: int) -> list[str]:
+        """Returns the names of the snapshots that `prune` would remove, sorted."""
+        names = self._names()[::-1]
+        whole = next((i for i, name in enumerate(names) if not self.verify(name)), 0)
+        return sorted(name for i, name in enumerate(names) if i >= keep and i != whole)
 
     def exists(self, name: str) -> bool:
         """Returns whether there is a snapshot with this name."""

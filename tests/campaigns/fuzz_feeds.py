@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexer.errors import FeedError
-from indexer.feeds import RejectedFile, by_row, read_feed
+from indexer.feeds import Feed, RejectedFile, by_row, read_feed
 from indexer.ingest.report import Report
 from tests.campaigns.command import Counts, main
 from tests.campaigns.feed_mutations import (
@@ -101,7 +101,7 @@ class Campaign:
         try:
             report = self.store.indexer.sync(
                 lambda: read_feed(path),
-                allow_mass_removal=True,
+                max_removal=1,
                 remove_despite_rejects=self.random.random() < 0.4,
             )
         except FeedError:
@@ -124,7 +124,7 @@ class Campaign:
         places = Counter(row.number for row in rows)
         assert max(places.values(), default=1) == 1, places
         file = path.with_name("rejected.csv")
-        RejectedFile(file, [path]).write(rows)
+        RejectedFile(file, [Feed.of(path)]).write(rows)
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             assert sum(1 for _ in csv.reader(stream)) == 1 + len(rows)
 
@@ -141,7 +141,7 @@ class Campaign:
         """Brings the catalogue back to the whole feed."""
         path = self.store.photos / "whole.jsonl"
         path.write_text(json_lines(rows), encoding="utf-8")
-        self.store.indexer.sync(lambda: read_feed(path), allow_mass_removal=True)
+        self.store.indexer.sync(lambda: read_feed(path), max_removal=1)
 
 
 def _text(campaign: Campaign, suffix: str) -> None:
@@ -229,7 +229,7 @@ def _folder(campaign: Campaign) -> None:
         file = folder / ("boots" if n % 2 else ".") / f"p{n}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(campaign.store.photos / f"{_COLOURS[n % len(_COLOURS)]}.png", file)
-    campaign.store.indexer.sync(lambda: read_feed(folder), allow_mass_removal=True)
+    campaign.store.indexer.sync(lambda: read_feed(folder), max_removal=1)
     if random.random() < 0.3:  # a folder behind a link, with a link back
         folder.joinpath("boots").rename(elsewhere := folder.with_name("elsewhere"))
         folder.joinpath("boots").symlink_to(elsewhere)

@@ -46,10 +46,12 @@ class Shop:
     def data_dir(self) -> Path:
         return self.folder / "data"
 
-    def run(self, *arguments: object, **environ: str) -> Ran:
+    def run(self, *arguments: object, stdin: str = "", **environ: str) -> Ran:
         """Runs a command; what it raises beyond its own errors fails the test."""
         variables = {"IMAGE_SEARCH_STORAGE_DATA_DIR": str(self.data_dir), **environ}
-        result = CliRunner(env=variables).invoke(main, [str(each) for each in arguments])
+        result = CliRunner(env=variables).invoke(
+            main, [str(each) for each in arguments], input=stdin
+        )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)

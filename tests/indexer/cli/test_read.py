@@ -61,6 +61,10 @@ def test_status_says_what_is_there_and_what_made_it(stocked: Shop) -> None:
         "settings": None,
         "photo_search": True,
         "neighbours": None,
+        "last_sync": None,
+        "writer": None,
+        "newest_snapshot": None,
+        "bytes": status["bytes"],
         "detail": "",
     }
     text = stocked.run("status").out

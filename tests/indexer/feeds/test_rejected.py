@@ -7,6 +7,7 @@ import pytest
 
 from indexer.errors import FeedError
 from indexer.feeds import (
+    Feed,
     FeedRow,
     RejectedFile,
     Rejection,
@@ -119,7 +120,7 @@ def test_items_on_one_line_are_told_apart(tmp_path: Path) -> None:
     items = good.format(1) + bad.format(1) + bad.format(2) + bad.format(2)
     rejected = by_row(rejections_of(write(tmp_path / "f.xml", RSS.format(items))))
     assert [(row.line, row.product_id) for row in rejected] == [(1, "1"), (1, "2"), (1, "2")]
-    RejectedFile(tmp_path / "bad.csv", [tmp_path / "f.xml"]).write(rejected)
+    RejectedFile(tmp_path / "bad.csv", [Feed.of(tmp_path / "f.xml")]).write(rejected)
     with (tmp_path / "bad.csv").open(newline="") as stream:
         assert [row[3] for row in csv.reader(stream)] == ["id", "1", "2", "2"]
 

@@ -27,12 +27,12 @@ COLOURS = [f"#{n * 5:02x}8040" for n in range(40)]
 
 def sync(store: Store, rows: Iterable[FeedRow | Rejection], *, force: bool = False) -> Report:
     feed = list(rows)
-    return store.indexer.sync(lambda: feed, allow_mass_removal=force)
+    return store.indexer.sync(lambda: feed, max_removal=1 if force else 0.2)
 
 
 def plan(store: Store, rows: Iterable[FeedRow | Rejection]) -> Report:
     feed = list(rows)
-    return store.indexer.plan(lambda: feed, allow_mass_removal=False)
+    return store.indexer.plan(lambda: feed)
 
 
 def test_new_products_are_added_and_embedded_once(store: Store) -> None:
@@ -170,7 +170,7 @@ def test_a_rejected_row_of_unknown_id_keeps_all_products_from_removal(store: Sto
     assert planned == report
     assert (report.added, report.removed, report.not_removed) == (["new"], [], ["p", "q"])
     assert store.product_ids() == ["new", "p", "q"]
-    forced = store.indexer.sync(lambda: feed, allow_mass_removal=True, remove_despite_rejects=True)
+    forced = store.indexer.sync(lambda: feed, max_removal=1, remove_despite_rejects=True)
     assert (forced.removed, forced.not_removed) == (["p", "q"], [])
 
 
@@ -197,7 +197,7 @@ def test_nothing_is_removed_if_the_feed_grows_between_its_two_readings(store: St
     changed = FeedRow("p0", {"price": 5.0}, rows[0].images, None, "feed")
     readings = iter([rows[:9], [changed, *rows[1:]]])
     with pytest.raises(FeedError, match=r"changed while it was read.*'p9'"):
-        store.indexer.sync(lambda: next(readings), allow_mass_removal=False)
+        store.indexer.sync(lambda: next(readings))
     assert len(store.product_ids()) == 10
     with store.catalog.reader() as reader:
         assert reader.products(["p0"])["p0"].attributes == {"price": 5.0}

@@ -76,7 +76,7 @@ def test_shards_merged_are_the_catalogue_of_the_whole_feed(
         report = merged(into, *stores)
         assert sorted(report.added) == sorted(products)
         assert contents(into) == contents(whole)
-        synced = into.indexer.sync(lambda: rows, allow_mass_removal=False)
+        synced = into.indexer.sync(lambda: rows)
         assert (synced.unchanged, into.embedder.images_seen) == (len(products), 0)
         again = merged(into, *stores)
         assert (again.unchanged, again.added, again.updated) == (len(products), [], [])
@@ -115,7 +115,7 @@ def test_photos_that_lie_elsewhere_on_the_other_machine_are_not_embedded_again(
     other.add(other.row("p", "red"), other.row("q", "navy"))
     merged(store, other)
     rows = [store.row("p", "red"), store.row("q", "navy")]  # in another folder
-    report = store.indexer.sync(lambda: rows, allow_mass_removal=False)
+    report = store.indexer.sync(lambda: rows)
     assert (report.updated, report.embedded, store.embedder.images_seen) == (["p", "q"], 0, 0)
     with store.catalog.reader() as reader:
         stored = reader.products(["p"])["p"]

@@ -24,6 +24,7 @@ class Catalog:
     Args:
         folder: the collection's folder.
         create: create folder and catalogue if they do not exist.
+        wait_s: seconds that `writer` waits for another process.
 
     Attributes:
         damage: the first damage that a reader of this object met, "" if none. It is kept because
@@ -35,10 +36,11 @@ class Catalog:
         DamagedError: the catalogue is damaged.
     """
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
+    def __init__(self, folder: Path, *, create: bool = False, wait_s: float = 0) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.high_water_mark = HighWaterMarkFile(folder)
+        self._wait_s = wait_s
         self._idle: deque[Opened] = deque()
         self.damage = ""
         self._closed = False
@@ -108,7 +110,7 @@ class Catalog:
             LockedError: another process is writing.
             StorageError: the disk refuses to write.
         """
-        with errors_named(self.path), writer_lock(self.folder):
+        with errors_named(self.path), writer_lock(self.folder, self._wait_s):
             opened = connect(self.path)
             try:
                 yield CatalogWriter(opened.connection, self.high_water_mark)

@@ -1,4 +1,4 @@
-"""The commands `search` and `status`."""
+"""The command `search`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,10 @@ from rich.table import Table
 
 from indexer.cli.app import App, Output, reading
 from indexer.cli.plot import plot_answer, require_png
-from indexer.embedding import EmbeddingSpec
-from indexer.embedding.kinds import Kind, difference, kind_of, way_out
+from indexer.cli.products import price_of
 from indexer.errors import BadParameterError, ImageError
 from indexer.images import read_photo
-from indexer.maintenance.neighbours import damage_of, state_of
 from indexer.search import Answer, SearchParameters, search_by_photos
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.catalog import FILE_NAME
-from indexer.store.embedded.neighbours import NeighboursError
 from indexer.validation import explained
 
 
@@ -83,97 +78,6 @@ def _read(app: App, image: Path) -> bytes:
         raise
 
 
-@click.command()
-@reading
-def status(app: App) -> Output:
-    """Show the size of the collection and what made its vectors.
-
-    `fingerprint`, `weights` and `trained` are those of the stored vectors; `settings` has those of
-    the configured model, if it is another one.
-    """
-    spec, missing = app.usable
-    unusable = {"fingerprint": "", "weights": app.embedding.weights, "trained": True}
-    document = {
-        "collection": app.collection,
-        "folder": str(app.folder()),
-        "products": 0,
-        "images": 0,
-        "seq": 0,
-        **(_model(spec) if spec else unusable),
-        "settings": None,
-        "photo_search": spec is not None,
-        "neighbours": None,
-        "detail": "",
-    }
-    if not (app.folder() / FILE_NAME).is_file():
-        document["detail"] = "no catalogue here yet: add products, or correct storage.data_dir"
-    else:
-        document |= _stored(app.catalog(), spec, missing)
-    table = Table.grid(padding=(0, 2))
-    for key, value in document.items():
-        table.add_row(*_told(key, value))
-    return Output(document, table)
-
-
-def _told(key: str, value: Any) -> tuple[str, str]:
-    """Returns a line of the status as text."""
-    if isinstance(value, dict):
-        text = ", ".join(f"{name} {each}" for name, each in value.items())
-        return ("settings differ", f"yes: {text}") if key == "settings" else (key, text)
-    if value is None:
-        return ("settings differ", "no") if key == "settings" else (key, "none")
-    return key, str(value)
-
-
-def _stored(catalog: Catalog, spec: EmbeddingSpec | None, missing: str) -> dict[str, Any]:
-    """Returns what a catalogue says for `status`.
-
-    Args:
-        catalog: of the collection.
-        spec: of the configured model; None if it cannot be used.
-        missing: why it cannot.
-    """
-    document: dict[str, Any] = {}
-    try:
-        document["neighbours"], document["detail"] = _neighbours(catalog)
-    except NeighboursError as error:
-        document["detail"] = str(error)
-    with catalog.reader() as reader:
-        products, images = reader.counts()
-        document |= {"products": products, "images": images, "seq": reader.seq}
-        found = kind_of(reader)
-    if found:
-        document |= _model(found)
-    if found and spec and found.fingerprint != spec.fingerprint:
-        told = filter(None, (difference(found, spec), way_out(found)))
-        document |= {"settings": _model(spec), "photo_search": False, "detail": "; ".join(told)}
-    elif missing:
-        document["detail"] = f"only searches by product are answered: {missing}"
-    return document
-
-
-def _model(model: EmbeddingSpec | Kind) -> dict[str, Any]:
-    return {"fingerprint": model.fingerprint, "weights": model.weights, "trained": model.trained}
-
-
-def _neighbours(catalog: Catalog) -> tuple[dict[str, Any] | None, str]:
-    """Returns the state of the table of neighbours, None if there is none, and its damage.
-
-    Raises:
-        NeighboursError: the header of the table is damaged.
-    """
-    if (state := state_of(catalog)) is None:
-        return None, ""
-    damage = damage_of(catalog)
-    document = {
-        "k": state.k,
-        "seq": state.seq,
-        "changed_images": state.changed_images,
-        "in_use": state.in_use and not damage,
-    }
-    return document, damage
-
-
 def _parameters(options: dict[str, Any]) -> SearchParameters:
     given = {
         name: list(value) if isinstance(value, tuple) else value
@@ -190,9 +94,8 @@ def _table(answer: Answer) -> Table:
     table = Table("score", "product", "title", "price", box=None)
     for match in answer.matches:
         attributes = match.product.attributes
-        price = f"{attributes.get('price', '')} {attributes.get('currency', '')}"
         title = str(attributes.get("title", ""))
-        table.add_row(f"{match.score:.4f}", match.product.product_id, title, price.strip())
+        table.add_row(f"{match.score:.4f}", match.product.product_id, title, price_of(attributes))
     return table
 
 
