@@ -86,6 +86,17 @@ def _configuration() -> Iterator[str]:
 
 def _cli() -> Iterator[str]:
     yield from ("# Command line", "", _NOTE, "", "```", _help(cli, "python -m indexer"), "```")
+    yield ""
+    yield "After `pip install .` the program is also called `product-search`. To complete its"
+    yield "commands and options in the shell, put a line into the startup file:"
+    yield ""
+    yield "| shell | file | line |"
+    yield "|---|---|---|"
+    for shell, file in (("bash", "~/.bashrc"), ("zsh", "~/.zshrc")):
+        line = f'eval "$(_PRODUCT_SEARCH_COMPLETE={shell}_source product-search)"'
+        yield f"| {shell} | `{file}` | `{line}` |"
+    fish = "_PRODUCT_SEARCH_COMPLETE=fish_source product-search | source"
+    yield f"| fish | `~/.config/fish/completions/product-search.fish` | `{fish}` |"
     for name, command in commands():
         yield from ("", f"## {name}", "", "```")
         yield _help(command, f"python -m indexer {name}")

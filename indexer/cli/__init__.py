@@ -6,11 +6,12 @@ from indexer.cli.calibrate import calibrate
 from indexer.cli.check import verify
 from indexer.cli.evaluate import evaluate
 from indexer.cli.finetune import finetune
+from indexer.cli.help import add_examples
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
 from indexer.cli.neighbours import neighbours
-from indexer.cli.ratings import ratings
 from indexer.cli.products import list_, show
+from indexer.cli.ratings import ratings
 from indexer.cli.report import report
 from indexer.cli.search import search
 from indexer.cli.snapshots import snapshot
@@ -19,32 +20,11 @@ from indexer.cli.transfer import export, import_features
 from indexer.cli.whiten import whiten
 from indexer.cli.write import add, merge, remove, sync
 
-for command in (
-    sync,
-    add,
-    merge,
-    remove,
-    search,
-    show,
-    list_,
-    status,
-    init,
-    compact,
-    rebuild,
-    neighbours,
-    import_features,
-    export,
-    verify,
-    snapshot,
-    keys,
-    report,
-    ratings,
-    evaluate,
-    audit,
-    calibrate,
-    finetune,
-    whiten,
-):
-    main.add_command(command)
+main.add_section("Products", (sync, add, remove, search, show, list_))
+main.add_section("Collection", (status, verify, init, compact, rebuild, neighbours, snapshot))
+main.add_section("Transfer", (merge, import_features, export))
+main.add_section("Service", (keys, report, ratings))
+main.add_section("Quality and model", (evaluate, audit, calibrate, finetune, whiten))
+add_examples(main)
 
 __all__ = ["main"]

@@ -4,9 +4,10 @@ import atexit
 import functools
 import gc
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,16 @@ import click
 from rich.console import Console, RenderableType
 
 from indexer import __version__
-from indexer.cli.errors import DONE, INTERRUPTED, exit_code
-from indexer.config import DEFAULT_COLLECTION, EmbeddingSettings, Settings, load_settings
+from indexer.cli.errors import DONE, INTERRUPTED, MEANINGS, exit_code
+from indexer.cli.group import Commands, print_error, shared_options
+from indexer.config import (
+    DEFAULT_COLLECTION,
+    DEFAULT_FILE,
+    PREFIX,
+    EmbeddingSettings,
+    Settings,
+    load_settings,
+)
 from indexer.embedding import Embedder, EmbeddingSpec, load_embedder, resolve_spec
 from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.embedding.spec import require_bundled
@@ -60,12 +69,14 @@ class Output:
         text: for stdout without `--json`.
         code: exit code.
         notes: lines for stderr.
+        details: lines for stderr instead of the notes with --verbose; None for the notes.
     """
 
     document: dict[str, Any]
     text: RenderableType
     code: int = DONE
     notes: Sequence[str] = ()
+    details: Sequence[str] | None = None
 
 
 @dataclass
@@ -79,17 +90,26 @@ class App:
     Attributes:
         wait_s: seconds to wait for another process that is writing.
         yes: whether questions are answered with yes without asking.
+        quiet: whether stderr has errors only.
+        verbose: whether stderr has the settings in use, details and the duration.
     """
 
     config: Path | None
     collection: str
     wait_s: float = 0
     yes: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
     @cached_property
     def settings(self) -> Settings:
         """All settings."""
-        return load_settings(self.config)
+        return load_settings(self.settings_file)
+
+    @property
+    def settings_file(self) -> Path | None:
+        """The settings file in use; None if there is none."""
+        return self.config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
 
     @cached_property
     def embedding(self) -> EmbeddingSettings:
@@ -186,40 +206,10 @@ class App:
         )
 
 
-class _Commands(click.Group):
-    """Prints wrong usage as JSON too if `--json` is an argument: click prints text only."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        as_json = "--json" in args
-        with _usage_errors(as_json):
-            context = super().make_context(info_name, args, parent, **extra)
-        context.meta[__name__] = as_json
-        return context
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _usage_errors(ctx.meta[__name__]):
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _usage_errors(as_json: bool) -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError as error:
-        if as_json:
-            _print_error(error.format_message(), BadParameterError.code)
-        raise
-
-
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\n".join(["\b", "Exit codes:", *(f"  {code:3}  {what}" for code, what in MEANINGS)]),
 )
 @click.option(
     "--config",
@@ -231,16 +221,13 @@ def _usage_errors(as_json: bool) -> Iterator[None]:
     "--collection",
     default=DEFAULT_COLLECTION,
     show_default=True,
-    help="Collection to use, as named in the settings.",
+    envvar="IMAGE_SEARCH_COLLECTION",
+    help="Collection to use, as named in the settings; also accepted after the command.",
 )
 @click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, config: Path | None, collection: str) -> None:
-    """Index a store's products and search them by photo.
-
-    Exit codes: 0 done, 1 failed, 2 invalid usage or settings, 3 done but some rows were rejected,
-    4 another process is writing.
-    """
+    """Index a store's products and search them by photo."""
     context.obj = App(config, collection)
 
 
@@ -258,11 +245,14 @@ def reading(command: Callable[Concatenate[App, P], Output]) -> Callable[..., Non
 def _reporting(
     command: Callable[Concatenate[App, P], Output], interrupted: str
 ) -> Callable[..., None]:
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+    @shared_options
     @click.pass_obj
     @functools.wraps(command)
     def body(app: App, /, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        log.quiet = app.quiet
+        started = time.monotonic()
         try:
+            _introduce(app)
             output = command(app, *args, **kwargs)
         except ImageSearchError as error:
             _add_hint(error)
@@ -270,33 +260,48 @@ def _reporting(
         except KeyboardInterrupt:
             _fail(f"interrupted; {interrupted}", "interrupted", INTERRUPTED, as_json)
         else:
-            if as_json:
-                click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
-            else:
-                # Product ids and paths may look like markup or emoji codes.
-                console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
-                if not sys.stdout.isatty():  # `is_terminal` believes the environment
-                    console.width = _FILE_WIDTH
-                console.print(output.text)
-            for note in output.notes:
-                click.echo(note, err=True)
+            _print(app, output, time.monotonic() - started, as_json=as_json)
             sys.exit(output.code)
 
     return body
 
 
+def _introduce(app: App) -> None:
+    if app.quiet and app.verbose:
+        raise BadParameterError("pass either --quiet or --verbose")
+    if app.verbose:
+        file = app.settings_file or "none"
+        variables = ", ".join(name for name in sorted(os.environ) if name.startswith(PREFIX))
+        click.echo(f"settings file: {file}; variables: {variables or 'none'}", err=True)
+        click.echo(f"collection {app.collection} in {app.folder().absolute()}", err=True)
+
+
+def _print(app: App, output: Output, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
+    else:
+        # Product ids and paths may look like markup or emoji codes.
+        console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+        if not sys.stdout.isatty():  # `is_terminal` believes the environment
+            console.width = _FILE_WIDTH
+        console.print(output.text)
+    if app.verbose:
+        for line in output.notes if output.details is None else output.details:
+            click.echo(line, err=True)
+        click.echo(f"took {seconds:.1f} s", err=True)
+    elif not app.quiet:
+        for note in output.notes:
+            click.echo(note, err=True)
+
+
 def _add_hint(error: ImageSearchError) -> None:
     options = click.get_current_context().command.params
-    if isinstance(error, LockedError) and any(option.name == "wait" for option in options):
+    if isinstance(error, LockedError) and any(option.name == "wait_s" for option in options):
         error.hint = "or pass --wait SECONDS"
 
 
 def _fail(text: str, code: str, exit_with: int, as_json: bool) -> None:
     click.echo(f"error: {text}", err=True)
     if as_json:
-        _print_error(text, code)
+        print_error(text, code)
     sys.exit(exit_with)
-
-
-def _print_error(text: str, code: str) -> None:
-    click.echo(json.dumps({"error": {"code": code, "detail": text}}, ensure_ascii=False))

@@ -30,7 +30,7 @@ _KINDS = click.Choice([kind.value for kind in Kind])
     type=_KINDS,
     metavar="KIND",
     multiple=True,
-    help="Kind of finding to look for, such as near_duplicate; repeat for several.  [default: all]",
+    help="Kind of finding to look for, such as near_duplicate.  [default: all]",
 )
 @click.option(
     "--label",
@@ -47,7 +47,7 @@ _KINDS = click.Choice([kind.value for kind in Kind])
     type=_KINDS,
     metavar="KIND",
     multiple=True,
-    help="Exit with 1 if there is a finding of this kind; repeat for several.",
+    help="Exit with 1 if there is a finding of this kind.",
 )
 @click.option(
     "--report",

@@ -63,7 +63,7 @@ _TOLERANCE = 0.001
     multiple=True,
     metavar="MODEL",
     help=f"What to measure: {CURRENT}, or settings of `embedding` such as"
-    " weights=imagenet,input_size=224. Repeat to compare several with the first."
+    " weights=imagenet,input_size=224. Several are compared with the first."
     f"  [default: {CURRENT}]",
 )
 @click.option(
@@ -81,7 +81,7 @@ _TOLERANCE = 0.001
     type=click.Choice(["cosine", "l2", "l1", "hamming"]),
     default=["cosine"],
     show_default=True,
-    help="Distance between vectors; repeat for several. Searches use the cosine.",
+    help="Distance between vectors. Searches use the cosine.",
 )
 @click.option(
     "-k",

@@ -1,13 +1,13 @@
 """Feeds as arguments: a path, a URL, or `-` for standard input."""
 
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
-
-import click
 
 from indexer.cli.app import App, log
 from indexer.errors import BadParameterError
@@ -16,6 +16,8 @@ from indexer.fetch import FeedDownloads, is_url
 from indexer.files import storage_error
 
 STDIN = "-"
+_COPIES = "reading-"  # starts the names of folders with copies
+_LONGEST_S = 7 * 24 * 3600  # that a command may take
 
 
 @contextmanager
@@ -38,13 +40,20 @@ def opened(app: App, names: Sequence[str]) -> Iterator[list[Feed]]:
     cache = app.settings.feed_cache
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix="reading-", dir=cache)
+        _remove_leftovers(cache)
+        folder = TemporaryDirectory(prefix=_COPIES, dir=cache)
     except OSError as error:
         raise storage_error(f"cannot write to {cache}", error) from error
     with folder:
-        yield _readable(
-            [_feed(app, name, Path(folder.name) / str(n)) for n, name in enumerate(names)]
-        )
+        copies = (Path(folder.name, str(number)) for number in range(len(names)))
+        yield _readable([_feed(app, name, copy) for name, copy in zip(names, copies, strict=True)])
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """Deletes copies that a killed command left."""
+    for folder in cache.glob(f"{_COPIES}*"):
+        if folder.stat().st_mtime < time.time() - _LONGEST_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_copied(name: str) -> bool:
@@ -55,7 +64,7 @@ def _feed(app: App, name: str, copy: Path) -> Feed:
     if not _is_copied(name):
         return Feed.of(Path(name))
     if name == STDIN:
-        _copy(click.get_binary_stream("stdin"), copy)
+        _copy(sys.stdin.buffer, copy)
         return Feed(_named(copy, ""), "stdin", Path.cwd())
     with log.status(f"downloading {name}"):
         FeedDownloads(app.settings.fetch, copy.parent.parent).save(name, copy)

@@ -45,7 +45,7 @@ _BLOCK = "block5"
     multiple=True,
     default=["category"],
     show_default=True,
-    help="Attribute that makes products alike; repeat for several.",
+    help="Attribute that makes products alike.",
 )
 @click.option(
     "--dimensions",

@@ -25,7 +25,7 @@ def keys() -> None:
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="What the key permits; may be repeated. `admin` includes all others.",
+    help="What the key permits. `admin` includes all others.",
 )
 @click.option("--name", default="", help="Name for the list, such as the user of the key.")
 @reporting

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from indexer.cli.app import App
+from indexer.cli.group import set_on_app
 from indexer.errors import BadParameterError, DeclinedError
 from indexer.files import require_writable
 
@@ -19,10 +20,11 @@ def waiting(command: F) -> F:
     """Adds --wait: the seconds to wait for another process that is writing."""
     return click.option(
         "--wait",
+        "wait_s",
         type=click.FloatRange(0),
         metavar="SECONDS",
         expose_value=False,
-        callback=lambda context, _, value: _set(context, "wait_s", value),
+        callback=set_on_app,
         help="Wait for another process that is writing, instead of exiting with 4.",
     )(command)
 
@@ -34,14 +36,9 @@ def confirmed(command: F) -> F:
         "-y",
         is_flag=True,
         expose_value=False,
-        callback=lambda context, _, value: _set(context, "yes", value),
+        callback=set_on_app,
         help="Do not ask for confirmation. Without a terminal, nothing is asked.",
     )(command)
-
-
-def _set(context: click.Context, name: str, value: object) -> None:
-    if value:
-        setattr(context.find_object(App), name, value)
 
 
 def asks(app: App) -> bool:
@@ -59,7 +56,7 @@ def confirm(app: App, question: str) -> None:
         raise DeclinedError("nothing was changed")
 
 
-class Percentage(click.ParamType):
+class Percentage(click.ParamType[float]):
     """A share such as `40%`, as a fraction."""
 
     name = "percentage"
@@ -67,6 +64,7 @@ class Percentage(click.ParamType):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        """Returns the fraction; fails if the value is not a percentage."""
         match = re.fullmatch(r"(\d{1,2}(?:\.\d+)?|100) ?%", value)
         if match is None:
             self.fail(f"{value!r} is not a percentage from 0% to 100%, such as 40%", param, ctx)

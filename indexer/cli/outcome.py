@@ -61,12 +61,12 @@ def output(report: Report, rejected: RejectedFile | None, *, dry_run: bool = Fal
     lines += [*map(_host_line, down), *_removal_lines(report, rows)]
     if rejected is not None:
         rejected.write(rows)
-    hint = "" if rejected else "; --rejected FILE writes all rejected rows"
+    hint = "" if rejected else "--rejected FILE writes all rejected rows, --verbose prints them"
     by_host = {each for host in down for each in host.rejected}  # one line for each host
     others = by_row(each for each in report.rejected if each not in by_host)
     notes = [*_summarised("rejected", others, hint), *_summarised("warning", report.warnings, "")]
-    code = SOME_REJECTED if rows or report.not_removed else DONE
-    return Output(document, "\n".join(lines), FAILED if report.refused else code, notes)
+    code = FAILED if report.refused else SOME_REJECTED if rows or report.not_removed else DONE
+    return Output(document, "\n".join(lines), code, notes, _all(rows, report.warnings))
 
 
 def with_rejections(output: Output, rejected: Sequence[Rejection]) -> Output:
@@ -77,6 +77,7 @@ def with_rejections(output: Output, rejected: Sequence[Rejection]) -> Output:
         document={**output.document, "rejections": list(map(_fields, rows))},
         code=output.code or (SOME_REJECTED if rows else DONE),
         notes=[*output.notes, *_summarised("rejected", rows, "")],
+        details=[*output.notes, *_all(rows, ())],
     )
 
 
@@ -120,23 +121,37 @@ def _fields(row: _Row) -> dict[str, object]:
 
 
 def _summarised(what: str, rows: Sequence[_Row], hint: str) -> list[str]:
-    """Returns a line for each of the most frequent causes, and one for all others."""
+    """Returns a line for each of the most frequent causes, one for all others, and the hint."""
     causes: dict[tuple[str, str], list[_Row]] = {}
     for row in rows:
         causes.setdefault((row.source, _VARYING.sub("#", _cause(row))), []).append(row)
     groups = sorted(causes.values(), key=len, reverse=True)
     lines = [_group_line(what, group) for group in groups[:_CAUSES]]
     if left := groups[_CAUSES:]:
-        lines.append(f"{what}: {sum(map(len, left))} rows for {len(left)} other reasons{hint}")
+        lines.append(f"{what}: {sum(map(len, left))} rows for {len(left)} other reasons")
+    if hint and (left or any(len(group) > _ROWS for group in groups)):
+        lines.append(hint)
     return lines
+
+
+def _all(rejected: Sequence[Rejection], warnings: Sequence[RowWarning]) -> list[str]:
+    """Returns a line for each row."""
+    return [
+        *(_row_line("rejected", row) for row in rejected),
+        *(_row_line("warning", row) for row in warnings),
+    ]
+
+
+def _row_line(what: str, row: _Row) -> str:
+    line = "" if row.line is None else f", line {row.line}"
+    product = "" if row.product_id is None else f", product {row.product_id!r}"
+    return f"{what}: {row.source}{line}{product}: {row.reason}"
 
 
 def _group_line(what: str, rows: Sequence[_Row]) -> str:
     first = rows[0]
     if len(rows) == 1:
-        line = "" if first.line is None else f", line {first.line}"
-        product = "" if first.product_id is None else f", product {first.product_id!r}"
-        return f"{what}: {first.source}{line}{product}: {first.reason}"
+        return _row_line(what, first)
     same = len({_cause(row) for row in rows}) == 1
     example = "" if same else "for example "
     return f"{what}: {len(rows)} rows of {first.source}: {example}{_cause(first)} ({_places(rows)})"

@@ -43,8 +43,7 @@ def show(app: App, product_id: str) -> Output:
     "conditions",
     metavar="CONDITION",
     multiple=True,
-    help="Condition on attributes: color:red,blue price<=50 in_stock:true !brand:acme; may be"
-    " repeated.",
+    help="Condition on attributes: color:red,blue price<=50 in_stock:true !brand:acme.",
 )
 @click.option(
     "-k",
@@ -117,7 +116,8 @@ def price_of(attributes: Attributes) -> str:
 
 
 def _stock(attributes: Attributes) -> str:
-    return {True: "yes", False: "no"}.get(attributes.get("in_stock"), "")  # type: ignore[call-overload]
+    available = attributes.get("in_stock")
+    return "" if available is None else "yes" if available else "no"
 
 
 def _image(image: Image) -> dict[str, Any]:

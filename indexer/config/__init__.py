@@ -6,7 +6,14 @@ to the working directory.
 """
 
 from indexer.config.embedding import EmbeddingSettings
-from indexer.config.loading import Setting, load_settings, replaced, table
+from indexer.config.loading import (
+    DEFAULT_FILE,
+    PREFIX,
+    Setting,
+    load_settings,
+    replaced,
+    table,
+)
 from indexer.config.service import AccessSettings, ServiceSettings
 from indexer.config.settings import (
     CURRENT,
@@ -23,6 +30,8 @@ from indexer.config.settings import (
 __all__ = [
     "CURRENT",
     "DEFAULT_COLLECTION",
+    "DEFAULT_FILE",
+    "PREFIX",
     "AccessSettings",
     "CollectionSettings",
     "EmbeddingSettings",

@@ -21,8 +21,10 @@ from indexer.errors import ConfigError
 from indexer.validation import explained, unknown
 
 PREFIX = "IMAGE_SEARCH_"
-# Other variables with the prefix: the path of the settings file, and the folder of test data.
-OTHER_VARIABLES = {"IMAGE_SEARCH_CONFIG", "IMAGE_SEARCH_TEST_DATA"}
+DEFAULT_FILE = Path("config.yaml")  # in the working directory
+# Other variables with the prefix: the path of the settings file, the collection of a command, and
+# the folder of test data.
+OTHER_VARIABLES = {"IMAGE_SEARCH_CONFIG", "IMAGE_SEARCH_COLLECTION", "IMAGE_SEARCH_TEST_DATA"}
 _NO_PATHS = (*WEIGHTS_PRESETS, *RETIRED_PRESETS, "auto", "none")
 
 
@@ -67,8 +69,8 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         ConfigError: a setting is unknown or invalid; the text names the key, the received value
             and the allowed values in one line.
     """
-    if path is None and (default := Path("config.yaml")).is_file():
-        path = default
+    if path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
     document = _read_yaml(path) if path else {}
     for setting, value in _overrides(environ):
         document.setdefault(setting.section, {})[setting.key] = value

@@ -1,6 +1,7 @@
 """Feeds from URLs and from standard input."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -131,7 +132,8 @@ def test_errors_and_rejected_rows_of_a_feed_at_a_url_name_the_url(
     assert f"rejected: {url}, line 2" in ran.err
     header, row = (shop.folder / "bad.csv").read_text().splitlines()
     assert header == "source,line,reason,id,image_link,price"
-    assert row.startswith(f"{url},2,") and f"http://127.0.0.1:{server.port}/photos/1.png" in row
+    assert row.startswith(f"{url},2,")
+    assert f"http://127.0.0.1:{server.port}/photos/1.png" in row
 
 
 @pytest.mark.parametrize(
@@ -152,3 +154,13 @@ def test_standard_input_is_a_feed_of_the_format_that_it_looks_like(shop: Shop, f
 def test_standard_input_is_read_once(shop: Shop) -> None:
     ran = shop.run("add", "-", "-", stdin="id,image_link\n")
     assert (ran.code, "only once" in ran.err) == (2, True)
+
+
+def test_copies_that_a_killed_command_left_are_deleted(shop: Shop) -> None:
+    left, recent = (shop.data_dir / ".feeds" / f"reading-{name}" for name in ("old", "new"))
+    for folder in (left, recent):
+        folder.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    shop.photo("a.png", "red")
+    assert shop.run("add", "-", stdin="id,image_link\na,a.png\n").code == 0
+    assert list((shop.data_dir / ".feeds").iterdir()) == [recent]

@@ -1,9 +1,12 @@
 """What all commands share: help, --json, exit codes, settings."""
 
 import json
+import re
+import shlex
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 
 from docs.generate import commands
 from indexer.cli import main
@@ -25,7 +28,78 @@ def test_every_command_and_option_has_help(shop: Shop, name: str) -> None:
 def test_the_help_names_every_command_and_exit_code(shop: Shop) -> None:
     out = shop.run("--help").out
     assert all(command in out for command in main.commands)
-    assert all(f"{code} " in out for code in (DONE, FAILED, USAGE, SOME_REJECTED, LOCKED))
+    codes = (DONE, FAILED, USAGE, SOME_REJECTED, LOCKED, INTERRUPTED)
+    assert all(f" {code}  " in out for code in codes)
+
+
+@pytest.mark.parametrize("name", dict(commands()))
+def test_the_examples_of_a_command_are_valid(name: str) -> None:
+    command = dict(commands())[name]
+    lines = str(command.epilog).splitlines()[2:]
+    assert lines
+    for line in lines:
+        words = shlex.split(line.partition(" <")[0].partition(" >")[0])
+        assert words[:3] == ["python", "-m", "indexer"]
+        assert words[3 : 3 + len(name.split())] == name.split()
+        given = words[3 + len(name.split()) :]
+        command.make_parser(click.Context(command)).parse_args(given)
+
+
+def test_options_that_may_be_repeated_are_marked() -> None:
+    for name, command in commands():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.multiple == ("[repeatable]" in str(option.help)), (name, option.name)
+
+
+def test_the_collection_may_be_named_before_or_after_the_command_or_in_the_environment(
+    stocked: Shop,
+) -> None:
+    (stocked.folder / "config.yaml").write_text("collections: {shoes: {}, hats: {}}")
+
+    def used(*arguments: str, **environ: str) -> str:
+        return str(stocked.run(*arguments, "--json", **environ).json["collection"])
+
+    assert used("--collection", "shoes", "status") == "shoes"
+    assert used("status", "--collection", "shoes") == "shoes"
+    assert used("status", IMAGE_SEARCH_COLLECTION="shoes") == "shoes"
+    assert used("status", "--collection", "hats", IMAGE_SEARCH_COLLECTION="shoes") == "hats"
+    assert used("--collection", "hats", "status", "--collection", "hats") == "hats"
+    ran = stocked.run("--collection", "hats", "status", "--collection", "shoes", "--json")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "bad_parameter")
+    assert "received two collections: hats and shoes" in ran.err
+
+
+def test_quiet_leaves_errors_only(shop: Shop) -> None:
+    feed = shop.feed({"a": "red"})
+    with feed.open("a") as stream:
+        stream.write("b,nothing.png,b!,5\n")
+    quiet = shop.run("sync", feed, "-q")
+    assert (quiet.code, quiet.err) == (3, "")
+    assert "1 added" in quiet.out
+    assert shop.run("show", "b", "--quiet").err.startswith("error: ")
+    assert "rejected: " in shop.run("sync", feed).err
+
+
+def test_verbose_names_the_settings_and_the_time(shop: Shop) -> None:
+    (shop.folder / "config.yaml").write_text("index: {type: flat}")
+    ran = shop.run("sync", shop.feed({"a": "red"}), "-v", "--json")
+    assert "settings file: config.yaml; variables: IMAGE_SEARCH_STORAGE_DATA_DIR" in ran.err
+    assert f"collection default in {shop.data_dir / 'default'}" in ran.err
+    assert re.search(r"took \d+\.\d s", ran.err)
+    assert ran.json["added"] == 1
+    assert shop.run("status", "-q", "-v").code == 2
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    complete = BashComplete(main, {}, "product-search", "_PRODUCT_SEARCH_COMPLETE")
+
+    def completed(arguments: list[str], word: str) -> list[str]:
+        return [item.value for item in complete.get_completions(arguments, word)]
+
+    assert completed([], "sy") == ["sync"]
+    assert completed(["snapshot"], "pr") == ["prune"]
+    assert completed(["sync", "-v", "feed.csv"], "--max") == ["--max-removal"]
 
 
 # Of the commands that need some.
@@ -34,6 +108,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "sync": ["feed.csv"],
     "merge": ["data"],
     "remove": ["navy"],
+    "show": ["red"],
     "search": ["--product", "red"],
     "evaluate": ["--label", "size"],
     "export": ["out"],

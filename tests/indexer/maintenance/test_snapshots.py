@@ -28,8 +28,8 @@ def take(shop: Shop) -> str:
     return shop.snapshots.create(shop.catalog).name
 
 
-def give_back(shop: Shop, name: str, **options: str) -> Restored:
-    return restore(shop.snapshots, name, shop.data, FAKE_SPEC, **options)
+def give_back(shop: Shop, name: str, allowed: str | None = None) -> Restored:
+    return restore(shop.snapshots, name, shop.data, FAKE_SPEC, allowed)
 
 
 def change(shop: Shop, seed: int = 7) -> State:
@@ -344,7 +344,7 @@ def test_the_commands_take_list_check_restore_and_prune(
     assert shop.state() == expected
     assert run(shop, "verify")["ok"]
     second = run(shop, "snapshot", "create")["name"]
-    assert run(shop, "snapshot", "prune", "--keep", "1") == {"removed": [name]}
+    assert run(shop, "snapshot", "prune", "--keep", "1") == {"dry_run": False, "removed": [name]}
     flip(shop.snapshots.folder / second / "catalog.db")
     assert len(run(shop, "snapshot", "verify", second, code=1)["findings"]) == 1
     assert run(shop, "snapshot", "restore", second, code=1)["error"]["code"] == "bad_snapshot"
