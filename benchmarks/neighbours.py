@@ -21,9 +21,9 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.index_scale import DATA, mixtures, product
 from benchmarks.load import catalogue
 from benchmarks.load.generator import closed_loop, percentile
+from benchmarks.load.mixtures import DATA, mixtures, product
 from benchmarks.load.requests import get
 from benchmarks.load.server import SERVICE, Server, free_port, running, settings
 from indexer.arrays import Vectors, normalised

@@ -2,7 +2,7 @@
 
     python -m benchmarks.query_options --sizes 100000 1000000
 
-The vectors are those of `benchmarks.index_scale`, the attributes like those of a shop's feed. A
+The vectors are those of `benchmarks.load.mixtures`, the attributes like those of a shop's feed. A
 query is the vector of a product, so that nothing is embedded. `index` is the time spent in the
 index. What conditions select is remembered until products change; an option marked "first time" has
 a condition that was not used before.
@@ -19,14 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.index_scale import (
-    BATCH,
-    anonymous_mib,
-    mixtures,
-    product,
-    real_vectors,
-    took_ms,
-)
+from benchmarks.index_scale import BATCH, anonymous_mib, took_ms
+from benchmarks.load.mixtures import mixtures, product, real_vectors
 from indexer.arrays import Vectors
 from indexer.config import IndexSettings
 from indexer.maintenance.compaction import rebuild

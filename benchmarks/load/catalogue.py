@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.index_scale import DATA, mixtures
+from benchmarks.load.mixtures import DATA, mixtures
 from examples.sample_store import draw_sample_catalog
 from indexer.arrays import Vectors, batched, normalised
 from indexer.config import DEFAULT_COLLECTION, load_settings

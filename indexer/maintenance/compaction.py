@@ -51,7 +51,7 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
             kind = _kind(reader, settings)
             if present and present.kind == kind and not _changes(reader, present):
                 try:
-                    open_segment(present)
+                    open_segment(present).verify()
                     return present
                 except SegmentError as error:
                     log.warning("%s; writing a new one", error)

@@ -34,6 +34,7 @@ EVERYTHING = SearchParameters(limit=200)
 _FIRST = SearchParameters(limit=4)
 # Neighbours of each product in the table: some of the products, or all.
 _K = (_FIRST.limit, len(NAMES))
+_INDEX_TYPES = "auto", "SQ8"  # vectors in the index, or beside codes
 _TOLERANCE = 1e-5
 
 
@@ -97,7 +98,9 @@ class Shop:
                 with self.catalog.writer() as writer:
                     writer.remove(operation.products)
             case "compact":
-                compaction.compact(self.catalog, IndexSettings())
+                with self.catalog.reader() as reader:
+                    kind = _INDEX_TYPES[reader.seq % 2]
+                compaction.compact(self.catalog, IndexSettings(type=kind))
             case "neighbours":
                 with self.catalog.reader() as reader:
                     k = _K[reader.seq % 2]

@@ -8,6 +8,7 @@ from indexer.arrays import Ids, Vectors
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes import LiveTable, Table
 from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
+from indexer.store.embedded.catalog.segments import SegmentError
 from indexer.store.embedded.index import LiveView, View
 from indexer.store.embedded.neighbours import LiveNeighbours
 from indexer.store.embedded.selection import Rows, WholeCollection
@@ -47,7 +48,7 @@ class EmbeddedStore:
         """Opens a reader with the view and the table of the same `seq`.
 
         Raises:
-            CatalogError: the data is damaged.
+            CatalogError: the data is damaged. If it is the segment, the next reader does without.
         """
         # Attributes are loaded on first use, so that commands without filters start fast.
         attributes = attributes or self._table.is_loaded
@@ -56,7 +57,11 @@ class EmbeddedStore:
                 view = self._view.at(reader)
                 table = self._table.at(reader) if attributes else None
                 if view is not None and (table is not None or not attributes):
-                    yield EmbeddedSearchReader(reader, view, table, self._neighbours)
+                    try:
+                        yield EmbeddedSearchReader(reader, view, table, self._neighbours)
+                    except SegmentError as error:
+                        self._view.discard(error)
+                        raise
                     return
 
     def writer(self) -> AbstractContextManager[CatalogWriter]:

@@ -113,6 +113,8 @@ class Catalog:
         with errors_named(self.path), writer_lock(self.folder, self._wait_s):
             opened = connect(self.path)
             try:
+                # Of statement journals, which would write 140 kB to temporary files for each image.
+                opened.connection.execute("PRAGMA temp_store = MEMORY")
                 yield CatalogWriter(opened.connection, self.high_water_mark)
                 _truncate_log(opened.connection)
             finally:

@@ -29,9 +29,11 @@ class Segment:
         seq: of the journal.
         images: number of images.
         bytes: size of the file.
-        crc32: CRC-32 of each part of the file in hexadecimal, verified whenever it is opened.
+        crc32: CRC-32 of each part of the file after its vectors in hexadecimal, verified whenever
+            it is opened.
         sha256: of the whole file.
         kind: FAISS factory string.
+        dimension: of the vectors.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Segment:
     crc32: str
     sha256: str
     kind: str
+    dimension: int
 
 
 def folder_of(reader: CatalogReader) -> Path:
@@ -70,11 +73,12 @@ def current_segment(reader: CatalogReader) -> Segment | None:
         " FROM segments WHERE generation = ?",
         (reader.generation,),
     ).fetchone()
-    if row is None:
+    if row is None or reader.dimension is None:
         return None
-    *values, _, stored = row
+    file, generation, seq, images, size, crc32, digest, kind, _, stored = row
     require(reader.connection, "segments", stored, *row[:-1])
-    return Segment(folder_of(reader) / values[0], *values[1:])
+    path = folder_of(reader) / file
+    return Segment(path, generation, seq, images, size, crc32, digest, kind, reader.dimension)
 
 
 def record_segment(writer: CatalogWriter, segment: Segment | None) -> None:

@@ -12,6 +12,7 @@ from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.index.base import Mask
 from indexer.store.embedded.index.knn import inner_products, nearest_rows
 from indexer.store.embedded.index.lists import Lists
+from indexer.store.embedded.index.stored_vectors import StoredVectors
 
 # At most this number of allowed rows is compared with each query, without visiting lists.
 _MAX_FEW = 2_000
@@ -30,14 +31,18 @@ class FaissIndex:
     Args:
         ids: (n,) ascending.
         index: from `faiss.index_factory`, of a type that `segment` builds; only read.
+        vectors: those of the rows, if the index contains only codes of them.
     """
 
-    def __init__(self, ids: Ids, index: Any) -> None:
+    def __init__(self, ids: Ids, index: Any, vectors: StoredVectors | None = None) -> None:
         if (np.diff(ids) <= 0).any():
             raise ValueError("ids must be strictly ascending")
         self._ids = ids
         self._owner = index  # keeps its parts alive
-        self._rotation, self._searched, self._exact = parts(index)
+        self._rotation, self._searched, exact = parts(index)
+        self._coded = vectors is not None or self._searched is not exact
+        self._vectors = exact.reconstruct_batch if vectors is None else vectors.rows
+        self._stored = vectors
         self._lists = Lists(self._searched) if isinstance(self._searched, faiss.IndexIVF) else None
         self._allowed = len(ids)  # number of allowed rows
         self._bits: Any = None  # bitmap of the allowed rows; None allows all
@@ -88,19 +93,28 @@ class FaissIndex:
         rows = np.unique(self._search(queries, k)) if self._few is None else self._few
         rows = rows[np.searchsorted(rows, 0) :]  # FAISS pads with -1
         if len(rows) >= 2 * k:
-            best, _ = nearest_rows(queries, self._exact.reconstruct_batch(rows), k)
+            best, _ = nearest_rows(queries, self._vectors(rows), k)
             rows = rows[np.unique(best)]
         ids: Ids = self._ids[rows]
         return ids
 
     def vectors(self, ids: Ids) -> Vectors:
-        found: Vectors = self._exact.reconstruct_batch(np.searchsorted(self._ids, ids))
+        found: Vectors = self._vectors(np.searchsorted(self._ids, ids))
         return found
+
+    def verify(self) -> None:
+        """Verifies the vectors that were not verified when the index was opened.
+
+        Raises:
+            SegmentError: some are damaged.
+        """
+        if self._stored is not None:
+            self._stored.verify()
 
     def _search(self, queries: Vectors, k: int) -> Ids:
         """Returns the rows that FAISS finds, (m, k or more)."""
         candidates = k
-        if self._searched is not self._exact:
+        if self._coded:
             further = max(_OVERSAMPLING * k, int(_OVERSAMPLED_SHARE * sqrt(len(self._ids))))
             candidates = min(self._allowed, k + min(further, _MAX_OVERSAMPLED))
         if self._rotation is not None:

@@ -11,6 +11,8 @@ from indexer.store.embedded.index.view import View
 
 log = logging.getLogger(__name__)
 
+_DAMAGED = "%s; searching without it; run `rebuild` if this persists"
+
 
 class LiveView:
     """The latest view of one catalogue. Reading it takes no lock; advancing it does."""
@@ -53,6 +55,12 @@ class LiveView:
         self._open(reader)
         self.at(reader)
 
+    def discard(self, error: SegmentError) -> None:
+        """Stops using the segment, which a search found damaged."""
+        log.error(_DAMAGED, error)
+        with self._advancing:
+            self._view, self._newest = View(), None
+
     def _is_behind(self, version: tuple[int, int]) -> bool:
         view = self._view.version
         return view < version or (view == version and self._base_for(version) is not None)
@@ -91,7 +99,7 @@ class LiveView:
             try:
                 index = open_segment(segment)
             except SegmentError as error:
-                log.error("%s; searching without it; run `rebuild` if this persists", error)
+                log.error(_DAMAGED, error)
                 return False
             self._newest = View(segment.generation, segment.seq, index)
             return True
