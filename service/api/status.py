@@ -93,5 +93,6 @@ def readyz() -> tuple[Response, HTTPStatus]:
 )
 def show() -> Response:
     """Metrics for Prometheus."""
+    search_service().observe()
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)
