@@ -71,7 +71,7 @@ def list_(
             selection = found.select(parsed)
             total, page = selection.total, selection.page(after, limit + 1)
         else:
-            page = _ids(found.reader, after, limit + 1)
+            page = list(islice(found.reader.product_ids(after), limit + 1))
         shown, more = page[:limit], len(page) > limit
         products = [] if ids else _products(found.reader, shown)
     document: dict[str, Any] = {
@@ -89,11 +89,6 @@ def list_(
     return Output(
         document, "\n".join(shown) if ids else _table(products), notes=[note] if note else []
     )
-
-
-def _ids(reader: Reader, after: str, limit: int) -> list[str]:
-    following = (product_id for product_id in reader.product_ids() if product_id > after)
-    return list(islice(following, limit))
 
 
 def _products(reader: Reader, product_ids: list[str]) -> list[Product]:

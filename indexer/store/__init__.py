@@ -12,6 +12,7 @@ from indexer.store.records import (
     Product,
     PutProduct,
     outcome,
+    revision,
 )
 from indexer.store.selection import Candidates, FacetCount, Selection
 
@@ -35,4 +36,5 @@ __all__ = [
     "Writer",
     "outcome",
     "parse",
+    "revision",
 ]

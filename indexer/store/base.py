@@ -27,6 +27,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def version(self) -> str:
+        """Stands for everything that this reader sees; another collection has another one."""
+        ...
+
+    @property
     def fingerprint(self) -> str | None:
         """Fingerprint of all embeddings; None before the first."""
         ...
@@ -50,8 +55,8 @@ class Reader(Protocol):
         """Returns the number of products and of images."""
         ...
 
-    def product_ids(self) -> Iterator[str]:
-        """Yields every product id, in code point order."""
+    def product_ids(self, after: str = "") -> Iterator[str]:
+        """Yields every product id above `after`, in code point order."""
         ...
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:

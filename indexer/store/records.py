@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 from indexer.arrays import Vector
@@ -56,6 +57,13 @@ class PutProduct:
 def as_json(attributes: Attributes) -> str:
     """Serialises attributes for storage; unlike in a dictionary, `1` and `true` differ."""
     return json.dumps(attributes, ensure_ascii=False, sort_keys=True)
+
+
+def revision(product: Product) -> str:
+    """Returns a hash of a product as stored, which changes whenever the product does."""
+    images = [(i.image_id, i.uri, i.location, i.content_hash) for i in product.images]
+    stored = json.dumps([product.product_id, as_json(product.attributes), images])
+    return sha256(stored.encode()).hexdigest()[:32]
 
 
 def outcome(put: PutProduct | Product, stored: Product | None) -> Outcome:

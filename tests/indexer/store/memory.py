@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,12 +47,17 @@ class _Version:
     embedding_fields: dict[str, str | int] | None = None
     rows: dict[str, Product] = field(default_factory=dict)
     embeddings: dict[int, Vector] = field(default_factory=dict)
+    origin: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def version(self) -> str:
+        return f"{self.origin}-{self.seq}"
 
     def counts(self) -> tuple[int, int]:
         return len(self.rows), len(self.embeddings)
 
-    def product_ids(self) -> Iterator[str]:
-        return iter(sorted(self.rows))
+    def product_ids(self, after: str = "") -> Iterator[str]:
+        return iter(sorted(name for name in self.rows if name > after))
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
         return {name: self.rows[name] for name in product_ids if name in self.rows}

@@ -93,6 +93,35 @@ def test_what_was_put_is_read_back(store: Store) -> None:
     assert ids.tolist() == [image.image_id for image in stored.images]
 
 
+def test_product_ids_come_in_code_point_order_after_any_text(store: Store) -> None:
+    ids = ["B", "a", "a/b", "a b", "\u00e4", "\uffee", "\U0001f45f"]
+    put(store, *(product(name, n, color=("red", "blue")[n % 2]) for n, name in enumerate(ids)))
+    with store.search_reader(attributes=True) as found:
+        everything, red = found.select(), found.select([parse("color:red")])
+        without = found.select([parse("color:red")], excluded=["a b"])
+        for after in ("", "a", "aa", "\u00e4", "\U0001f45f"):
+            expected = sorted(name for name in ids if name > after)
+            assert list(found.reader.product_ids(after)) == expected
+            assert list(everything.page(after, 3)) == expected[:3]
+            among = [name for name in expected if name in ids[::2]]
+            assert list(red.page(after, 2)) == among[:2]
+            without_one = [name for name in among if name != "a b"]
+            assert list(without.page(after, 9)) == without_one
+
+
+def test_the_version_of_a_collection_is_its_own_and_changes_with_it(
+    open_store: OpenStore,
+) -> None:
+    seen = []
+    for store in (open_store(), open_store()):
+        for change in (product("a", 1), product("a", 1, color="red")):
+            put(store, change)
+            with store.reader() as reader, store.reader() as again:
+                assert reader.version == again.version
+                seen.append(reader.version)
+    assert len(set(seen)) == 4
+
+
 def test_putting_the_same_again_changes_nothing(store: Store) -> None:
     put(store, product("a", 1, color="red"))
     before = store.seq
@@ -356,6 +385,8 @@ def answers(store: Store, queries: Vectors, conditions: Sequence[str]) -> list[o
                 for f in sorted(selection.facet(name, 50), key=lambda f: str(f.value).casefold())
             ],
             [selection.distinct(name) for name in known],
+            list(selection.page("", 50)),
+            list(selection.page(names[0] if names else "", 2)),
             [_groups(found.first_values(name, names)) for name in known],
         ]
 

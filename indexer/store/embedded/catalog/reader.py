@@ -60,6 +60,11 @@ class CatalogReader:
         """Number of the last change."""
         return self.end.seq
 
+    @property
+    def version(self) -> str:
+        """Stands for everything that this reader sees; another catalogue has another one."""
+        return f"{self.generation}-{self.end.seq}-{self.end.chain}"
+
     def meta(self, key: str) -> str | None:
         """Returns a value of table meta; None before the first embedding."""
         value = self._meta(key)
@@ -95,13 +100,16 @@ class CatalogReader:
         products, images = self._counts
         return products, images
 
-    def product_ids(self) -> Iterator[str]:
-        """Yields every product id, in code point order."""
+    def product_ids(self, after: str = "") -> Iterator[str]:
+        """Yields every product id above `after`, in code point order."""
         number = 0
-        for (product_id,) in self.connection.execute("SELECT product_id FROM products ORDER BY 1"):
+        for (product_id,) in self.connection.execute(
+            "SELECT product_id FROM products WHERE product_id > ? ORDER BY 1", (after,)
+        ):
             number += 1
             yield product_id
-        self.require_count("products", number, self._counts[0])
+        if not after:
+            self.require_count("products", number, self._counts[0])
 
     def products(self, product_ids: Iterable[str]) -> dict[str, Product]:
         """Returns the products by id, without those that do not exist."""
@@ -196,13 +204,6 @@ class CatalogReader:
                 removed[image_id] = product_id
         product_ids = frozenset([*added.values(), *removed.values()])
         return Changes(_ids(sorted(added)), _ids(sorted(removed)), product_ids)
-
-    def journal_rows(self) -> int:
-        """Returns the number of rows of the journal, with those of its gaps."""
-        (rows,) = self.connection.execute(
-            "SELECT (SELECT max(seq) FROM journal) - (SELECT min(seq) FROM journal) + 1"
-        ).fetchone()
-        return rows or 0
 
     def copy_to(self, path: Path) -> None:
         """Copies this version of the catalogue to a new file."""
