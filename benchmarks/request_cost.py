@@ -44,7 +44,7 @@ def main() -> None:
 
         recorder = Recorder(EventStore(data_dir), keep_days=1)
         counts = Counts(Path(folder) / "requests.sqlite")
-        limit, answer = RateLimit("1000000/second", counts), search()
+        limit, answer = RateLimit("address", "1000000/second", counts), search()
         rows = {
             f"search by product, {_PRODUCTS} products": _median_us(search, _REPEATS // 10),
             "check without keys": _check_us(data_dir),

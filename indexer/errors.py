@@ -3,6 +3,9 @@
 `service.http.problems` maps the classes to HTTP statuses, `indexer.cli.errors` to exit codes.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class ImageSearchError(Exception):
     """Base of all errors shown to users. `code` is stable; the text may change.
@@ -76,9 +79,23 @@ class HostError(FetchError):
 
 
 class BadParameterError(ImageSearchError):
-    """A query parameter is invalid."""
+    """A query parameter is invalid.
+
+    Args:
+        text: the first fault.
+        hint: what the operator can do.
+        faults: all faults, by the path of the value.
+    """
 
     code = "bad_parameter"
+    faults: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(
+        self, text: str, hint: str = "", *, faults: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(text, hint)
+        if faults:
+            self.faults = faults
 
 
 class BadFilterError(BadParameterError):
@@ -179,6 +196,12 @@ class UnknownProductError(ImageSearchError):
     """The catalogue has no product with this id."""
 
     code = "unknown_product"
+
+
+class PreconditionError(ImageSearchError):
+    """The stored product is not the one that a change was meant for."""
+
+    code = "precondition_failed"
 
 
 class LockedError(ImageSearchError):

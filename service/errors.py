@@ -77,6 +77,12 @@ class UnknownImageError(ImageSearchError):
     code = "unknown_image"
 
 
+class StaleCursorError(ImageSearchError):
+    """The catalogue has changed since the page that the cursor is from."""
+
+    code = "stale_cursor"
+
+
 class AccessError(ImageSearchError):
     """The client may not send this request; `headers` are sent with the response."""
 

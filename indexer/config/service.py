@@ -69,6 +69,12 @@ class ServiceSettings(Section):
         description="Number of query photos whose vectors each process caches, 2 KB each, so that"
         " a repeated photo is not embedded again.",
     )
+    thumbnails_mib: int = Field(
+        2048,
+        ge=0,
+        description="Size in MiB of the cache of thumbnails in storage.data_dir/.thumbnails, about"
+        " 10 KB each. When it is full, those unused for longest are deleted. 0 disables the cache.",
+    )
     drain_s: float = Field(
         1.0,
         gt=0,

@@ -18,13 +18,14 @@ from indexer.errors import (
     ImageError,
     ImageSearchError,
     LockedError,
+    PreconditionError,
     UnknownProductError,
 )
 from indexer.feeds import change_attributes
 from indexer.fetch import PhotoSource
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
-from indexer.store import Attributes, AttributeValue, NewImage, Product, PutProduct
+from indexer.store import Attributes, AttributeValue, NewImage, Product, PutProduct, revision
 from indexer.store.embedded.catalog import CatalogWriter
 from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.store import EmbeddedStore
@@ -36,6 +37,9 @@ _POLL_S = 0.02
 # Changes per transaction.
 _BATCH = 32
 
+# Whether a change may be made, given the `revision` of the stored product; None if there is none.
+Precondition = Callable[[str | None], bool]
+
 
 @dataclass(frozen=True)
 class Put:
@@ -45,6 +49,7 @@ class Put:
     attributes: Attributes
     photos: tuple[bytes | str, ...]
     warnings: tuple[str, ...] = ()  # of the attributes
+    precondition: Precondition | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Patch:
 
     product_id: str
     attributes: Mapping[str, AttributeValue | None]
+    precondition: Precondition | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Delete:
     """Removes an existing product."""
 
     product_id: str
+    precondition: Precondition | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,14 @@ class Done:
 
     Attributes:
         outcome: "added", "updated", "unchanged" or "removed".
+        seq: state of the catalogue with the change.
+        revision: of the product; None if it was removed.
         warnings: about the attributes, as for a feed row.
     """
 
     outcome: str
+    seq: int
+    revision: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -90,6 +101,7 @@ class _Ready:
     fingerprint: str | None
     uploads: dict[Path, bytes]
     warnings: tuple[str, ...]
+    precondition: Precondition | None
 
 
 class Editor:
@@ -144,7 +156,7 @@ class Editor:
         except ImageSearchError as error:
             return error
         product = PutProduct(change.product_id, change.attributes, tuple(images))
-        return _Ready(product, fingerprint, uploads, change.warnings)
+        return _Ready(product, fingerprint, uploads, change.warnings, change.precondition)
 
     def _image(self, number: int, photo: bytes | str) -> tuple[NewImage, bytes]:
         try:
@@ -176,19 +188,23 @@ class Editor:
                 ids = [_id_of(item) for item in group if not isinstance(item, ImageSearchError)]
                 before = reader.products(ids)
             work = [_resolved(item, before) for item in group]
-            self._keep_photos(writer, group)
+            unpatched = [item for item, same in zip(group, work, strict=True) if item is same]
+            self._keep_photos(writer, unpatched)
             outcomes: dict[str, str] = {}
             if puts := [item.product for item in work if isinstance(item, _Ready)]:
                 done = writer.put(puts)
                 outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
             if removals := [item.product_id for item in work if isinstance(item, Delete)]:
                 outcomes |= dict.fromkeys(writer.remove(removals), "removed")
+            with self._catalog.reader() as reader:
+                seq, after = reader.seq, reader.products(ids)
             # The changes are committed; errors from here on are not theirs.
             old = (image for product in before.values() for image in product.images)
             folder = self._catalog.folder
             self._uploads.remove_unused(Path(location_of(folder, image)) for image in old)
         return [
-            item if isinstance(item, ImageSearchError) else _done(item, outcomes) for item in work
+            item if isinstance(item, ImageSearchError) else _done(item, outcomes, seq, after)
+            for item in work
         ]
 
     def _keep_photos(
@@ -247,10 +263,17 @@ def _id_of(item: _Ready | Patch | Delete) -> str:
 def _resolved(
     item: _Ready | Patch | Delete | ImageSearchError, before: Mapping[str, Product]
 ) -> _Ready | Delete | ImageSearchError:
-    """Applies a patch to the stored product; call with the writer lock held."""
-    if isinstance(item, ImageSearchError | _Ready):
+    """Checks preconditions and applies patches; call with the writer lock held."""
+    if isinstance(item, ImageSearchError):
         return item
-    stored = before.get(item.product_id)
+    stored = before.get(_id_of(item))
+    if item.precondition and not item.precondition(_revision(stored)):
+        found = "was added or changed meanwhile" if stored else "does not exist"
+        return PreconditionError(
+            f"product {_id_of(item)!r} {found}; get it, and repeat the change with its ETag"
+        )
+    if isinstance(item, _Ready):
+        return item
     if stored is None:
         return UnknownProductError(f"there is no product {item.product_id!r} in this collection")
     if isinstance(item, Delete):
@@ -261,10 +284,17 @@ def _resolved(
         return error
     images = tuple(NewImage(i.uri, i.location, i.content_hash, None) for i in stored.images)
     product = PutProduct(item.product_id, parsed.attributes, images)
-    return _Ready(product, None, {}, parsed.warnings)
+    return _Ready(product, None, {}, parsed.warnings, None)
 
 
-def _done(item: _Ready | Delete, outcomes: Mapping[str, str]) -> Done:
-    if isinstance(item, _Ready):
-        return Done(outcomes[item.product.product_id], item.warnings)
-    return Done(outcomes[item.product_id])
+def _done(
+    item: _Ready | Delete, outcomes: Mapping[str, str], seq: int, after: Mapping[str, Product]
+) -> Done:
+    product_id = _id_of(item)
+    stored = after.get(product_id)
+    warnings = item.warnings if isinstance(item, _Ready) else ()
+    return Done(outcomes[product_id], seq, _revision(stored), warnings)
+
+
+def _revision(stored: Product | None) -> str | None:
+    return None if stored is None else revision(stored)

@@ -12,6 +12,7 @@ from indexer.images import Box
 from indexer.store import FacetCount, Image, Product
 
 IMAGES = "/v1/images"  # path of the photos of the catalogue on the service
+HASH_DIGITS = 16  # of the content hash in the address of a photo
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Answer:
             "distance": round(1 - match.score, 7),
             "image": match.image.uri,
             "image_url": image_url(self.collection, match.image),
+            "thumbnail_url": thumbnail_url(self.collection, match.image),
             "attributes": match.product.attributes,
         }
         return result if match.boost is None else result | {"boost": round(match.boost, 7)}
@@ -102,4 +104,15 @@ def image_url(collection: str, image: Image) -> str:
     """Returns where a browser finds a photo: its URL, or a path of the service."""
     if is_url(image.location):
         return image.location
-    return f"{IMAGES}/{image.image_id}?collection={quote(collection)}"
+    return _path_of(collection, image)
+
+
+def thumbnail_url(collection: str, image: Image) -> str:
+    """Returns the path of a photo on the service, 320 pixels wide."""
+    return f"{_path_of(collection, image)}&width=320"
+
+
+def _path_of(collection: str, image: Image) -> str:
+    # With the hash, the address stands for the content, which caches may therefore keep.
+    content = quote(image.content_hash[:HASH_DIGITS])
+    return f"{IMAGES}/{image.image_id}?collection={quote(collection)}&hash={content}"

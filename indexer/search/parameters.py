@@ -22,6 +22,7 @@ from indexer.validation import Matching
 NEAR_IDENTICAL = 0.995
 # `dedup` compares every product of the page with all before it.
 MAX_DEDUP_DEPTH = 2_000
+MAX_OFFSET = 1_000_000
 _DEFAULT_BOOST = 0.1
 _WEIGHT = re.compile(r"(.*)\^\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
 Attribute = Annotated[str, Matching(r"^\w+$", "the name of an attribute")]
@@ -51,6 +52,16 @@ ProductIds = Annotated[
     list[ProductId], Field(fail_fast=True, max_length=50), BeforeValidator(_one_or_many)
 ]
 
+Filter = Annotated[
+    list[ConditionText],
+    Field(
+        fail_fast=True,
+        max_length=32,
+        description="Conditions on attributes, all of which a product must meet:"
+        " `color:red,blue`, `price<=50`, `in_stock:true`, `!brand:acme`.",
+    ),
+    BeforeValidator(_one_or_many),
+]
 
 BoxText = Annotated[
     Annotated[
@@ -85,7 +96,7 @@ class SearchParameters(BaseModel):
         int,
         Field(
             ge=0,
-            le=1_000_000,
+            le=MAX_OFFSET,
             description="Products of the ranking before the page. Pages of different `seq` may"
             " repeat or lack products.",
         ),
@@ -95,16 +106,7 @@ class SearchParameters(BaseModel):
         Field(ge=-1, le=1, allow_inf_nan=False, description="Lowest score that counts as a match."),
     ] = None
     box: BoxText = None
-    filter: Annotated[
-        list[ConditionText],
-        Field(
-            fail_fast=True,
-            max_length=32,
-            description="Conditions on attributes, all of which a product must meet:"
-            " `color:red,blue`, `price<=50`, `in_stock:true`, `!brand:acme`.",
-        ),
-        BeforeValidator(_one_or_many),
-    ] = []
+    filter: Filter = []
     facets: Annotated[
         list[Attribute],
         Field(

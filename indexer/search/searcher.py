@@ -57,7 +57,7 @@ class Searcher:
         self.name = name
         self.store = store
         self.spec = spec
-        self._hide_out_of_stock = hide_out_of_stock
+        self.hides_out_of_stock = hide_out_of_stock
 
     def warm_up(self) -> None:
         """Searches the index, so that the next search finds files and code in memory."""
@@ -183,7 +183,7 @@ class Searcher:
             )
 
     def _needs_attributes(self, parameters: SearchParameters) -> bool:
-        return self._hide_out_of_stock or any(
+        return self.hides_out_of_stock or any(
             (
                 parameters.filter,
                 parameters.facets,
@@ -197,7 +197,7 @@ class Searcher:
         """The conditions of the query, plus `in stock` unless one of them is on that attribute."""
         conditions = parameters.conditions
         asked = any(condition.field == _IN_STOCK.field for condition in conditions)
-        if self._hide_out_of_stock and not asked and found.has_attribute(_IN_STOCK.field):
+        if self.hides_out_of_stock and not asked and found.has_attribute(_IN_STOCK.field):
             return [*conditions, _IN_STOCK]
         return conditions
 

@@ -1,5 +1,5 @@
 """Validation errors of settings and requests, in plain words. Imports pydantic only."""
 
-from indexer.validation.wording import Matching, explained, shown, unknown
+from indexer.validation.wording import Matching, explained, faults, shown, unknown
 
-__all__ = ["Matching", "explained", "shown", "unknown"]
+__all__ = ["Matching", "explained", "faults", "shown", "unknown"]

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 _MAX_SHOWN = 200  # characters of a received value
+MAX_FAULTS = 20
 _MAX_NAME = 100  # characters of an unknown name that are compared with the known ones
 _JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
 _INTEGER, _NUMBER, _OBJECT = "must be an integer", "must be a number", "must be an object"
@@ -88,7 +90,25 @@ def explained(
         noun: name for the fields of the model.
         allowed: describes the allowed values of a field; by default the text is that of the fault.
     """
-    error = invalid.errors(include_url=False)[0]
+    return _explained(invalid.errors(include_url=False)[0], model, where, noun, allowed)
+
+
+def faults(model: type[BaseModel], invalid: ValidationError, where: str = "") -> dict[str, str]:
+    """Describes the faults of a document as `explained` does, by place; at most `MAX_FAULTS`."""
+    found: dict[str, str] = {}
+    for error in islice(invalid.errors(include_url=False), MAX_FAULTS):
+        place = path_of(tuple(part for part in error["loc"] if part != "[key]"), where)
+        found.setdefault(place, _explained(error, model, where))
+    return found
+
+
+def _explained(
+    error: ErrorDetails,
+    model: type[BaseModel],
+    where: str,
+    noun: str = "parameter",
+    allowed: Allowed | None = None,
+) -> str:
     location = tuple(part for part in error["loc"] if part != "[key]")
     annotations = _annotations(model, location)
     if error["type"] == "extra_forbidden":

@@ -4,7 +4,7 @@
 allows pages of other origins. None of them depends on what the endpoints do.
 """
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from indexer.config import Settings
@@ -23,6 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
     guard = app.extensions["guard"] = Guard(settings)
     app.before_request(guard.check)
     app.after_request(_keep_private)
+    app.after_request(_tell_limits)
     if access.cors_origins:
         cors.register(app, access.cors_origins)
 
@@ -32,4 +33,10 @@ def _keep_private(response: Response) -> Response:
     rule = request.url_rule
     if rule and scope_of(current_app, request.method, rule.rule) is not None:
         response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
+
+
+def _tell_limits(response: Response) -> Response:
+    for name, value in g.get("rate_limits", {}).items():
+        response.headers.setdefault(name, value)  # a refusal tells its own
     return response

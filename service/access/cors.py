@@ -9,10 +9,12 @@ from service.http.logs import HEADER
 # Keys are sent in headers, never in cookies, so credentials are not allowed.
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, X-API-Key, {HEADER}",
+    "Access-Control-Allow-Headers": (
+        f"Authorization, Content-Type, If-Match, If-None-Match, X-API-Key, {HEADER}"
+    ),
     "Access-Control-Max-Age": "86400",
 }
-_EXPOSED = f"Retry-After, WWW-Authenticate, {HEADER}"
+_EXPOSED = f"ETag, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, {HEADER}"
 
 
 def register(app: Flask, origins: Collection[str]) -> None:

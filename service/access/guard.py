@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from indexer.access.keys import Key, Keys, Scope
 from indexer.config import Settings
@@ -30,8 +30,8 @@ class Guard:
         self._keys = Keys(settings.storage.data_dir)
         self._open = access.open
         self._bound_here = is_loopback(settings.service.host)
-        self._by_key = RateLimit(access.rate_limit_per_key, counts)
-        self._by_address = RateLimit(access.rate_limit_per_address, counts)
+        self._by_key = RateLimit("key", access.rate_limit_per_key, counts)
+        self._by_address = RateLimit("address", access.rate_limit_per_address, counts)
         # Cost of the last request of a client to an endpoint: `check` refuses before the body is
         # read, and its `Retry-After` is for the expected cost of the whole request.
         self._costs: dict[tuple[str, str | None], int] = {}
@@ -52,7 +52,8 @@ class Guard:
         text = _sent_key()
         key = None if text is None else self._keys.find(text)
         clients = self._clients(key)
-        rates.count(clients, 1, expected=self._costs.get(_kind(clients), 1))
+        expected = self._costs.get(_kind(clients), 1)
+        g.rate_limits = rates.count(clients, 1, expected=expected)
         if text is None:
             self._check_without_key(scope)
             return
@@ -83,7 +84,7 @@ class Guard:
         if len(self._costs) >= _MAX_COSTS:
             self._costs.clear()
         self._costs[_kind(clients)] = cost
-        rates.count(clients, max(1, cost), counted=1)
+        g.rate_limits = rates.count(clients, max(1, cost), counted=1)
 
     def _clients(self, key: Key | None) -> list[tuple[RateLimit, str]]:
         """Returns the limits that the request counts against, each with the client."""

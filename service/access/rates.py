@@ -22,6 +22,7 @@ class RateLimit:
     covers.
 
     Args:
+        name: of the limit, for clients.
         limit: such as `600/minute`, or `none`.
         counts: of the requests; locked during every call.
 
@@ -29,7 +30,8 @@ class RateLimit:
         is_set: whether there is a limit.
     """
 
-    def __init__(self, limit: str, counts: Counts) -> None:
+    def __init__(self, name: str, limit: str, counts: Counts) -> None:
+        self.name = name
         self.text = limit
         self.counts = counts
         self.is_set = limit != "none"
@@ -53,6 +55,19 @@ class RateLimit:
             return max(0.0, left_s - (bound - number) * self._window_s / before) if before else 0.0
         return left_s + self._window_s * (1 - bound / number)
 
+    @property
+    def policy(self) -> str:
+        """The limit as a member of `RateLimit-Policy`."""
+        return f'"{self.name}";q={self._amount};w={self._window_s:.0f}'
+
+    def state(self, who: str) -> str:
+        """Returns the requests left to a client as a member of `RateLimit`."""
+        start = self._start()
+        left_s = start + self._window_s - time.time()
+        before = self._number(who, start - self._window_s)
+        taken = before * left_s / self._window_s + self._number(who, start)
+        return f'"{self.name}";r={max(0, math.floor(self._amount - taken))};t={math.ceil(left_s)}'
+
     def take(self, who: str, cost: int) -> None:
         """Counts a request of this cost, less if it is negative; it must be within the limit."""
         cost = max(-self._amount, min(cost, self._amount))
@@ -71,8 +86,12 @@ class RateLimit:
 
 def count(
     clients: Sequence[tuple[RateLimit, str]], cost: int, *, counted: int = 0, expected: int = 1
-) -> None:
+) -> dict[str, str]:
     """Counts a request against every limit, or against none if one is exceeded.
+
+    Returns:
+        The headers that tell the client its limits (draft-ietf-httpapi-ratelimit-headers-11); none
+        if it has no limit.
 
     Args:
         clients: the limits, each with the client.
@@ -85,7 +104,7 @@ def count(
     """
     clients = [(limit, who) for limit, who in clients if limit.is_set]
     if not clients:
-        return
+        return {}
     try:
         with clients[0][0].counts.locked():
             for limit, who in clients:
@@ -94,16 +113,24 @@ def count(
             if not refusing:
                 for limit, who in clients:
                     limit.take(who, cost)
-                return
+                return _headers(clients)
+            headers = _headers(clients)
             wait_s = max(limit.wait_s(who, max(cost, expected)) for limit, who in clients)
     except sqlite3.Error as error:  # a full disk should not close the shop
         log.error("requests cannot be counted and are not limited: %s", error)
-        return
+        return {}
     wait = str(math.floor(wait_s) + 1)
     raise RateLimitedError(
         f"more requests than the limit of {refusing[0]}; try again in {wait} s",
-        {"Retry-After": wait},
+        {"Retry-After": wait, **headers},
     )
+
+
+def _headers(clients: Sequence[tuple[RateLimit, str]]) -> dict[str, str]:
+    return {
+        "RateLimit-Policy": ", ".join(limit.policy for limit, _ in clients),
+        "RateLimit": ", ".join(limit.state(who) for limit, who in clients),
+    }
 
 
 def client_of(address: str) -> str:

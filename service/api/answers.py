@@ -7,8 +7,10 @@ from pydantic import BaseModel, Field
 
 from indexer.search import Answer
 from service.api.events import note
-from service.api.schemas import Corners
+from service.api.paging import PagedParameters, paged
+from service.api.schemas import Corners, ThumbnailUrl
 from service.engine import metrics
+from service.http.examples import ANSWER, example
 
 
 class TookMs(BaseModel):
@@ -28,6 +30,7 @@ class Result(BaseModel):
     distance: float = Field(description="1 - score.")
     image: str = Field(description="The photo as the merchant named it.")
     image_url: str = Field(description="URL of the photo, or a path of this service.")
+    thumbnail_url: ThumbnailUrl
     attributes: dict[str, Any] = Field(
         description="Text, numbers and booleans; a list or an object is JSON text."
     )
@@ -46,6 +49,8 @@ class FacetValue(BaseModel):
 class SearchResponse(BaseModel):
     """One page of a ranking: by descending score plus boost, then by product_id."""
 
+    model_config = example(ANSWER)
+
     query_id: str
     collection: str
     seq: int = Field(
@@ -59,16 +64,22 @@ class SearchResponse(BaseModel):
     )
     took_ms: TookMs
     results: list[Result]
+    next: str | None = Field(description="Cursor of the next page; null after the last one.")
     facets: dict[str, list[FacetValue]] | None = Field(
         None,
         description="The 50 most frequent values of each attribute; absent without `facets`.",
     )
 
 
-def noted(answer: Answer) -> dict[str, Any]:
-    """Counts and records an answer; returns its document."""
+def noted(answer: Answer, parameters: PagedParameters) -> dict[str, Any]:
+    """Counts and records an answer; returns its document.
+
+    Raises:
+        StaleCursorError: the catalogue has changed since the page before.
+    """
+    pages = paged(answer, parameters)
     answer = note(answer)
     metrics.observe_stages(answer.took_ms)
-    document = answer.document()
+    document = answer.document() | pages
     g.log_fields = {key: document[key] for key in ("query_id", "collection", "seq", "took_ms")}
     return document

@@ -10,6 +10,7 @@ from indexer.validation import shown
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.answers import SearchResponse, noted
+from service.api.paging import at_cursor
 from service.api.schemas import OF_BODY
 from service.api.search import JsonQuery, answer, in_url, passes
 from service.errors import BadRequestError, OverloadedError
@@ -77,7 +78,7 @@ def _query_or_error(query: object) -> JsonQuery | ImageSearchError:
     try:
         if not isinstance(query, dict):
             raise BadRequestError(f"received {shown(query)}; each query must be an object")
-        return validated(JsonQuery, query)
+        return at_cursor(validated(JsonQuery, query))
     except ImageSearchError as error:
         return error
 
@@ -86,6 +87,6 @@ def _answer_or_problem(query: JsonQuery | ImageSearchError) -> dict[str, Any]:
     try:
         if isinstance(query, ImageSearchError):
             raise query
-        return noted(answer(query))
+        return noted(answer(query), query)
     except ImageSearchError as error:
         return problem_of(error)

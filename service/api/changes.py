@@ -2,17 +2,28 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
 
-from flask import Response, jsonify
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from flask import jsonify, request
+from pydantic import BaseModel
+from werkzeug.wrappers import Response
 
 from indexer import errors
 from indexer.errors import BadParameterError, ImageSearchError, LockedError
-from indexer.feeds import LIMITS, MAX_ATTRIBUTES, read_attributes, read_changes, require_product_id
+from indexer.feeds import read_attributes, read_changes, require_product_id
 from indexer.fetch import is_url
 from indexer.ingest.editing import Change, Delete, Done, Patch, Put, Result
 from service.access.scopes import ScopedBlueprint
+from service.api.change_models import (
+    AttributesBody,
+    BulkResponse,
+    ChangeResponse,
+    Operation,
+    ProductBody,
+)
 from service.api.products import PATH
 from service.api.schemas import (
     OF_BODY,
@@ -22,173 +33,76 @@ from service.api.schemas import (
     collection_in_url,
 )
 from service.errors import BadRequestError, OverloadedError, WriterBusyError
+from service.http.conditions import precondition
 from service.http.context import search_service
-from service.http.descriptions import JSON, Description
-from service.http.parsing import LINES, decoded, json_body, validated
+from service.http.descriptions import JSON, Description, json_answer
+from service.http.parsing import LINES, MERGE_PATCH, decoded, json_body, validated, without_nulls
 from service.http.problem_texts import detail_of
 from service.http.problems import report
 
-MAX_IMAGES = 20
 MAX_OPERATIONS = 1000
 _MAX_VALUES = 200 * MAX_OPERATIONS
 
 blueprint = ScopedBlueprint("changes", __name__)
 
-Attributes = Annotated[
-    dict[str, Any],
-    Field(
-        max_length=MAX_ATTRIBUTES,
-        description="Columns of a product feed, such as title, price, availability, product_type;"
-        f" other columns become labels. Lists and objects are stored as JSON text. {LIMITS}",
-        examples=[{"title": "Ankle boot", "price": "89.90 EUR", "availability": "in stock"}],
-    ),
-]
-PatchedAttributes = Annotated[
-    dict[str, Any],
-    Field(
-        max_length=MAX_ATTRIBUTES,
-        description="Columns of a feed to change; null removes one, others remain. The limits apply"
-        " to the whole product after the change.",
-        examples=[{"price": "79.90 EUR", "color": None}],
-    ),
-]
-Images = Annotated[
-    list[str],
-    Field(
-        fail_fast=True,
-        min_length=1,
-        max_length=MAX_IMAGES,
-        description="Photos, the main one first: a file in base64 (or as a data URL), which is"
-        " stored, or an http(s) URL, which is not copied.",
-        examples=[["https://shop.example/boot.jpg"]],
-    ),
-]
-
-
-Warnings = Annotated[
-    list[str] | None,
-    Field(
-        description="Values that were not stored as sent, such as a sale price above the price;"
-        " absent if there are none."
-    ),
-]
-
-
-class ProductBody(BaseModel):
-    """A complete product: attributes and photos that it does not name are removed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    attributes: Attributes = {}
-    images: Images
-
-
-class AttributesBody(BaseModel):
-    """Changes of attributes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    attributes: PatchedAttributes
-
-
-class Operation(BaseModel):
-    """One of several changes. `put` has images, `put` and `patch` have attributes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    op: Annotated[Literal["put", "patch", "delete"], Field(description="Like the HTTP method.")]
-    product_id: Annotated[str, Field(description="Not percent-encoded.")]
-    attributes: Annotated[
-        dict[str, Any] | None,
-        Field(
-            max_length=MAX_ATTRIBUTES,
-            description=f"Columns of a feed; null removes one in a patch. {LIMITS}",
-        ),
-    ] = None
-    images: Images | None = None
-
-    @model_validator(mode="after")
-    def _has_what_it_takes(self) -> "Operation":
-        if (self.images is not None) != (self.op == "put"):
-            raise ValueError("`put` needs images, other operations must not have any")
-        if self.attributes is None and self.op == "patch":
-            raise ValueError("`patch` needs attributes")
-        if self.attributes is not None and self.op == "delete":
-            raise ValueError("`delete` must not have attributes")
-        return self
-
-
-class ChangeResponse(BaseModel):
-    """A stored change, visible to the next search."""
-
-    product_id: str
-    collection: str
-    seq: int = Field(description="State of the catalogue with this change.")
-    outcome: Literal["added", "updated", "unchanged", "removed"]
-    warnings: Warnings = None
-
-
-class OperationResult(BaseModel):
-    """The result of one operation; a failed one has `code` and `detail`."""
-
-    product_id: str | None = Field(description="null if the operation has none.")
-    outcome: Literal["added", "updated", "unchanged", "removed", "failed"]
-    code: str | None = None
-    detail: str | None = None
-    warnings: Warnings = None
-
-
-class BulkResponse(BaseModel):
-    """The results of the operations, in order; all but the failed ones are stored."""
-
-    collection: str
-    seq: int
-    failed: int
-    results: list[OperationResult]
-
 
 def _change(
-    operation: str, body: type[BaseModel] | None, *raises: type[ImageSearchError]
+    operation: str,
+    body: dict[str, type[BaseModel]],
+    *raises: type[ImageSearchError],
+    creates: bool = False,
 ) -> Description:
     stored = (OverloadedError, WriterBusyError, errors.DiskFullError, errors.ReadOnlyError)
+    made = {201: json_answer("Added.", ChangeResponse)} if creates else {}
     return Description(
         operation,
-        {200: ChangeResponse},
+        {200: ChangeResponse, **made},
         query=CollectionQuery,
-        body={JSON: body} if body else {},
-        raises=(*OF_COLLECTION, *stored, *raises),
+        body=body,
+        raises=(*OF_COLLECTION, *stored, BadRequestError, errors.PreconditionError, *raises),
     )
 
 
 @blueprint.put(
     PATH,
     scope="admin",
-    description=_change("putProduct", ProductBody, *OF_BODY, *OF_PHOTO, errors.FetchError),
+    description=_change(
+        "putProduct", {JSON: ProductBody}, *OF_BODY, *OF_PHOTO, errors.FetchError, creates=True
+    ),
 )
 def put(product_id: str) -> Response:
     """Add or replace a product; durable when answered."""
     body = validated(ProductBody, json_body())
-    return _changed(_put(product_id, body.attributes, body.images))
+    change = _put(product_id, body.attributes, body.images)
+    return _changed(replace(change, precondition=precondition()))
 
 
 @blueprint.patch(
     PATH,
     scope="admin",
-    description=_change("patchProduct", AttributesBody, *OF_BODY, errors.UnknownProductError),
+    description=_change(
+        "patchProduct",
+        {JSON: AttributesBody, MERGE_PATCH: AttributesBody},
+        *OF_BODY,
+        errors.UnknownProductError,
+    ),
 )
 def patch(product_id: str) -> Response:
     """Change attributes of a product."""
-    return _changed(_patch(product_id, validated(AttributesBody, json_body()).attributes))
+    attributes = validated(AttributesBody, json_body(types=(JSON, MERGE_PATCH))).attributes
+    if request.mimetype == MERGE_PATCH:  # of an object that is an attribute, null removes a member
+        attributes = {name: without_nulls(value) for name, value in attributes.items()}
+    return _changed(replace(_patch(product_id, attributes), precondition=precondition()))
 
 
 @blueprint.delete(
     PATH,
     scope="admin",
-    description=_change("deleteProduct", None, errors.UnknownProductError),
+    description=_change("deleteProduct", {}, errors.UnknownProductError),
 )
 def delete(product_id: str) -> Response:
     """Remove a product."""
-    return _changed(Delete(product_id))
+    return _changed(Delete(product_id, precondition()))
 
 
 @blueprint.post(
@@ -207,7 +121,7 @@ def delete(product_id: str) -> Response:
 )
 def bulk() -> Response:
     """Put, patch and delete many products; a failed operation does not affect the others."""
-    operations = json_body(lines=True, max_values=_MAX_VALUES)
+    operations = json_body(types=(JSON, LINES), max_values=_MAX_VALUES)
     if not isinstance(operations, list) or not 1 <= len(operations) <= MAX_OPERATIONS:
         raise BadRequestError(f"send a list, or lines, of 1 to {MAX_OPERATIONS} operations")
     collection = collection_in_url()
@@ -229,8 +143,15 @@ def _changed(change: Change) -> Response:
     (result,) = _done(collection, [change])
     if isinstance(result, ImageSearchError):
         raise result
-    named = {"product_id": change.product_id, "collection": collection, "seq": _seq(collection)}
-    return jsonify(named | _shown(result))
+    named = {"product_id": change.product_id, "collection": collection, "seq": result.seq}
+    response = jsonify(named | _shown(result))
+    if result.revision is not None:
+        response.set_etag(result.revision)
+    if result.outcome == "added":
+        response.status_code = HTTPStatus.CREATED
+        place = quote(change.product_id, safe="")
+        response.location = f"/v1/products/{place}?{urlencode({'collection': collection})}"
+    return response
 
 
 def _done(collection: str, changes: Sequence[Change]) -> list[Result]:

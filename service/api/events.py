@@ -21,6 +21,7 @@ from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_BODY
 from service.http.descriptions import JSON, Description
+from service.http.examples import EVENT, example
 from service.http.parsing import json_body, require_no_query, validated
 
 MAX_EVENTS = 1000
@@ -33,7 +34,7 @@ blueprint = ScopedBlueprint("events", __name__)
 class EventBody(BaseModel):
     """What a shopper did with one result."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid") | example(EVENT)
 
     query_id: Annotated[
         str,

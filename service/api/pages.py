@@ -1,8 +1,12 @@
-"""The search page, the rating page and the OpenAPI document."""
+"""The search page, the rating page, the page of problems and the OpenAPI document."""
 
-from flask import Response, current_app, jsonify
+import json
+from functools import cache
+
+from werkzeug.wrappers import Response
 
 from service.access.scopes import ScopedBlueprint
+from service.api import assets
 from service.api.batch import blueprint as batch
 from service.api.changes import blueprint as changes
 from service.api.events import blueprint as events
@@ -13,7 +17,10 @@ from service.api.ratings import blueprint as ratings
 from service.api.search import blueprint as search
 from service.api.status import blueprint as status
 from service.http import openapi
-from service.http.descriptions import Description, Json, json_answer
+from service.http.caching import revalidated
+from service.http.compression import compressed
+from service.http.descriptions import JSON, NOT_MODIFIED, Description, Json, json_answer
+from service.http.problems import PAGE as PROBLEMS
 
 blueprint = ScopedBlueprint("pages", __name__)
 
@@ -27,6 +34,7 @@ BLUEPRINTS = (
     events,
     ratings,
     status,
+    assets.blueprint,
     blueprint,
 )
 
@@ -39,20 +47,34 @@ def document() -> Json:
 @blueprint.get("/", scope=None)
 def page() -> Response:
     """The search page."""
-    return current_app.send_static_file("index.html")
+    return assets.page("index.html")
+
+
+@blueprint.get(PROBLEMS, scope=None)
+def problems() -> Response:
+    """What each problem means: the `type` of problem documents."""
+    return assets.page("problems.html")
 
 
 @blueprint.get("/rate", scope=None)
 def rating_page() -> Response:
     """The rating page."""
-    return current_app.send_static_file("rate.html")
+    return assets.page("rate.html")
 
 
 @blueprint.get(
     "/openapi.json",
     scope=None,
-    description=Description("getOpenApi", {200: json_answer("The document.", {"type": "object"})}),
+    description=Description(
+        "getOpenApi",
+        {200: json_answer("The document.", {"type": "object"}), 304: NOT_MODIFIED},
+    ),
 )
 def openapi_json() -> Response:
     """This document."""
-    return jsonify(document())
+    return compressed(revalidated(Response(_text(), content_type=JSON)))
+
+
+@cache
+def _text() -> str:
+    return json.dumps(document())

@@ -20,6 +20,13 @@ from service.http.parsing import unrepeated, validated
 # x1, y1, x2, y2 as fractions of a photo's sides.
 Corners = Annotated[list[float], Field(min_length=4, max_length=4)]
 Base64Photo = Annotated[str | None, Field(description="A photo file in base64.")]
+ThumbnailUrl = Annotated[
+    str,
+    Field(
+        description="Path of this service: the photo 320 pixels wide, as WebP; `width` may also be"
+        " 160 or 640."
+    ),
+]
 
 OF_COLLECTION = (
     errors.UnknownCollectionError,

@@ -1,27 +1,34 @@
 """Searches by photos and by a product."""
 
+from hashlib import sha256
 from typing import Annotated, Any
 
-from flask import Response, jsonify, request
+from flask import jsonify, request
 from pydantic import Field
+from werkzeug.wrappers import Response
 
+from indexer import __version__
 from indexer.config import DEFAULT_COLLECTION
 from indexer.errors import FetchError
-from indexer.search import Answer, SearchParameters
+from indexer.search import Answer, Searcher
 from indexer.validation import Matching
 from service.access.guard import charge
 from service.access.scopes import ScopedBlueprint
 from service.api.answers import SearchResponse, noted
+from service.api.paging import PagedParameters, at_cursor
 from service.api.schemas import OF_BODY, OF_PHOTO, OF_SEARCH, Base64Photo
 from service.engine import queries
 from service.errors import (
     BadRequestError,
     ForbiddenError,
     ImageUrlDisabledError,
+    StaleCursorError,
     UnsupportedMediaTypeError,
 )
+from service.http.caching import revalidated
 from service.http.context import search_service
-from service.http.descriptions import JSON, Description, Form
+from service.http.descriptions import JSON, NOT_MODIFIED, Description, Form
+from service.http.examples import QUERY, example
 from service.http.parsing import decoded, json_body, received_type, unrepeated, uploaded, validated
 
 MAX_PHOTOS = 8
@@ -32,7 +39,7 @@ blueprint = ScopedBlueprint("search", __name__)
 HttpUrl = Annotated[str, Matching("^[hH][tT][tT][pP][sS]?://", "an http:// or https:// URL")]
 
 
-class Parameters(SearchParameters):
+class Parameters(PagedParameters):
     """The parameters of every search."""
 
     collection: Annotated[str, Field(description="Section of the store to search.")] = (
@@ -49,6 +56,8 @@ class JsonQuery(Parameters):
 
     It has exactly one of `image_base64`, `image_url` and `product_id`, or `more_like` alone.
     """
+
+    model_config = example(QUERY)
 
     image_base64: Base64Photo = None
     image_url: Annotated[
@@ -80,6 +89,7 @@ _PHOTOS: dict[str, Any] = {
         body={"multipart/form-data": Form(Parameters, _PHOTOS), JSON: JsonQuery},
         raises=(
             *OF_SEARCH,
+            StaleCursorError,
             *OF_PHOTO,
             *OF_BODY,
             FetchError,
@@ -92,11 +102,11 @@ def search() -> Response:
     """Find the products that look most like a photo, or like a product."""
     with search_service().admission.admit("upload"):
         if request.mimetype == "multipart/form-data":
-            return jsonify(noted(_by_upload()))
+            return jsonify(_by_upload())
         if request.mimetype == JSON:
-            query = validated(JsonQuery, in_url(), json_body())
+            query = at_cursor(validated(JsonQuery, in_url(), json_body()))
             charge(passes(query))
-            return jsonify(noted(answer(query)))
+            return jsonify(noted(answer(query), query))
     raise UnsupportedMediaTypeError(
         f"received {received_type()}; send multipart/form-data with a file `image`, or"
         " application/json"
@@ -108,26 +118,42 @@ def search() -> Response:
     scope="search",
     description=Description(
         "getSimilarProducts",
-        {200: SearchResponse},
+        {200: SearchResponse, 304: NOT_MODIFIED},
         query=Parameters,
         without=("box",),
-        raises=OF_SEARCH,
+        raises=(*OF_SEARCH, StaleCursorError),
     ),
 )
 def similar(product_id: str) -> Response:
     """Find the products that look most like this one, without the product itself."""
-    parameters = validated(Parameters, in_url())
+    parameters = at_cursor(validated(Parameters, in_url()))
+    service = search_service()
+    searcher = service.searcher(parameters.collection)
+    with searcher.store.reader() as reader:
+        seq, etag = reader.seq, _etag(searcher, reader.version)
+    if request.if_none_match.contains_weak(etag):
+        return revalidated(Response(), etag, weak=True, private=True)
     found = queries.by_product(
-        search_service(), parameters.collection, product_id, parameters, include_itself=False
+        service, parameters.collection, product_id, parameters, include_itself=False
     )
-    return jsonify(noted(found))
+    response = jsonify(noted(found, parameters))
+    if found.seq != seq:  # the catalogue has changed in between
+        return response
+    return revalidated(response, etag, weak=True, private=True)
 
 
-def _by_upload() -> Answer:
+def _etag(searcher: Searcher, version: str) -> str:
+    """Stands for a ranking: `query_id` and `took_ms` differ in answers with the same one."""
+    decisive = (__version__, version, searcher.hides_out_of_stock, request.full_path)
+    return sha256(repr(decisive).encode()).hexdigest()[:32]
+
+
+def _by_upload() -> dict[str, Any]:
     photos = uploaded(MAX_PHOTOS)
-    parameters = validated(Parameters, in_url(), unrepeated(request.form, REPEATABLE))
+    parameters = at_cursor(validated(Parameters, in_url(), unrepeated(request.form, REPEATABLE)))
     charge(queries.passes(parameters.box, len(photos)))
-    return queries.by_photos(search_service(), parameters.collection, photos, parameters)
+    found = queries.by_photos(search_service(), parameters.collection, photos, parameters)
+    return noted(found, parameters)
 
 
 def answer(query: JsonQuery) -> Answer:

@@ -1,15 +1,18 @@
-"""Health, readiness and metrics."""
+"""Health, readiness, collections and metrics."""
 
 from dataclasses import asdict, replace
 from http import HTTPStatus
 
 from flask import Response, jsonify
 from pydantic import BaseModel, Field
+from werkzeug.wrappers import Response as BaseResponse
 
 from service.access.scopes import ScopedBlueprint
 from service.engine import metrics
+from service.http.caching import revalidated
 from service.http.context import search_service
-from service.http.descriptions import Description, json_answer
+from service.http.descriptions import NOT_MODIFIED, Description, json_answer
+from service.http.parsing import require_no_query
 from service.server.lifecycle import siblings, stopping
 
 blueprint = ScopedBlueprint("status", __name__)
@@ -39,6 +42,22 @@ class CollectionReadiness(BaseModel):
         description="False: the vectors are of random weights, for tests; rankings are meaningless."
     )
     photo_search: bool = Field(description="False: search by product ids.")
+
+
+class CollectionSummary(BaseModel):
+    """A collection. `status` is as in `/readyz`."""
+
+    name: str
+    status: str
+    products: int
+    seq: int = Field(description="State of the catalogue.")
+    photo_search: bool = Field(description="False: search by product ids.")
+
+
+class CollectionsResponse(BaseModel):
+    """The collections of the service, by name."""
+
+    collections: list[CollectionSummary]
 
 
 class Readiness(BaseModel):
@@ -85,6 +104,19 @@ def readyz() -> tuple[Response, HTTPStatus]:
 
 
 @blueprint.get(
+    "/v1/collections",
+    scope="search",
+    description=Description("listCollections", {200: CollectionsResponse, 304: NOT_MODIFIED}),
+)
+def collections() -> BaseResponse:
+    """List the collections."""
+    require_no_query()
+    states = [asdict(state) for state in search_service().states()]
+    shown = [{name: state[name] for name in CollectionSummary.model_fields} for state in states]
+    return revalidated(jsonify(collections=shown), private=True)
+
+
+@blueprint.get(
     "/metrics",
     scope="metrics",
     description=Description(
@@ -93,6 +125,5 @@ def readyz() -> tuple[Response, HTTPStatus]:
 )
 def show() -> Response:
     """Metrics for Prometheus."""
-    search_service().observe()
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)

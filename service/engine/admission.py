@@ -11,11 +11,12 @@ from typing import Literal
 from service.engine import metrics
 from service.errors import OverloadedError
 
-Kind = Literal["upload", "photo", "product", "costly", "batch", "change"]
+Kind = Literal["upload", "photo", "product", "costly", "batch", "change", "thumbnail"]
 
 # Requests that wait for the model; refused when the photos before them take too long.
 _WITH_MODEL: set[Kind] = {"upload", "photo", "costly"}
 _SEARCHES: set[Kind] = {"photo", "product", "costly"}
+_NOUNS: dict[Kind, str] = {"change": "changes", "thumbnail": "thumbnails"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Limits:
         batch: batches of searches, whose answers are built in memory; their searches count too.
             Also samples of queries for rating, which read the ids of all products.
         change: requests that change products; few, because each may wait for another writer.
+        thumbnail: requests that wait for a thumbnail; the pages of results ask for many at once.
     """
 
     upload: int
@@ -40,6 +42,7 @@ class Limits:
     costly: int
     batch: int
     change: int
+    thumbnail: int
 
     @classmethod
     def of(cls, max_in_flight: int) -> "Limits":
@@ -52,6 +55,7 @@ class Limits:
             costly=costly,
             batch=2,
             change=max(1, max_in_flight // 3),
+            thumbnail=2 * max_in_flight,
         )
 
 
@@ -106,5 +110,4 @@ class Admission:
         full = taken >= getattr(self._limits, kind)
         if full or (kind in _WITH_MODEL and self._photos and wait_s > self._max_wait_s):
             metrics.REFUSED.labels("in_flight" if full else "wait").inc()
-            requests = "changes" if kind == "change" else "searches"
-            raise OverloadedError(max(1, math.ceil(wait_s)), requests)
+            raise OverloadedError(max(1, math.ceil(wait_s)), _NOUNS.get(kind, "searches"))

@@ -18,12 +18,12 @@ from service.engine.admission import Admission, Limits
 from service.engine.catalogues import empty, open_catalog, require_undamaged
 from service.engine.editing import ProductEditing
 from service.engine.models import Models
-from service.engine.opened import OpenedCollections, failure_of
+from service.engine.opened import MISSING, OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
 from service.engine.sizing import model_threads
-from service.engine.states import MISMATCH, MISSING, NO_MODEL, READY, STARTING, CollectionState
-from service.engine.stored import observe
+from service.engine.states import MISMATCH, NO_MODEL, READY, CollectionState
+from service.engine.thumbnails import Thumbnails
 from service.errors import CollectionMissingError, ImageUrlDisabledError, NotReadyError
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class SearchService:
     Attributes:
         admission: limits the requests in progress.
         originals: the photos of the catalogues.
+        thumbnails: small versions of these photos.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SearchService:
             only_hosts=settings.service.image_url_hosts,
         )
         self.originals = Originals(settings)
+        self.thumbnails = Thumbnails(settings, self.originals, self.admission)
         self._editing = ProductEditing(settings)
 
     @classmethod
@@ -90,6 +92,7 @@ class SearchService:
 
     def stop(self) -> None:
         """Stops the background work and closes the catalogues."""
+        self.thumbnails.stop()
         self._opened.stop()
         self._models.stop()
 
@@ -167,11 +170,6 @@ class SearchService:
         """Returns the states of all collections, sorted by name."""
         return [self._state(name) for name in self._settings.collection_names()]
 
-    def observe(self) -> None:
-        """Sets the metrics of what is stored, before `/metrics` is answered."""
-        catalogs = {name: store.catalog for name, store in self._stores.items()}
-        observe(self._settings, self.states(), catalogs)
-
     def _state(self, name: str) -> CollectionState:
         searcher, failure = self._opened.searcher(name), self._opened.failure(name)
         if failure is None and searcher is not None:
@@ -180,7 +178,7 @@ class SearchService:
             except ImageSearchError as error:  # damage that the refresher has not found yet
                 failure = failure_of(error)
         if failure is None:
-            return CollectionState(name, STARTING, "the model is being loaded")
+            return CollectionState(name, "starting", "the model is being loaded")
         return CollectionState(name, failure.status, failure.detail)
 
     def _state_of(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:

@@ -48,22 +48,30 @@ class Originals:
         self._downloads = BoundedSemaphore(_DOWNLOADS)
 
     def read(self, catalog: Catalog, image: Image) -> bytes:
-        """Returns the bytes of a photo.
+        """Returns the bytes of a photo, downloaded if need be.
 
         Raises:
             UnknownImageError: the photo cannot be read, or has changed since it was indexed.
             OverloadedError: too many threads wait for photo servers.
         """
-        if not is_url(image.location):
-            with self.open(catalog, image) as file:
-                return file.read()
-        kept = self._web.kept(image.location)
-        if kept is not None and _is_of(kept, image):
-            return kept
+        if (data := self.on_disk(catalog, image)) is not None:
+            return data
         data = self._downloaded(image)
         if not _is_of(data, image):
             raise _changed(image)
         return data
+
+    def on_disk(self, catalog: Catalog, image: Image) -> bytes | None:
+        """Returns the bytes of a photo; None if it would have to be downloaded.
+
+        Raises:
+            UnknownImageError: the photo cannot be read, or has changed since it was indexed.
+        """
+        if not is_url(image.location):
+            with self.open(catalog, image) as file:
+                return file.read()
+        kept = self._web.kept(image.location)
+        return kept if kept is not None and _is_of(kept, image) else None
 
     def open(self, catalog: Catalog, image: Image) -> FileIO:
         """Opens the file of a photo, at its beginning; the caller closes it.

@@ -10,6 +10,7 @@ from indexer.errors import ImageSearchError
 
 Json = dict[str, Any]
 JSON = "application/json"
+NOT_MODIFIED: Json = {"description": "The client has this response, by its `ETag`."}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ _HEADERS = {
     # A page that opens the search page in a window cannot observe it.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
 }
 
 

@@ -60,6 +60,11 @@ def _indented(lines: str) -> str:
     return "\n".join(f"  {_escaped(line)}" for line in lines.split("\n"))
 
 
+def current_request_id() -> str:
+    """Returns the id of the current request; "" outside of one."""
+    return str(g.get("request_id", "")) if has_request_context() else ""
+
+
 def configuration(form: str, level: str) -> dict[str, Any]:
     """Returns the settings for `logging.config.dictConfig`: stderr, as `json` or `text`."""
     formatters = {

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, collected from the routes of blueprints."""
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from http import HTTPStatus
@@ -9,12 +10,22 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from indexer import __version__
-from indexer.errors import ImageSearchError
+from indexer.access.keys import KeysError
+from indexer.errors import BadParameterError, CatalogError, ImageSearchError
 from service.access.scopes import Route, ScopedBlueprint
-from service.errors import ForbiddenError, RateLimitedError, UnauthorizedError
+from service.errors import (
+    BadRequestError,
+    ForbiddenError,
+    OverloadedError,
+    RateLimitedError,
+    UnauthorizedError,
+)
 from service.http.descriptions import Description, Form, Json, json_answer
+from service.http.openapi_headers import HEADERS, headers_of, preconditions
 from service.http.problems import Problem, status_of
+
+# Of the interface, not of the package: raised by additions to `/v1`.
+API_VERSION = "1.1.0"
 
 _SCHEMAS = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -23,8 +34,9 @@ _PATH_PARAMETERS: dict[str, Json] = {
     "product_id": {
         "schema": {"type": "string", "minLength": 1},
         "description": "Any characters, percent-encoded, slashes too.",
+        "example": "boot-7",
     },
-    "int": {"schema": {"type": "integer", "minimum": 0}},
+    "int": {"schema": {"type": "integer", "minimum": 0}, "description": "As in `image_url`."},
 }
 _KEY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -43,11 +55,14 @@ def document(blueprints: tuple[ScopedBlueprint, ...]) -> Json:
     """Describes every route of the blueprints that has a description."""
     paths: Json = {}
     models: dict[type[BaseModel], None] = {}
+    tags: dict[str, str] = {}
     for blueprint in blueprints:
         for (method, rule), route in blueprint.routes.items():
             if route.description:
                 path = paths.setdefault(_PARAMETER.sub(r"{\2}", rule), {})
-                path[method.lower()] = _described(rule, route, route.description)
+                described = _described(method.lower(), rule, route, route.description)
+                path[method.lower()] = {"tags": [blueprint.name], **described}
+                tags[blueprint.name] = sys.modules[blueprint.import_name].__doc__ or ""
                 if route.description.query:
                     models[route.description.query] = None
     paths = _resolved(paths, models)
@@ -58,15 +73,33 @@ def document(blueprints: tuple[ScopedBlueprint, ...]) -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Visual product search",
-            "version": __version__,
+            "version": API_VERSION,
             "description": _ABOUT,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
+        "tags": [
+            {"name": name, "description": text.partition("\n")[0]} for name, text in tags.items()
+        ],
         "paths": paths,
-        "components": {"schemas": definitions["$defs"], "securitySchemes": _KEY},
+        "components": {
+            "schemas": definitions["$defs"],
+            "headers": HEADERS,
+            "securitySchemes": _KEY,
+        },
     }
 
 
-def _described(rule: str, route: Route, description: Description) -> Json:
+def raised_by(route: Route) -> set[type[ImageSearchError]]:
+    """Returns the errors that a route may answer."""
+    description = route.description
+    if description is None:
+        return set()
+    of_body = {OverloadedError} if description.body else set()
+    of_access = {*_ACCESS, KeysError} if route.scope else set()
+    return {BadRequestError, CatalogError, *of_body, *of_access, *description.raises}
+
+
+def _described(method: str, rule: str, route: Route, description: Description) -> Json:
     described: Json = {"operationId": description.id, "summary": route.summary}
     parameters: list[Any] = [
         {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[converter]}
@@ -74,20 +107,25 @@ def _described(rule: str, route: Route, description: Description) -> Json:
     ]
     if description.query:
         parameters += _query_parameters(description.query, description.without)
+    parameters += preconditions(method, description.answers)
     if parameters:
         described["parameters"] = parameters
     if description.body:
         content = {kind: {"schema": schema} for kind, schema in description.body.items()}
         described["requestBody"] = {"required": True, "content": content}
-    responses = _problems(description.raises)
+    kinds = raised_by(route) | ({BadParameterError} if rule.startswith("/v1/") else set())
+    responses = _problems(kinds)
     for status, answer in description.answers.items():
         done = answer if isinstance(answer, dict) else json_answer("Done.", answer)
         responses[str(status)] = done
     if route.scope:
         described["description"] = f"Takes an API key for `{route.scope}`, where there are keys."
         described["security"] = [{name: []} for name in _KEY]
-        # An operation with other codes for one of these statuses lists all of them.
-        responses = {**_problems(_ACCESS), **responses}
+    limited = route.scope is not None
+    responses = {
+        status: {**response, "headers": headers_of(method, int(status), responses, limited=limited)}
+        for status, response in responses.items()
+    }
     return {**described, "responses": dict(sorted(responses.items()))}
 
 
@@ -103,15 +141,19 @@ def _query_parameters(model: type[BaseModel], without: Sequence[str]) -> list[Js
 
 def _problems(raised: Iterable[type[ImageSearchError]]) -> Json:
     """Returns a response for each status of the errors, with their codes."""
-    codes: dict[HTTPStatus, set[str]] = {}
+    codes: dict[HTTPStatus, set[str]] = {HTTPStatus.INTERNAL_SERVER_ERROR: {"internal_error"}}
     for kind in raised:
         codes.setdefault(status_of(kind), set()).add(kind.code)
+    return {str(int(status)): _problem(status, sorted(names)) for status, names in codes.items()}
+
+
+def _problem(status: HTTPStatus, codes: Sequence[str]) -> Json:
+    its_own = {"status": {"const": int(status)}, "code": {"enum": codes}}
     return {
-        str(int(status)): {
-            "description": f"`code` is one of: {', '.join(sorted(names))}.",
-            "content": {"application/problem+json": {"schema": Problem}},
-        }
-        for status, names in codes.items()
+        "description": f"`code` is one of: {', '.join(codes)}.",
+        "content": {
+            "application/problem+json": {"schema": {"allOf": [Problem, {"properties": its_own}]}}
+        },
     }
 
 

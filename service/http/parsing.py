@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from flask import current_app, request
@@ -13,27 +13,33 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from indexer.errors import BadParameterError
-from indexer.validation import explained, shown, unknown
+from indexer.validation import faults, shown, unknown
 from service.errors import BadRequestError, RequestTooLargeError, UnsupportedMediaTypeError
+from service.http.descriptions import JSON
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _NOT_BASE64 = re.compile("[^A-Za-z0-9+/=]")
 
 LINES = "application/x-ndjson"
+MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 _MAX_VALUES = 20_000
 _MAX_LINES = 10_000  # ten times the limit of operations, because lines may be blank
 
 
 def json_body(
-    *, lines: bool = False, max_values: int = _MAX_VALUES, max_bytes: int | None = None
+    *,
+    types: Sequence[str] = (JSON,),
+    max_values: int = _MAX_VALUES,
+    max_bytes: int | None = None,
 ) -> Any:
     """Returns the JSON document in the body.
 
     Other content types are rejected: browsers send those to other origins without a preflight.
 
     Args:
-        lines: also accept NDJSON, as a list; a line that is not JSON is an error in this list.
+        types: accepted content types. NDJSON is returned as a list; a line that is not JSON is an
+            error in this list.
         max_values: limit of values in the body; a value takes up to 50 times the memory of its
             text.
         max_bytes: limit of the body; by default that of all requests.
@@ -43,9 +49,8 @@ def json_body(
         BadRequestError: the body is not JSON.
         UnsupportedMediaTypeError: the body has another content type.
     """
-    accepted = ["application/json", *([LINES] if lines else [])]
-    if request.mimetype not in accepted:
-        raise UnsupportedMediaTypeError(f"received {received_type()}; send {' or '.join(accepted)}")
+    if request.mimetype not in types:
+        raise UnsupportedMediaTypeError(f"received {received_type()}; send {' or '.join(types)}")
     if max_bytes is not None and (request.content_length or 0) > max_bytes:
         raise _too_long(max_bytes)
     data = request.get_data(cache=False)  # not cached: it may be large, and exists as text too
@@ -64,6 +69,13 @@ def json_body(
             if line.strip()
         ]
     return _document(data, "")
+
+
+def without_nulls(value: Any) -> Any:
+    """Returns what a JSON merge patch makes of a value that was not an object: RFC 7396, 2."""
+    if not isinstance(value, dict):
+        return value
+    return {name: without_nulls(part) for name, part in value.items() if part is not None}
 
 
 def received_type() -> str:
@@ -86,7 +98,8 @@ def validated(model: type[ModelT], *sources: object, where: str = "") -> ModelT:
     try:
         return model.model_validate(document)
     except ValidationError as invalid:
-        raise BadParameterError(explained(model, invalid, where)) from None
+        found = faults(model, invalid, where)
+        raise BadParameterError(next(iter(found.values())), faults=found) from None
 
 
 def unrepeated(source: MultiDict[str, str], repeatable: Collection[str] = ()) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import json
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from indexer import errors as domain
@@ -24,26 +25,41 @@ from service.errors import (
     OverloadedError,
     RateLimitedError,
     RequestTooLargeError,
+    StaleCursorError,
     UnauthorizedError,
     UnknownImageError,
     UnsupportedMediaTypeError,
 )
+from service.http.examples import PROBLEM, example
+from service.http.logs import current_request_id
 from service.http.problem_texts import detail_of, title_of
 
 log = logging.getLogger(__name__)
 
+PAGE = "/problems"  # describes all problems
+
+
+class Fault(BaseModel):
+    """A value that is invalid."""
+
+    name: str = Field(description="Path of the value, such as `limit` or `events[3].action`.")
+    detail: str
+
 
 class Problem(BaseModel):
-    """A problem document (RFC 9457).
+    """A problem document (RFC 9457). `code` is stable, and `type` holds it too."""
 
-    `code` is stable; `title` (the kind of problem) and `detail` are for people.
-    """
+    model_config = example(PROBLEM)
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
+    type: str = Field(description="Address of the description of this problem, on this service.")
+    title: str = Field(description="Name of the problem, for people.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong and what to do, for people.")
+    instance: str = Field(description="This occurrence: its `request` is in the log.")
+    code: str = Field(description="Name of the problem, for programs.")
+    errors: list[Fault] | None = Field(
+        None, description="Every invalid value, up to 20; only if there is more than one."
+    )
 
 
 # Other errors have the status of the nearest base class listed here.
@@ -56,6 +72,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     domain.UnknownCollectionError: HTTPStatus.NOT_FOUND,
     domain.FingerprintMismatchError: HTTPStatus.CONFLICT,
     domain.UnsupportedByModelError: HTTPStatus.CONFLICT,
+    domain.PreconditionError: HTTPStatus.PRECONDITION_FAILED,
     domain.StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     domain.DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -66,6 +83,7 @@ _STATUS: dict[type[ImageSearchError], HTTPStatus] = {
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageUrlDisabledError: HTTPStatus.FORBIDDEN,
     UnknownImageError: HTTPStatus.NOT_FOUND,
+    StaleCursorError: HTTPStatus.CONFLICT,
     EventsError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnknownQueryError: HTTPStatus.NOT_FOUND,
     RatingsError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -112,12 +130,21 @@ def _known(error: ImageSearchError) -> Response:
     return response
 
 
-def problem_of(error: ImageSearchError) -> dict[str, Any]:
-    """Returns the problem document of an error; logs it if operators must know."""
+def problem_of(error: ImageSearchError, request_id: str = "") -> dict[str, Any]:
+    """Returns the problem document of an error; logs it if operators must know.
+
+    Args:
+        error: of the request.
+        request_id: of the request; by default that of the current one.
+    """
     status = status_of(type(error))
     internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
     report(error)
-    return _document(status, error.code, detail_of(error, internal=internal))
+    document = _document(status, error.code, detail_of(error, internal=internal), request_id)
+    faults = error.faults if isinstance(error, domain.BadParameterError) else {}
+    if len(faults) > 1:
+        document["errors"] = [{"name": name, "detail": text} for name, text in faults.items()]
+    return document
 
 
 def report(error: ImageSearchError, operations: int = 1) -> None:
@@ -180,12 +207,14 @@ def problem(status: HTTPStatus, code: str, detail: str) -> Response:
     return _response(_document(status, code, detail))
 
 
-def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+def _document(status: HTTPStatus, code: str, detail: str, request_id: str = "") -> dict[str, Any]:
     return {
-        "type": f"urn:image-search:problem:{code}",
+        # Relative to the service: its operator need not publish a page for it.
+        "type": f"{PAGE}#{code}",
         "title": title_of(code),
         "status": int(status),
         "detail": detail,
+        "instance": f"{PAGE}?request={quote(request_id or current_request_id(), safe='')}",
         "code": code,
     }
 

@@ -22,13 +22,14 @@ def overloaded(*, keep: bool) -> bytes:
     metrics.REFUSED.labels("in_flight").inc()
     metrics.REQUESTS.labels("search", 503).inc()
     logs.log.info("refused", extra={"request_id": request_id, "status": 503})
-    body = json.dumps(problem_of(OverloadedError(RETRY_AFTER_S))).encode()
+    body = json.dumps(problem_of(OverloadedError(RETRY_AFTER_S), request_id)).encode()
     status = HTTPStatus.SERVICE_UNAVAILABLE
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\n"
         "Content-Type: application/problem+json\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"Retry-After: {RETRY_AFTER_S}\r\n"
+        "Cache-Control: no-store\r\n"
         f"{logs.HEADER}: {request_id}\r\n"
         "X-Content-Type-Options: nosniff\r\n"
         # Pages of any origin may read it: it has no private data.

@@ -110,7 +110,8 @@ export function queryOf(search, name, offset) {
 async function subjectOf(search, signal) {
   if (search.photo) return undefined;
   const product = await getProduct(search.product, chosen(search), signal);
-  return { ...product, image_url: product.images[0]?.image_url };
+  const [{ image_url, thumbnail_url } = {}] = product.images;
+  return { ...product, image_url, thumbnail_url };
 }
 
 async function orProblem(name, asked) {

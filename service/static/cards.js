@@ -1,5 +1,6 @@
 // Products as cards: a picture and attributes. Merchant data is inserted as text only.
 
+const WIDTHS = [160, 320, 640]; // of the thumbnails that the service makes
 const PICTURE = 480; // width and height attributes: any square, which reserves the space
 const template = document.getElementById("card");
 
@@ -11,7 +12,7 @@ export function cardOf(result, { href, why, shared }) {
   link.href = href;
   link.dataset.product = result.product_id;
   link.setAttribute("aria-label", `More like ${title}`);
-  link.append(picture(result.image_url, title));
+  link.append(thumbnail(result, title));
   item.querySelector(".facts").append(...factsOf(result.attributes, title));
   item.querySelector("data").value = result.score;
   item.querySelector("data").textContent = result.score.toFixed(3);
@@ -21,6 +22,21 @@ export function cardOf(result, { href, why, shared }) {
   button.setAttribute("aria-label", `Why ${title}?`);
   if (shared) item.querySelector(".foot").append(element("span", "badge", shared));
   return item;
+}
+
+/** The thumbnail of a product in a grid, in the width that the screen needs. */
+function thumbnail({ thumbnail_url: url }, title) {
+  const image = picture(url, title);
+  if (image instanceof HTMLImageElement) {
+    image.sizes = "auto, (max-width: 799px) 46vw, 230px";
+    image.srcset = WIDTHS.map((width) => `${resized(url, width)} ${width}w`).join();
+  }
+  return image;
+}
+
+/** The address of a thumbnail of another width. */
+export function resized(url, width) {
+  return url?.replace(/\bwidth=\d+$/, `width=${width}`);
 }
 
 /** A picture, replaced by text if it cannot be loaded. */

@@ -1,7 +1,7 @@
 // The parts of the page that have no module of their own. Uses the document, but neither the
 // service nor the history.
 
-import { cardOf, element, factsOf, stagedPicture, titleOf } from "./cards.js";
+import { cardOf, element, factsOf, resized, stagedPicture, titleOf } from "./cards.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const GRIDS = ["#grid", "#other-grid"];
@@ -68,10 +68,10 @@ export function showPhoto(photo, url) {
   showSubject("Your photo", stagedPicture(url, "Your photo", "No preview"), [name]);
 }
 
-/** Shows the product of the search: `product_id`, `attributes`, `image_url`. */
+/** Shows the product of the search: `product_id`, `attributes`, `thumbnail_url`. */
 export function showProduct(product) {
   const id = element("p", "id", product.product_id);
-  showSubject("Selected product", stagedPicture(product.image_url, titleOf(product)), [
+  showSubject("Selected product", stagedPicture(resized(product.thumbnail_url, 640), titleOf(product)), [
     ...factsOf(product.attributes),
     id,
   ]);

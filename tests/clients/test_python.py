@@ -287,3 +287,10 @@ def test_threads_share_a_client(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found) == sorted(f"shoe/{colour}" for colour in COLOURS)
+
+
+def test_all_products_are_listed_over_all_pages(client: Client) -> None:
+    listed = list(client.products(filter=["price<10"]))
+    assert [product.product_id for product in listed] == sorted(f"shoe/{c}" for c in COLOURS)
+    assert listed[0] == client.product(listed[0].product_id)
+    assert listed[0].images[0].thumbnail_url.startswith("http")

@@ -19,6 +19,7 @@ class Result:
         distance: 1 - score.
         image: name of the photo given by the merchant.
         image_url: URL of the photo.
+        thumbnail_url: URL of the photo, 320 pixels wide.
         attributes: of the product.
         boost: what boosts added to the score for ranking; None if the query had none.
     """
@@ -28,6 +29,7 @@ class Result:
     distance: float
     image: str
     image_url: str
+    thumbnail_url: str
     attributes: Json
     boost: float | None = None
 
@@ -53,6 +55,7 @@ class Answer:
         results: of this page.
         facets: counted values by attribute, if requested.
         box: the part of the photo that was searched; None for the whole photo.
+        next: cursor of the next page; None after the last one.
     """
 
     query_id: str
@@ -63,6 +66,7 @@ class Answer:
     results: tuple[Result, ...]
     facets: Mapping[str, tuple[FacetValue, ...]] = field(default_factory=dict)
     box: Any = None
+    next: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class ProductImage:
 
     image: str
     image_url: str
+    thumbnail_url: str
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def change_of(document: Json) -> Change:
 
 
 def _pictured(document: Json, base: str) -> Json:
-    return {**document, "image_url": urljoin(base, document["image_url"])}
+    urls = {key: urljoin(base, document[key]) for key in ("image_url", "thumbnail_url")}
+    return {**document, **urls}
 
 
 def _made(kind: Callable[..., T], document: Json) -> T:

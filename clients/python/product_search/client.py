@@ -141,6 +141,23 @@ class Client:
         document = self._transport.get(_path(product_id), [("collection", collection)])
         return product_of(document, self._transport.base)
 
+    def products(
+        self,
+        *,
+        filter: Sequence[str] = (),
+        collection: str = "default",  # as in HTTP
+    ) -> Iterator[Product]:
+        """Yields the products that meet all conditions, by product id, fetched as they are read."""
+        query = [*as_fields({"filter": filter}), ("collection", collection), ("limit", "200")]
+        cursor: list[tuple[str, str]] = []
+        while True:
+            found = self._transport.get("v1/products", query + cursor)
+            for document in found["products"]:
+                yield product_of({**document, "collection": collection}, self._transport.base)
+            if found["next"] is None:
+                return
+            cursor = [("cursor", found["next"])]
+
     def put_product(
         self,
         product_id: str,

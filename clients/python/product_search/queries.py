@@ -20,6 +20,7 @@ class Parameters(TypedDict, total=False):
 
     limit: int
     offset: int
+    cursor: str
     min_score: float
     box: str | tuple[float, float, float, float]
     filter: Sequence[str]

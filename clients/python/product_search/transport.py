@@ -100,7 +100,7 @@ class Transport:
         if response.status == 204:
             return None
         document = _parsed(response.data)
-        if response.status != 200 or document is None:
+        if response.status not in (200, 201) or document is None:
             wait = response.headers.get("Retry-After", "")
             seconds = float(wait) if wait.isdecimal() else None
             raise ProblemError.of(response.status, document, seconds)

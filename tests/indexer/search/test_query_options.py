@@ -278,7 +278,7 @@ def test_a_facet_shows_the_spelling_that_most_products_have(shop: Store) -> None
 
 
 def test_products_out_of_stock_are_hidden_unless_the_query_asks(shop: Store) -> None:
-    shop.searcher._hide_out_of_stock = True
+    shop.searcher.hides_out_of_stock = True
     assert found(ask(shop)) == "acd"
     assert ask(shop).total == 3
     assert found(ask(shop, filter="in_stock:false")) == "b"

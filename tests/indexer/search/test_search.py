@@ -157,13 +157,16 @@ def test_the_document_has_the_fields_of_the_contract(shop: Store) -> None:
     assert set(document) == {"query_id", "collection", "seq", "total", "took_ms", "results"}
     assert set(document["took_ms"]) == {"decode", "queue", "embed", "search"}
     (result,) = document["results"]
-    image = shop.searcher.by_product("red", SearchParameters(limit=1), include_itself=True)
+    found = shop.searcher.by_product("red", SearchParameters(limit=1), include_itself=True)
+    image = found.matches[0].image
+    path = f"/v1/images/{image.image_id}?collection=default&hash={image.content_hash[:16]}"
     assert result == {
         "product_id": "red",
         "score": 1.0,
         "distance": 0.0,
         "image": "red-0.png",
-        "image_url": f"/v1/images/{image.matches[0].image.image_id}?collection=default",
+        "image_url": path,
+        "thumbnail_url": f"{path}&width=320",
         "attributes": {"title": "Red", "price": 9.5, "in_stock": True},
     }
 

@@ -52,6 +52,8 @@ SCOPES = {
         "POST /v1/search",
         "POST /v1/search/batch",
         "POST /v1/explain",
+        "GET /v1/collections",
+        "GET /v1/products",
         "GET /v1/products/<product_id:product_id>",
         "GET /v1/products/<product_id:product_id>/similar",
     },
@@ -71,6 +73,9 @@ SCOPES = {
     "none": {
         "GET /",
         "GET /rate",
+        "GET /problems",
+        "GET /static/embed.js",
+        "GET /static/<build>/<path:filename>",
         "GET /healthz",
         "GET /readyz",
         "GET /openapi.json",
@@ -214,7 +219,7 @@ def test_gunicorn_refuses_to_start_open_to_a_network_and_names_both_ways_out(
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        (SIMILAR, "private, no-store"),
+        (SIMILAR, "no-cache, private"),  # kept by the client, who asks each time
         ("/v1/products/nothing", "private, no-store"),
         ("/v1/images/1", "max-age=3600"),
     ],

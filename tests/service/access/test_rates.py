@@ -1,6 +1,7 @@
 """How many requests an address and a key have."""
 
 import base64
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -167,7 +168,7 @@ def test_requests_that_cannot_be_counted_are_answered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "requests.sqlite"
-    limit = RateLimit("1/hour", Counts(path))
+    limit = RateLimit("address", "1/hour", Counts(path))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for _ in range(2):
@@ -176,3 +177,22 @@ def test_requests_that_cannot_be_counted_are_answered(
     count([(limit, "client")], 1)
     with pytest.raises(RateLimitedError):
         count([(limit, "client")], 1)
+
+
+def test_answers_tell_what_is_left_of_each_limit(serve: Serve, keys: Keys) -> None:
+    key = dict(make(keys, "search"))
+    client = serve(rate_limit_per_address="30/hour", rate_limit_per_key="9/day")
+    answer = client.get(SIMILAR, headers=key)
+    assert answer.headers["RateLimit-Policy"] == '"address";q=30;w=3600, "key";q=9;w=86400'
+    assert re.fullmatch(r'"address";r=29;t=\d+, "key";r=8;t=\d+', answer.headers["RateLimit"])
+    costly = client.post("/v1/search", json={"image_base64": PHOTO}, headers=key)
+    assert '"key";r=7;' in costly.headers["RateLimit"]
+    batch = {"queries": [{"product_id": "red"}] * 9}
+    refused = client.post("/v1/search/batch", json=batch, headers=key)
+    assert refused.status_code == 429
+    assert '"key";r=7;' in refused.headers["RateLimit"]  # it counts for nothing
+    assert "RateLimit" not in client.get("/healthz").headers
+
+
+def test_without_limits_no_answer_tells_of_them(serve: Serve) -> None:
+    assert "RateLimit-Policy" not in serve(open=True).get(SIMILAR).headers

@@ -120,7 +120,7 @@ def test_links_that_were_there_when_a_photo_was_indexed_are_followed(tmp_path: P
     assert added.code == 0, added.err
     with serving(data_dir) as client:
         put = {"images": [base64.b64encode(png("gold")).decode()]}
-        assert client.put("/v1/products/uploaded", json=put).status_code == 200
+        assert client.put("/v1/products/uploaded", json=put).status_code == 201
         products = {"a": "red", "b": "navy", "c": "red", "d": "navy", "uploaded": "gold"}
         for product_id, colour in products.items():
             product = client.get(f"/v1/products/{product_id}").json

@@ -57,12 +57,12 @@ def test_a_photo_ranks_alike_however_it_is_sent(client: FlaskClient, way: str) -
 
 def test_an_answer_has_these_members_and_no_others(client: FlaskClient) -> None:
     found = upload(client, png("red"), limit=1).json
-    members = {"query_id", "collection", "seq", "total", "took_ms", "results"}
+    members = {"query_id", "collection", "seq", "total", "took_ms", "results", "next"}
     assert set(found) == members
     assert set(found["took_ms"]) == {"decode", "queue", "embed", "search"}
     assert all(0 <= ms < 60_000 for ms in found["took_ms"].values())
     (result,) = found["results"]
-    url = result.pop("image_url")
+    url, thumbnail = result.pop("image_url"), result.pop("thumbnail_url")
     assert result == {
         "product_id": "red",
         "score": 1.0,
@@ -71,6 +71,7 @@ def test_an_answer_has_these_members_and_no_others(client: FlaskClient) -> None:
         "attributes": {"title": "Red shoe", "price": 9.5},
     }
     assert client.get(url).data == png("red")
+    assert client.get(thumbnail).mimetype == "image/webp"
 
 
 def test_every_answer_has_its_own_query_id_and_the_seq_it_read(

@@ -84,7 +84,7 @@ def test_on_a_full_disk_changes_are_refused_as_such_and_searches_go_on(tmp_path:
             assert found(client, "shoe") == ["boot"]
             assert client.get("/readyz").status_code == 200
             ballast.unlink()
-            assert put(client, "hat", "navy") == (200, "added")
+            assert put(client, "hat", "navy") == (201, "added")
         store.catalog.close()
 
 

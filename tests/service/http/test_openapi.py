@@ -9,10 +9,17 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service.api.pages import document
 from service.api.search import JsonQuery, Parameters
-from tests.service.contract import template_of
+from tests.service.contract import template_of, validator
 
 # The pages and their files are no part of the interface for programs.
-PAGE = {"static", "pages.page", "pages.rating_page"}
+PAGE = {
+    "static",
+    "assets.asset",
+    "assets.embed",
+    "pages.page",
+    "pages.rating_page",
+    "pages.problems",
+}
 
 
 @pytest.fixture
@@ -99,3 +106,34 @@ def test_every_refusal_is_described_as_a_problem(spec: dict[str, Any]) -> None:
             if int(status) >= 400 and path != "/readyz":
                 assert list(response["content"]) == ["application/problem+json"]
                 assert "`code` is one of" in response["description"]
+
+
+def test_every_problem_lists_its_codes_and_may_have_no_other(spec: dict[str, Any]) -> None:
+    for operation in operations(spec).values():
+        for status, response in operation["responses"].items():
+            for part in response.get("content", {}).values():
+                if "allOf" in part.get("schema", {}):
+                    its_own = part["schema"]["allOf"][1]["properties"]
+                    assert its_own["status"] == {"const": int(status)}
+                    assert sorted(its_own["code"]["enum"]) == its_own["code"]["enum"] != []
+
+
+def test_every_operation_has_a_tag_that_is_described_and_may_fail(spec: dict[str, Any]) -> None:
+    tags = {tag["name"]: tag["description"] for tag in spec["tags"]}
+    for operation in operations(spec).values():
+        assert all(tags[name].strip() for name in operation["tags"])
+        assert {"400", "500"} <= set(operation["responses"])
+
+
+def test_the_document_has_a_licence_and_a_version_of_its_own(spec: dict[str, Any]) -> None:
+    assert spec["info"]["license"]["identifier"] == "Apache-2.0"
+    assert re.fullmatch(r"1\.\d+\.\d+", spec["info"]["version"])
+
+
+def test_every_example_is_valid(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    examples = {name: schema.get("examples", []) for name, schema in schemas.items()}
+    assert sum(map(len, examples.values())) >= 5
+    for name, given in examples.items():
+        for each in given:
+            validator({"$ref": f"#/components/schemas/{name}"}).validate(each)

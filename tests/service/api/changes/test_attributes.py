@@ -142,7 +142,7 @@ HUGE: list[tuple[dict[str, Any], str]] = [
 def test_attributes_beyond_a_limit_are_refused_with_the_limit(
     client: FlaskClient, attributes: dict[str, Any], reason: str
 ) -> None:
-    assert put(client, "p", "red").status_code == 200
+    assert put(client, "p", "red").status_code == 201
     answers = [
         put(client, "p", "red", **attributes),
         client.patch("/v1/products/p", json={"attributes": attributes}),
@@ -156,7 +156,7 @@ def test_attributes_beyond_a_limit_are_refused_with_the_limit(
 
 def test_many_attributes_are_refused_at_once_and_one_after_the_other(client: FlaskClient) -> None:
     assert put(client, "p", "red", **{f"a{n}": n for n in range(201)}).status_code == 400
-    assert put(client, "p", "red", **{f"a{n}": n for n in range(200)}).status_code == 200
+    assert put(client, "p", "red", **{f"a{n}": n for n in range(200)}).status_code == 201
     more = client.patch("/v1/products/p", json={"attributes": {"one_more": 1}})
     assert more.status_code == 400
     assert more.json is not None

@@ -88,7 +88,7 @@ def test_odd_ids_and_collections_are_as_elsewhere(client: FlaskClient, store: St
     assert answer is not None
     assert (answer["product_id"], answer["collection"]) == ("a/b ✓", "shoes")
     assert stored(store) == {}
-    assert client.put("/v1/products/bulk", json=body).status_code == 200
+    assert client.put("/v1/products/bulk", json=body).status_code == 201
     unknown = client.put("/v1/products/a?collection=none", json=body)
     assert unknown.json is not None
     assert unknown.json["code"] == "unknown_collection"
@@ -153,7 +153,7 @@ def test_once_there_are_keys_changes_take_one_for_admin(client: FlaskClient, sto
 
     assert code({}) == 401
     assert code({"Authorization": f"Bearer {search_key}"}) == 403
-    assert code({"Authorization": f"Bearer {admin_key}"}) == 200
+    assert code({"Authorization": f"Bearer {admin_key}"}) == 201
 
 
 @pytest.mark.parametrize(

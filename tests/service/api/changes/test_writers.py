@@ -22,7 +22,7 @@ def test_while_another_process_writes_the_answer_is_locked(
     assert int(refused.headers["Retry-After"]) > 0
     assert bad.status_code == 415  # needs no lock to be told
     assert {row["code"] for row in rows} == {"locked"}
-    assert put(client, "a", "red").status_code == 200
+    assert put(client, "a", "red").status_code == 201
 
 
 def test_a_change_waits_for_a_writer_that_is_done_soon(client: FlaskClient, store: Store) -> None:
@@ -36,7 +36,7 @@ def test_a_change_waits_for_a_writer_that_is_done_soon(client: FlaskClient, stor
     thread = threading.Thread(target=hold)
     thread.start()
     holding.wait()
-    assert put(client, "a", "red").status_code == 200
+    assert put(client, "a", "red").status_code == 201
     thread.join()
 
 
@@ -53,5 +53,5 @@ def test_requests_at_the_same_time_are_all_stored(client: FlaskClient, store: St
         thread.start()
     for thread in threads:
         thread.join()
-    assert codes == [200] * 20
+    assert codes == [201] * 20
     assert len(stored(store)) == 20
