@@ -177,10 +177,10 @@ class App:
 
     @cached_property
     def photos(self) -> PhotoSource:
-        """Reads photos from disk and from the web, recent ones from the cache."""
-        return self.photo_source(self.settings.fetch.max_age_s)
+        """Reads photos from disk and from the web."""
+        return self.photo_source()
 
-    def photo_source(self, max_age_s: float) -> PhotoSource:
+    def photo_source(self, max_age_s: float = 0) -> PhotoSource:
         """Returns a source of photos that asks the host of a cached one that is older."""
         settings = self.settings
         return PhotoSource(

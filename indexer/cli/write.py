@@ -245,7 +245,7 @@ def _products(catalog: Catalog) -> int:
 
 
 def _photos(app: App, refresh: bool) -> PhotoSource:
-    return app.photo_source(0) if refresh else app.photos
+    return app.photos if refresh else app.photo_source(app.settings.fetch.max_age_s)
 
 
 @contextmanager

@@ -120,9 +120,8 @@ class FetchSettings(Section):
     )
     max_age: Literal["none"] | Duration = Field(
         "20h",
-        description="Age of a cached photo up to which a command uses it without asking its host"
-        " again; shorter than a day, so that a nightly run asks. `none` always asks. The service"
-        " always asks.",
+        description="Age of a cached photo up to which `sync` and `add` use it without asking its"
+        " host again; shorter than a day, so that a nightly run asks. `none` always asks.",
     )
     per_host: int = Field(
         8, ge=1, le=16, description="Maximum of concurrent downloads of a command from one host."
