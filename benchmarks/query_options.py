@@ -123,7 +123,7 @@ def measure(folder: Path, size: int, real: Vectors, seed: int) -> None:
     before = anonymous_mib()
     with catalog.reader() as reader:
         read = took_ms(LiveTable().at, reader)
-    print(f"\n{size:,} products: attributes read in {read / 1000:.1f} s", end="", flush=True)
+    print(f"\n{size:,} products: attributes opened in {read / 1000:.2f} s", end="", flush=True)
     searcher = Searcher("default", EmbeddedStore(catalog), FAKE_SPEC)
     plain = SearchParameters()
     searcher.by_product("1", plain, include_itself=False)  # a command, which reads none

@@ -1,10 +1,11 @@
-"""Replaces the segment of a collection by a new one built from its catalogue."""
+"""Replaces the segment and the file of attributes of a collection by new ones."""
 
 import logging
 from contextlib import suppress
 
 from indexer.config import IndexSettings
 from indexer.errors import CatalogError, LockedError
+from indexer.maintenance import attributes
 from indexer.store.embedded.catalog import Catalog, CatalogReader, CatalogWriter
 from indexer.store.embedded.catalog.segments import (
     Segment,
@@ -23,7 +24,7 @@ _MIN_CHANGES = 1000
 
 
 def rebuild(catalog: Catalog, settings: IndexSettings) -> Segment:
-    """Writes a new segment from the embeddings of the catalogue.
+    """Writes a new segment, and the file of attributes, from the whole catalogue.
 
     Searches continue meanwhile and switch to the new segment. The previous file is deleted;
     processes that have it open can still use it.
@@ -34,17 +35,25 @@ def rebuild(catalog: Catalog, settings: IndexSettings) -> Segment:
         CatalogError: a stored vector is damaged.
     """
     with catalog.writer() as writer:
-        return _replace(catalog, writer, settings)
+        segment = _replace(catalog, writer, settings)
+    attributes.renew(catalog)
+    return segment
 
 
 def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
-    """Writes a new segment unless the present one is intact and up to date.
+    """Writes a new segment and file of attributes unless those present are intact and up to date.
 
     Raises:
         LockedError: another process is writing.
         SegmentError: there are no embeddings yet, or the file cannot be written.
         CatalogError: a stored vector is damaged.
     """
+    segment = _compacted(catalog, settings)
+    attributes.update(catalog)
+    return segment
+
+
+def _compacted(catalog: Catalog, settings: IndexSettings) -> Segment:
     with catalog.writer() as writer:
         with catalog.reader() as reader:
             present = current_segment(reader)
@@ -59,16 +68,23 @@ def compact(catalog: Catalog, settings: IndexSettings) -> Segment:
 
 
 def compact_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | None:
-    """Writes a new segment if enough images have changed since the last one.
+    """Writes a new segment and file of attributes if enough has changed since those present.
 
-    The check takes the same time for any size of catalogue. If the segment cannot be written,
+    The checks take the same time for any size of catalogue. If a file cannot be written,
     the error is logged, because no change is lost.
     """
+    segment = _compacted_when_due(catalog, settings)
+    attributes.update_when_due(catalog)
+    return segment
+
+
+def _compacted_when_due(catalog: Catalog, settings: IndexSettings) -> Segment | None:
     with catalog.reader() as reader:
         if not _is_due(reader, settings.compact_fraction):
             return None
     try:
-        return rebuild(catalog, settings)
+        with catalog.writer() as writer:
+            return _replace(catalog, writer, settings)
     except LockedError:
         return None  # the other writer also checks
     except CatalogError as error:

@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from indexer.errors import CatalogError, LockedError
-from indexer.files import storage_error, sync, writer_lock
+from indexer.files import storage_error, sync
 from indexer.store.embedded.catalog import Catalog, CatalogReader
 from indexer.store.embedded.catalog.segments import images_changed_since
 from indexer.store.embedded.index import View
+from indexer.store.embedded.mapped_arrays import locked
 from indexer.store.embedded.neighbours import (
     CatalogImages,
     Collection,
@@ -101,7 +101,7 @@ def bring_up_to_date(catalog: Catalog, k: int | None, progress: Progress) -> Out
         CatalogError: the catalogue is damaged.
     """
     path = table_path(catalog.folder)
-    with _locked(path):
+    with locked(path):
         present = _present(path)
         k = k or (present.k if present else DEFAULT_K)
         with EmbeddedStore(catalog).search_reader(attributes=False) as found:
@@ -150,7 +150,7 @@ def drop(catalog: Catalog) -> bool:
         StorageError: the disk refuses it.
     """
     path = table_path(catalog.folder)
-    with _locked(path):
+    with locked(path):
         try:
             path.unlink()
             sync(path.parent)
@@ -251,18 +251,3 @@ def _present(path: Path) -> Table | None:
 
 def _outcome(action: str, path: Path, table: Table) -> Outcome:
     return Outcome(action, table.k, table.origin.seq, len(table.photos), path.stat().st_size)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds the lock of the table, and deletes what a killed process left."""
-    folder = path.parent
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise storage_error(f"{folder}: cannot be created", error) from error
-    with writer_lock(folder):
-        for rest in folder.glob(f".{path.name}.*"):
-            with suppress(OSError):
-                rest.unlink()
-        yield

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.store.embedded import attributes, neighbours
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
 from indexer.store.embedded.catalog.places import UPLOADS
 from indexer.store.embedded.index import FILES
-from indexer.store.embedded.neighbours import table_path
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Sizes:
 
     catalogue: int
     index: int
+    attributes: int
     neighbours: int
     uploads: int
     free: int
@@ -32,7 +33,8 @@ def sizes(folder: Path) -> Sizes:
     return Sizes(
         catalogue=_bytes(folder.glob(f"{CATALOG}*")),
         index=_bytes(folder.glob(FILES)),
-        neighbours=_bytes([table_path(folder)]),
+        attributes=_bytes([attributes.table_path(folder)]),
+        neighbours=_bytes([neighbours.table_path(folder)]),
         uploads=_bytes((folder / UPLOADS).glob("*/*")),
         free=shutil.disk_usage(folder).free,
     )

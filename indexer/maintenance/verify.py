@@ -1,4 +1,4 @@
-"""Verifies the consistency of a catalogue, its vectors and its segment."""
+"""Verifies a catalogue, and that the files made from it agree with it."""
 
 from collections.abc import Callable, Iterator
 from hashlib import file_digest
@@ -8,7 +8,8 @@ import numpy as np
 
 from indexer.arrays import Ids
 from indexer.errors import DamagedError
-from indexer.maintenance import neighbours
+from indexer.maintenance import attributes, neighbours
+from indexer.store.embedded.attributes import AttributesError
 from indexer.store.embedded.catalog import Catalog, CatalogReader, integrity
 from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.segments import (
@@ -38,6 +39,7 @@ def verify(catalog: Catalog) -> list[str]:
     return (
         verify_catalog(catalog)
         + verify_segment(catalog)
+        + verify_attributes(catalog)
         + verify_neighbours(catalog)
         + _mark(catalog)
     )
@@ -54,6 +56,14 @@ def verify_catalog(catalog: Catalog) -> list[str]:
 def verify_segment(catalog: Catalog) -> list[str]:
     """Verifies only the segment; see `verify`."""
     return list(_run(_segment, catalog, ""))
+
+
+def verify_attributes(catalog: Catalog) -> list[str]:
+    """Verifies only the file of attributes; see `verify`."""
+    try:
+        return list(attributes.problems(catalog))
+    except (DamagedError, AttributesError) as error:  # their texts name the file
+        return [str(error)]
 
 
 def verify_neighbours(catalog: Catalog) -> list[str]:

@@ -4,6 +4,7 @@ A photo is a number, which decides its vector. The dictionary says what each pro
 whatever happened, the shop must hold and answer the same.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -126,6 +127,20 @@ class Shop:
         assert first.matches == answer.matches[: _FIRST.limit]
         return answer
 
+    def require_filtered(self, expected: State) -> None:
+        """
+        Raises:
+            AssertionError: what a filter selects, or its counts, differ from the dictionary.
+        """
+        for product_id in sorted(expected)[:1]:
+            price = expected[product_id][1]
+            parameters = SearchParameters(limit=200, filter=[f"price<={price}"], facets=["price"])
+            answer = self.searcher.by_product(product_id, parameters, include_itself=True)
+            prices = {name: value for name, (_, value) in expected.items() if value <= price}
+            assert {match.product.product_id for match in answer.matches} == set(prices)
+            counts = {count.value: count.count for count in answer.facets["price"]}
+            assert counts == Counter(prices.values())
+
     def require(self, expected: State, searched: Iterable[str]) -> None:
         """
         Raises:
@@ -135,6 +150,7 @@ class Shop:
             assert snapshot.counts()[0] == len(expected)
         for product_id in searched:
             require_answer(self.similar(product_id), product_id, expected)
+        self.require_filtered(expected)
 
     def require_whole(self, expected: State) -> None:
         """

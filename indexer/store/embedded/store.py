@@ -70,7 +70,7 @@ class EmbeddedStore:
     def refresh(self) -> None:
         with self.catalog.reader() as reader:
             self._view.refresh(reader)
-            self._table.at(reader)
+            self._table.refresh(reader)
             self._neighbours.at(reader)
 
     def sample(self, size: int) -> Vectors:

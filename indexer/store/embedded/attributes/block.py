@@ -1,14 +1,14 @@
 """A block of products: their ids, their images, and a column for each attribute."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from indexer.arrays import Ids
-from indexer.store import Attributes, AttributeValue
+from indexer.store import Attributes, AttributeValue, Product
 from indexer.store.embedded.attributes.column import (
     Column,
     ColumnBuilder,
@@ -17,9 +17,8 @@ from indexer.store.embedded.attributes.column import (
     merged,
     nothing,
 )
-from indexer.store.embedded.attributes.values import Keys
-
-Texts = np.ndarray[Any, Any]  # of dtype StringDType, which stores UTF-8
+from indexer.store.embedded.attributes.hashing import Hashing, Keys
+from indexer.store.embedded.attributes.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,9 @@ class Block:
     Args:
         product_ids: (n,).
         alive: (n,) whether the product has been neither changed nor removed since.
-        hashes: (n,) hashes of the product ids, ascending.
-        order: (n,) row of each hash.
+        hashes: (n,) keys of the product ids, ascending.
+        order: (n,) row of each key.
+        by_id: (n,) rows in the order of the product ids.
         images: (m,) image ids, ascending.
         owners: (m,) row of each image.
         columns: by attribute.
@@ -40,6 +40,7 @@ class Block:
     alive: Mask
     hashes: Keys
     order: Integers
+    by_id: Integers
     images: Ids
     owners: Ids
     columns: dict[str, Column]
@@ -51,11 +52,25 @@ class Block:
         """Returns the column of an attribute; an empty one if no product has it."""
         return self.columns.get(name) or nothing(len(self))
 
-    def find(self, product_ids: Sequence[str]) -> tuple[Ids, Integers]:
-        """Returns the positions of the ids that are in the block, and the rows of the products."""
-        rows = self.order[np.searchsorted(self.hashes[:-1], _hashes(product_ids))]
-        places = np.flatnonzero(self.product_ids[rows] == _texts(product_ids))
-        return places, rows[places]
+    def find(self, product_ids: Sequence[str], keys: Keys) -> tuple[Ids, Integers]:
+        """Returns the positions of the ids that are in the block, and the rows of the products.
+
+        Args:
+            product_ids: n ids.
+            keys: (n,) of the ids.
+        """
+        at = np.searchsorted(self.hashes[:-1], keys)
+        places = np.flatnonzero(self.hashes[at] == keys)
+        rows = self.order[at[places]]
+        found = zip(self.product_ids.at(rows), places.tolist(), strict=True)
+        same = np.array([text == product_ids[place] for text, place in found], np.bool_)
+        return places[same], rows[same]
+
+    def following(self, rows: Mask, after: str, limit: int) -> list[str]:
+        """Returns the first `limit` product ids of the rows of a mask that follow `after`."""
+        first = bisect_right(self.by_id, after, key=lambda row: self.product_ids.at(row[None])[0])
+        chosen = self.by_id[first:]
+        return self.product_ids.at(chosen[rows[chosen]][:limit])
 
     def owners_of(self, images: Ids) -> tuple[Ids, Ids]:
         """Returns the positions of the images in the block, and the rows of their products."""
@@ -73,10 +88,10 @@ class Block:
             and np.array_equal(self.owners, np.arange(n))
         )
 
-    def without(self, product_ids: Sequence[str]) -> "Block":
-        """Returns the block with these products marked as changed or removed."""
+    def without(self, product_ids: Sequence[str], keys: Keys) -> "Block":
+        """Returns the block with these products marked as changed or removed; see `find`."""
         alive = self.alive.copy()
-        alive[self.find(product_ids)[1]] = False
+        alive[self.find(product_ids, keys)[1]] = False
         return replace(self, alive=alive)
 
 
@@ -85,6 +100,7 @@ def build(
     images: Ids,
     owners: Ids,
     attributes: Iterable[tuple[list[int], list[Attributes]]],
+    hashing: Hashing,
 ) -> Block:
     """Builds a block of products.
 
@@ -93,14 +109,24 @@ def build(
         images: (m,) image ids, ascending.
         owners: (m,) row of each image.
         attributes: chunks of rows and the attributes of these rows.
+        hashing: of the keys.
     """
     builders: dict[str, ColumnBuilder] = {}
     for rows, chunk in attributes:
         for names, same_shape, values in _shapes(rows, chunk):
             for name, column in zip(names, zip(*values, strict=True), strict=True):
-                builders.setdefault(name, ColumnBuilder()).extend(same_shape, column)
+                builders.setdefault(name, ColumnBuilder(hashing)).extend(same_shape, column)
     columns = {name: builder.finish(len(product_ids)) for name, builder in builders.items()}
-    return _block(product_ids, images, owners, columns)
+    return _block(product_ids, hashing.of_texts(product_ids), images, owners, columns)
+
+
+def block_of(products: Sequence[Product], hashing: Hashing) -> Block:
+    """Builds a block of products that have an image."""
+    pairs = sorted((image.image_id, row) for row, p in enumerate(products) for image in p.images)
+    images, rows = np.array(pairs, np.int64).T.copy()
+    attributes = list(range(len(products))), [product.attributes for product in products]
+    product_ids = [product.product_id for product in products]
+    return build(product_ids, images, rows, [attributes], hashing)
 
 
 def merge(blocks: Sequence[Block]) -> Block:
@@ -108,7 +134,11 @@ def merge(blocks: Sequence[Block]) -> Block:
     alive = np.concatenate([block.alive for block in blocks])
     becomes = np.where(alive, np.cumsum(alive) - 1, -1)
     parts = np.split(becomes, np.cumsum([len(block) for block in blocks])[:-1])
-    product_ids = np.concatenate([block.product_ids for block in blocks])[alive].tolist()
+    product_ids, keys = [], np.empty(np.count_nonzero(alive), np.int64)
+    for part, block in zip(parts, blocks, strict=True):
+        product_ids += block.product_ids.at(np.flatnonzero(block.alive))
+        rows = part[block.order]
+        keys[rows[rows >= 0]] = block.hashes[rows >= 0]
     images = np.concatenate([block.images for block in blocks])
     owners = np.concatenate([part[block.owners] for part, block in zip(parts, blocks, strict=True)])
     order = np.argsort(images)
@@ -118,21 +148,16 @@ def merge(blocks: Sequence[Block]) -> Block:
         for name in {name for block in blocks for name in block.columns}
     }
     present = {name: column for name, column in columns.items() if len(column.keys)}
-    return _block(product_ids, images[order], owners[order], present)
+    return _block(product_ids, keys, images[order], owners[order], present)
 
 
-def _block(product_ids: list[str], images: Ids, owners: Ids, columns: dict[str, Column]) -> Block:
-    alive, hashes = np.ones(len(product_ids), np.bool_), _hashes(product_ids)
-    order = np.argsort(hashes).astype(np.int32)
-    return Block(_texts(product_ids), alive, hashes[order], order, images, owners, columns)
-
-
-def _texts(product_ids: Sequence[str]) -> Texts:
-    return np.array(product_ids, np.dtypes.StringDType())
-
-
-def _hashes(product_ids: Sequence[str]) -> Keys:
-    return np.array(list(map(hash, product_ids)), np.int64)
+def _block(
+    product_ids: list[str], keys: Keys, images: Ids, owners: Ids, columns: dict[str, Column]
+) -> Block:
+    alive, order = np.ones(len(product_ids), np.bool_), np.argsort(keys).astype(np.int32)
+    by_id = np.array(sorted(range(len(product_ids)), key=product_ids.__getitem__), np.int32)
+    texts = Texts.of(product_ids)
+    return Block(texts, alive, keys[order], order, by_id, images, owners, columns)
 
 
 def _shapes(

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.store import AttributeValue
-from indexer.store.embedded.attributes.values import Keys, Numbers, compared
+from indexer.store.embedded.attributes.hashing import Hashing, Keys
+from indexer.store.embedded.attributes.values import Numbers, compared
 
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.signedinteger]
@@ -115,9 +116,14 @@ class Column:
 
 
 class ColumnBuilder:
-    """Collects the values of one attribute."""
+    """Collects the values of one attribute.
 
-    def __init__(self) -> None:
+    Args:
+        hashing: of the keys.
+    """
+
+    def __init__(self, hashing: Hashing) -> None:
+        self._hashing = hashing
         self._rows: list[Integers] = []
         self._codes: list[Integers] = []
         # The code of each value; None once there are too many: then each entry gets a new code.
@@ -155,7 +161,7 @@ class ColumnBuilder:
 
     def _compare(self, values: Sequence[AttributeValue]) -> Sequence[AttributeValue]:
         """Adds keys and numbers of values; returns the members of the values."""
-        members, owners, keys, numbers = compared(values)
+        members, owners, keys, numbers = compared(values, self._hashing)
         self._compared.append((owners + self._values, keys, numbers))
         self._values += len(values)
         return members

@@ -1,12 +1,13 @@
 """Evaluates conditions on the distinct values of a column."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from indexer.store.conditions import Condition
 from indexer.store.embedded.attributes.column import Column, Mask
+from indexer.store.embedded.attributes.hashing import Hashing, Keys
 from indexer.store.embedded.attributes.values import Numbers, keys_of_query
 
 _COMPARE: dict[str, Callable[[Numbers, float], Mask]] = {
@@ -17,12 +18,17 @@ _COMPARE: dict[str, Callable[[Numbers, float], Mask]] = {
 }
 
 
-def members(condition: Condition, column: Column) -> Mask:
-    """Returns a mask of the codes of a column that match a condition, ignoring negation."""
+def members(condition: Condition, columns: Sequence[Column], hashing: Hashing) -> list[Mask]:
+    """Returns for each column a mask of the codes that match a condition, ignoring negation."""
     if condition.operator != ":":
-        return _COMPARE[condition.operator](column.numbers, condition.bound)
-    found = np.zeros(len(column.keys), np.bool_)
-    for value in condition.values:
-        for key in keys_of_query(value):
-            found |= column.keys == key
+        compare = _COMPARE[condition.operator]
+        return [compare(column.numbers, condition.bound) for column in columns]
+    keys = keys_of_query(condition.values, hashing).tolist()
+    return [_any_of(column.keys, keys) for column in columns]
+
+
+def _any_of(present: Keys, keys: Sequence[int]) -> Mask:
+    found = np.zeros(len(present), np.bool_)
+    for key in keys:
+        found |= present == key
     return found

@@ -3,18 +3,19 @@
 import gc
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from heapq import nsmallest
 
 import numpy as np
 
 from indexer.arrays import Ids
 from indexer.errors import BadFilterError, BadParameterError
 from indexer.store import AttributeValue, Condition, FacetCount, Product
-from indexer.store.embedded.attributes.block import Block, build, merge
+from indexer.store.embedded.attributes.block import Block, block_of, build, merge
 from indexer.store.embedded.attributes.column import Column, Integers, Mask
+from indexer.store.embedded.attributes.facets import most_frequent
 from indexer.store.embedded.attributes.filters import members
+from indexer.store.embedded.attributes.hashing import Hashing
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.catalog.attributes import all_attributes, owners
 
@@ -31,21 +32,28 @@ class Table:
     Args:
         seq: of the journal.
         blocks: a product is alive in at most one of them, the newest that contains it.
+        hashing: of all keys.
     """
 
     seq: int = 0
     blocks: tuple[Block, ...] = ()
+    hashing: Hashing = field(default_factory=Hashing)
 
     @classmethod
-    def of(cls, reader: CatalogReader) -> "Table":
-        """Reads the table from a catalogue."""
-        found = owners(reader)
+    def of(cls, reader: CatalogReader, hashing: Hashing | None = None) -> "Table":
+        """Reads the table from a catalogue.
+
+        Args:
+            reader: of the catalogue.
+            hashing: to compare with another table; None for a new one.
+        """
+        found, hashing = owners(reader), hashing or Hashing()
         if not found.product_ids:
-            return cls(reader.seq)
+            return cls(reader.seq, (), hashing)
         with _collector_paused():
             attributes = all_attributes(reader, found)
-            block = build(found.product_ids, found.images, found.numbers, attributes)
-        return cls(reader.seq, (block,))
+            block = build(found.product_ids, found.images, found.numbers, attributes, hashing)
+        return cls(reader.seq, (block,), hashing)
 
     def advanced(self, seq: int, changed: Sequence[str], products: Sequence[Product]) -> "Table":
         """Returns the table as of a later `seq`, at a cost proportional to the changes.
@@ -55,12 +63,20 @@ class Table:
             changed: ids of all products that were written or removed.
             products: those of them that exist.
         """
-        blocks = [block.without(changed) for block in self.blocks]
+        keys = self.hashing.of_texts(changed)
+        blocks = [block.without(changed, keys) for block in self.blocks]
         if products := [product for product in products if product.images]:
-            blocks.append(_block_of(products))
+            blocks.append(block_of(products, self.hashing))
         while len(blocks) > 1 and len(blocks[-1]) >= _MERGE_FRACTION * len(blocks[-2]):
             blocks[-2:] = [merge(blocks[-2:])]
-        return Table(seq, tuple(block for block in blocks if block.alive.any()))
+        blocks = [block for block in blocks if block.alive.any()]
+        return replace(self, seq=seq, blocks=tuple(blocks))
+
+    def merged(self) -> "Table":
+        """Returns the same table in one block at most, without rows that are not alive."""
+        if len(self.blocks) == 1 and self.everything.all():
+            return self
+        return replace(self, blocks=(merge(self.blocks),) if self.blocks else ())
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.everything))
@@ -77,7 +93,8 @@ class Table:
             BadFilterError: no product has such an attribute.
         """
         columns = [block.column(condition.field) for block in self.blocks]
-        found = self._joined(column.having(members(condition, column)) for column in columns)
+        chosen = members(condition, columns, self.hashing)
+        found = self._joined(map(Column.having, columns, chosen))
         if not found.any() and len(self) and not self.has(condition.field):
             raise BadFilterError(
                 f"received {condition.text!r:.200}; {self._unknown(condition.field)}"
@@ -128,7 +145,7 @@ class Table:
             keys += column.keys[codes].tolist()
             labels += [values[code] for code in codes.tolist()]
             found += part[codes].tolist()
-        return _most_frequent(keys, labels, found, limit)
+        return most_frequent(keys, labels, found, limit)
 
     def first_values(self, name: str, product_ids: Sequence[str]) -> list[Hashable | None]:
         """Returns a key for the first value of an attribute of each product; None without a value.
@@ -138,8 +155,9 @@ class Table:
         """
         self.require(name)
         found = np.full(len(product_ids), None, object)
+        hashes = self.hashing.of_texts(product_ids)
         for block in self.blocks:  # newer ones override
-            places, rows = block.find(product_ids)
+            places, rows = block.find(product_ids, hashes)
             keys, has = block.column(name).first_keys(rows)
             found[places] = None
             found[places[has]] = keys[has]
@@ -177,8 +195,7 @@ class Table:
         """Returns the first `limit` product ids of the rows that follow `after`, sorted."""
         found: list[str] = []
         for block, part in self._parts(rows):
-            following = block.product_ids[part & (block.product_ids > after)]
-            found += nsmallest(limit, following.tolist())
+            found += block.following(part, after, limit)
         return sorted(found)[:limit]
 
     def images(self, rows: Mask) -> Mask:
@@ -203,8 +220,9 @@ class Table:
     def rows_of(self, product_ids: Iterable[str]) -> Ids:
         """Returns the numbers of the rows of products, without those that do not exist."""
         wanted, found, start = list(product_ids), [np.empty(0, np.int64)], 0
-        for block in self.blocks if wanted else ():
-            rows = block.find(wanted)[1]
+        keys = self.hashing.of_texts(wanted)
+        for block in self.blocks:
+            rows = block.find(wanted, keys)[1]
             found.append(rows[block.alive[rows]] + np.int64(start))
             start += len(block)
         return np.concatenate(found)
@@ -218,7 +236,7 @@ class Table:
         found = np.full(len(images), None, object)
         for block in self.blocks:  # newer ones override
             places, rows = block.owners_of(images)
-            found[places] = block.product_ids[rows]
+            found[places] = block.product_ids.at(rows)
         if None in found:
             raise reader.missing_image(int(images[found.tolist().index(None)]))
         return found.tolist()
@@ -254,24 +272,6 @@ class Table:
         return f"no product has an attribute {name!r}; existing attributes: {existing}"
 
 
-def _most_frequent(
-    keys: Sequence[int], labels: Sequence[AttributeValue], counts: Sequence[int], limit: int
-) -> list[FacetCount]:
-    """Sums the counts of equal keys; returns the largest, each with its most frequent label."""
-    _, group = np.unique(keys, return_inverse=True)
-    totals = np.bincount(group, counts).astype(np.int64)
-    least = np.partition(totals, -limit)[-limit] if len(totals) > limit else 0
-    spellings: dict[int, dict[AttributeValue, int]] = {}
-    for at in np.flatnonzero(totals[group] >= least).tolist():
-        spelling = spellings.setdefault(int(group[at]), {})
-        spelling[labels[at]] = spelling.get(labels[at], 0) + int(counts[at])
-    shown = [
-        FacetCount(min(same, key=lambda label: (-same[label], str(label))), int(totals[at]))
-        for at, same in spellings.items()
-    ]
-    return sorted(shown, key=lambda facet: (-facet.count, str(facet.value)))[:limit]
-
-
 @contextmanager
 def _collector_paused() -> Iterator[None]:
     """Pauses the cyclic garbage collector, which would take a third of the time.
@@ -286,10 +286,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _block_of(products: Sequence[Product]) -> Block:
-    pairs = sorted((image.image_id, row) for row, p in enumerate(products) for image in p.images)
-    images, rows = np.array(pairs, np.int64).T.copy()
-    attributes = list(range(len(products))), [product.attributes for product in products]
-    return build([product.product_id for product in products], images, rows, [attributes])

@@ -6,7 +6,7 @@ hashes: a million titles take 8 MB instead of 100, and collisions do not occur i
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.store.conditions import number_of
+from indexer.store.embedded.attributes.hashing import Hashing, Keys
 from indexer.store.records import AttributeValue
 
-Keys = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 # Text that starts with any other character is neither a number nor a list.
@@ -24,11 +24,16 @@ _NUMBER_OR_LIST = frozenset("[+-.0123456789")
 _first_character = itemgetter(slice(1))
 
 
-def key(value: AttributeValue) -> int:
-    """Returns a key that ignores case and is equal for equal numbers, and for True and "true"."""
-    if isinstance(value, bool):
-        return hash("true" if value else "false")
-    return hash(value.casefold()) if isinstance(value, str) else hash((float(value),))
+def keys_of(values: Sequence[AttributeValue], hashing: Hashing) -> Keys:
+    """Returns keys that ignore case and are equal for equal numbers, and for True and "true"."""
+    if set(map(type, values)) <= {int, float}:
+        return hashing.of_numbers(map(float, values))
+    comparable = list(map(_comparable, values))
+    is_text = np.array([isinstance(value, str) for value in comparable], np.bool_)
+    keys = np.empty(len(values), np.int64)
+    keys[is_text] = hashing.of_texts(value for value in comparable if isinstance(value, str))
+    keys[~is_text] = hashing.of_numbers(v for v in comparable if isinstance(v, float))
+    return keys
 
 
 def number(value: AttributeValue) -> float:
@@ -38,10 +43,10 @@ def number(value: AttributeValue) -> float:
     return math.nan if isinstance(value, bool) else float(value)
 
 
-def keys_of_query(text: str) -> list[int]:
-    """Returns the keys that a text in a query matches: as text or boolean, and as a number."""
-    parsed = number(text)
-    return [key(text)] if math.isnan(parsed) else [key(text), key(parsed)]
+def keys_of_query(texts: Sequence[str], hashing: Hashing) -> Keys:
+    """Returns the keys that texts in a query match: as text or boolean, and as a number."""
+    numbers = [parsed for parsed in map(number, texts) if not math.isnan(parsed)]
+    return keys_of([*texts, *numbers], hashing)
 
 
 def members(value: AttributeValue) -> Sequence[AttributeValue]:
@@ -52,12 +57,12 @@ def members(value: AttributeValue) -> Sequence[AttributeValue]:
         except (ValueError, RecursionError):
             return (value,)
         if parsed and all(isinstance(one, str | int | float) for one in parsed):
-            return list({key(one): one for one in parsed}.values())
+            return list({_comparable(one): one for one in parsed}.values())
     return (value,)
 
 
 def compared(
-    values: Sequence[AttributeValue],
+    values: Sequence[AttributeValue], hashing: Hashing
 ) -> tuple[Sequence[AttributeValue], Ids, Keys, Numbers]:
     """Returns the members of all values, the index of the value of each, their keys and numbers.
 
@@ -66,15 +71,18 @@ def compared(
     kinds, places = set(map(type, values)), np.arange(len(values))
     if kinds <= {int, float}:
         numbers = np.array(values, np.float64)
-        return values, places, _hashes(zip(numbers.tolist(), strict=True)), numbers
+        return values, places, hashing.of_numbers(numbers), numbers
     if kinds == {str} and _NUMBER_OR_LIST.isdisjoint(map(_first_character, values)):  # type: ignore[arg-type]
-        keys = _hashes(map(str.casefold, values))  # type: ignore[arg-type]
+        keys = hashing.of_texts(map(str.casefold, values))  # type: ignore[arg-type]
         return values, places, keys, np.full(len(values), np.nan)
     lists = list(map(members, values))
     flat = [member for members in lists for member in members]
     places = np.repeat(places, list(map(len, lists)))
-    return flat, places, np.array(list(map(key, flat)), np.int64), np.array(list(map(number, flat)))
+    return flat, places, keys_of(flat, hashing), np.array(list(map(number, flat)))
 
 
-def _hashes(values: Iterable[object]) -> Keys:
-    return np.array(list(map(hash, values)), np.int64)
+def _comparable(value: AttributeValue) -> str | float:
+    """Returns a text or number that is equal for equal values."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.casefold() if isinstance(value, str) else float(value)

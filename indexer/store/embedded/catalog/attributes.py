@@ -120,6 +120,14 @@ def products_changed_since(reader: CatalogReader, seq: int) -> set[str] | None:
     return changed if number == reader.seq else None
 
 
+def last_change(reader: CatalogReader, seq: int) -> tuple[int, int]:
+    """Returns number and checksum of the last row of the journal up to `seq`; zeros if none."""
+    row = reader.connection.execute(
+        "SELECT seq, checksum FROM journal WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+    ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
 def _covered(own: Owners, product_id: str, text: str, number: int) -> bytes:
     """Returns the bytes that the checksum of a product covers, as `checksum` feeds them."""
     covered = own.covered[number] if number >= 0 else 0

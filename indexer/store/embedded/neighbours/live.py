@@ -12,14 +12,13 @@ import numpy as np
 from indexer.arrays import Ids, Scores
 from indexer.store.embedded.catalog import CatalogReader
 from indexer.store.embedded.index import View
+from indexer.store.embedded.mapped_arrays import FileId, identity_of
 from indexer.store.embedded.neighbours.changes import Changed, is_usable
 from indexer.store.embedded.neighbours.merging import entries_of, merged
 from indexer.store.embedded.neighbours.table import NeighboursError, Table, open_table, table_path
 from indexer.store.selection import Candidates
 
 log = logging.getLogger(__name__)
-
-_File = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class _State:
         neighbours: of the latest version they were read at.
     """
 
-    file: _File | None = None
+    file: FileId | None = None
     table: Table | None = None
     neighbours: Neighbours | None = None
 
@@ -152,7 +151,7 @@ class LiveNeighbours:
         Raises:
             CatalogError: the catalogue is damaged.
         """
-        file, version = _identity(self._path), (reader.generation, reader.seq)
+        file, version = identity_of(self._path), (reader.generation, reader.seq)
         if self._is_behind(file, version) and self._advancing.acquire(blocking=False):
             try:
                 if self._is_behind(file, version):
@@ -162,14 +161,14 @@ class LiveNeighbours:
         found = self._state.neighbours
         return found if found is not None and found.version == version else None
 
-    def _is_behind(self, file: _File | None, version: tuple[int, int]) -> bool:
+    def _is_behind(self, file: FileId | None, version: tuple[int, int]) -> bool:
         state = self._state
         if state.file != file:
             return True
         found = state.neighbours
         return state.table is not None and (found is None or found.version < version)
 
-    def _advanced(self, file: _File | None, reader: CatalogReader) -> _State:
+    def _advanced(self, file: FileId | None, reader: CatalogReader) -> _State:
         state = self._state
         if state.file != file:
             state = _State(file, file and self._opened())
@@ -187,11 +186,3 @@ class LiveNeighbours:
         except NeighboursError as error:
             log.error("%s; searching without it", error)
             return None
-
-
-def _identity(path: Path) -> _File | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

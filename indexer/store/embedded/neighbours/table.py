@@ -1,16 +1,11 @@
 """The table of precomputed neighbours: for every product the most similar products.
 
-A file as of one `seq`: a header with the checksum of each array, then the arrays, mapped into
-memory. Never edited; a new file replaces it.
+A file as of one `seq`, mapped into memory. Never edited; a new file replaces it.
 """
 
 import json
-import os
-import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,16 +16,13 @@ from numpy.typing import NDArray
 
 from indexer.arrays import Ids
 from indexer.errors import CatalogError
-from indexer.files import replacing, storage_error
+from indexer.store.embedded.mapped_arrays import Arrays, ArraysFile
 
 _FORMAT = 1
-_HEADER_BYTES = 4096
-_ALIGNMENT = 64
 # Entries beyond k, as a share of k and at least a minimum, so that removed products leave k.
 _SPARE_SHARE = 4
 _MIN_SPARE = 2
 
-Array = NDArray[Any]
 Numbers = NDArray[np.int32]
 Texts = np.ndarray[Any, Any]  # of dtype StringDType
 
@@ -163,31 +155,14 @@ def write_table(path: Path, table: Table) -> None:
         DiskFullError, ReadOnlyError, NeighboursError: it cannot be written; the old file remains.
     """
     names = json.dumps(table.photos.product_ids.tolist(), ensure_ascii=False).encode()
-    arrays: dict[str, Array] = {
+    arrays: Arrays = {
         "product_ids": np.frombuffer(names, np.uint8),
         "ids": table.photos.ids,
         "owners": table.photos.owners,
         "lists": table.lists,
         "scores": table.scores,
     }
-    header = {
-        "format": _FORMAT,
-        "k": table.k,
-        "origin": asdict(table.origin),
-        "arrays": {
-            name: [array.dtype.str, array.shape, zlib.crc32(array.data)]
-            for name, array in arrays.items()
-        },
-    }
-    text = json.dumps(header).encode()
-    try:
-        with replacing(path) as file:
-            file.write(b"%08x%s" % (zlib.crc32(text), text.ljust(_HEADER_BYTES - 8)))
-            for array in arrays.values():
-                file.write(array.data)
-                file.write(bytes(-array.nbytes % _ALIGNMENT))
-    except OSError as error:
-        raise storage_error(f"{path}: cannot be written", error, NeighboursError) from error
+    _file(path).write({"k": table.k, "origin": asdict(table.origin)}, arrays)
 
 
 def read_header(path: Path) -> tuple[int, Origin]:
@@ -197,10 +172,8 @@ def read_header(path: Path) -> tuple[int, Origin]:
         NeighboursError: the header is damaged, or of another version of this software.
         FileNotFoundError: there is no table.
     """
-    with _errors_named(path):
-        with path.open("rb") as file:
-            header = _header(file.read(_HEADER_BYTES))
-        return header["k"], Origin(**header["origin"])
+    header = _file(path).read_header()
+    return header["k"], Origin(**header["origin"])
 
 
 def open_table(path: Path) -> Table:
@@ -210,50 +183,16 @@ def open_table(path: Path) -> Table:
         NeighboursError: the file is damaged, or of another version of this software.
         FileNotFoundError: there is no table.
     """
-    with _errors_named(path):
-        data = np.memmap(path, np.uint8, "r").view(np.ndarray)
-        header = _header(data[:_HEADER_BYTES].tobytes())
-        arrays = _arrays(data, header["arrays"])
-        product_ids = as_texts(json.loads(arrays["product_ids"].tobytes()))
-        return Table(
-            header["k"],
-            Origin(**header["origin"]),
-            CatalogImages(product_ids, arrays["ids"], arrays["owners"]),
-            arrays["lists"],
-            arrays["scores"],
-        )
+    header, arrays = _file(path).open()
+    product_ids = as_texts(json.loads(arrays["product_ids"].tobytes()))
+    return Table(
+        header["k"],
+        Origin(**header["origin"]),
+        CatalogImages(product_ids, arrays["ids"], arrays["owners"]),
+        arrays["lists"],
+        arrays["scores"],
+    )
 
 
-@contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NeighboursError(f"{path}: damaged: {error}; run `neighbours`") from error
-
-
-def _header(block: bytes) -> dict[str, Any]:
-    text = block[8:].rstrip()
-    if block[:8] != b"%08x" % zlib.crc32(text):
-        raise ValueError("wrong checksum of the header")
-    header: dict[str, Any] = json.loads(text)
-    if header["format"] != _FORMAT:
-        raise ValueError(f"format {header['format']}, expected {_FORMAT}")
-    return header
-
-
-def _arrays(data: Array, described: dict[str, list[Any]]) -> dict[str, Array]:
-    arrays, checksums, start = {}, [], _HEADER_BYTES
-    for name, (dtype, shape, checksum) in described.items():
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        arrays[name] = data[start : start + size].view(dtype).reshape(shape)
-        checksums.append(checksum)
-        start += size + -size % _ALIGNMENT
-    if start != len(data):
-        raise ValueError(f"has {len(data)} bytes, expected {start}")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        if list(pool.map(zlib.crc32, arrays.values())) != checksums:
-            raise ValueError("wrong checksum")
-    return arrays
+def _file(path: Path) -> ArraysFile:
+    return ArraysFile(path, _FORMAT, NeighboursError, "run `neighbours`")
