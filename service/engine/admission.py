@@ -109,5 +109,6 @@ class Admission:
         wait_s = self._photos * self._seconds_per_photo()
         full = taken >= getattr(self._limits, kind)
         if full or (kind in _WITH_MODEL and self._photos and wait_s > self._max_wait_s):
-            metrics.REFUSED.labels("in_flight" if full else "wait").inc()
+            reason = "thumbnail" if kind == "thumbnail" else "in_flight" if full else "wait"
+            metrics.REFUSED.labels(reason).inc()
             raise OverloadedError(max(1, math.ceil(wait_s)), _NOUNS.get(kind, "searches"))

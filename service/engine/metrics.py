@@ -42,7 +42,8 @@ BY_PRODUCT = Counter(
 IN_FLIGHT = Gauge("image_search_in_flight", "Searches being answered.", multiprocess_mode="livesum")
 REFUSED = Counter(
     "image_search_refused",
-    "Searches refused because of load: in_flight, wait, deadline.",
+    "Requests refused because of load: in_flight, wait, deadline; thumbnail (answered with the"
+    " photo).",
     ["reason"],
 )
 STORAGE_FAILURES = Counter(

@@ -46,12 +46,12 @@
     dialog::backdrop { background: rgb(0 0 0 / 50%); }
     header { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; }
     header img { width: 56px; height: 56px; border-radius: 8px; object-fit: cover; }
-    h2 { flex: 1 1 200px; margin: 0; font-size: 20px; font-weight: 600; }
+    h2 { flex: 1 1 200px; margin: 0; font-size: 20px; font-weight: 600; outline: none; }
     ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(150px, 42%), 1fr));
       gap: 16px; margin: 0; padding: 0; list-style: none; }
     a { display: block; color: inherit; text-decoration: none; overflow-wrap: anywhere; }
     a[href]:hover .title { text-decoration: underline; }
-    li img { display: block; width: 100%; aspect-ratio: 1; margin-bottom: 6px; border-radius: 8px;
+    li img { display: block; width: 100%; height: auto; aspect-ratio: 1; margin-bottom: 6px; border-radius: 8px;
       background: #fff; object-fit: contain; }
     .price { font-weight: 600; }`;
 

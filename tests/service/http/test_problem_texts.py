@@ -241,3 +241,18 @@ def test_every_kind_of_error_has_a_title_of_its_own_and_no_server_error_tells_of
         if status_of(kind) == HTTPStatus.INTERNAL_SERVER_ERROR:
             assert "/var/lib" not in document["detail"]
             assert "compact" not in document["detail"]
+
+
+def test_all_invalid_values_are_told_at_once(client: FlaskClient) -> None:
+    query = {"product_id": "red", "limit": 0, "offset": "x", "filter": ["", "price>1"]}
+    problem = client.post("/v1/search", json=query).get_json()
+    assert problem["errors"] == [
+        {"name": "limit", "detail": "limit: received 0; must be at least 1"},
+        {"name": "offset", "detail": "offset: received 'x'; must be an integer"},
+        {"name": "filter[0]", "detail": "filter[0]: received ''; too short (minimum length 1)"},
+    ]
+    assert problem["detail"] == problem["errors"][0]["detail"]
+    alone = client.post("/v1/search", json={"product_id": "red", "limit": 0}).get_json()
+    assert "errors" not in alone
+    many = {"events": [{"query_id": "x"}] * 50}
+    assert len(client.post("/v1/events", json=many).get_json()["errors"]) <= 20

@@ -102,6 +102,9 @@ def test_a_photo_finds_products_and_a_click_is_reported(
     expect(links.first.locator("img")).to_have_js_property("complete", value=True)
     assert links.first.locator("img").evaluate("image => image.naturalWidth") > 0
     expect(dialog.locator("header img")).to_have_js_property("naturalWidth", 96)
+    tile = links.first.locator("img").bounding_box()
+    assert tile
+    assert abs(tile["width"] - tile["height"]) < 1
     links.first.click()
     page.wait_for_url("**/products/shoe%2Fred")
     events = EventStore(store.catalog.folder.parent)
