@@ -20,7 +20,7 @@ from indexer.files import write_atomically, writer_lock
 Scope = Literal["search", "events", "rate", "metrics", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_FILE = "keys.json"  # not a valid collection name
+FILE_NAME = "keys.json"  # not a valid collection name
 
 
 class KeysError(ImageSearchError):
@@ -62,7 +62,7 @@ class Keys:
     """The keys in a data folder. Thread-safe; changes by any process apply to the next call."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.path = data_dir / _FILE
+        self.path = data_dir / FILE_NAME
         self._read: tuple[object, dict[str, Key]] = (None, {})
 
     def all(self) -> dict[str, Key]:

@@ -1,14 +1,18 @@
 """The commands `snapshot create`, `list`, `verify`, `restore` and `prune`."""
 
+from collections.abc import Sequence
+
 import click
 from rich.table import Table
 
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.check import findings
 from indexer.cli.options import asks, confirm, confirmed, waiting
+from indexer.maintenance.attachments import ATTACHMENTS, Attachment
+from indexer.maintenance.manifest import Manifest
 from indexer.maintenance.restore import Plan, plan
 from indexer.maintenance.restore import restore as restore_catalog
-from indexer.maintenance.snapshots import Entry, Manifest, Snapshots
+from indexer.maintenance.snapshots import Entry, Snapshots
 
 _FINGERPRINT = 12  # characters, as in errors
 _EFFECTS = {
@@ -16,6 +20,12 @@ _EFFECTS = {
     "undamaged": "the catalogue would be changed to these in one transaction",
     "damaged": "the damaged catalogue would be moved aside",
 }
+_without = click.option(
+    "--without",
+    type=click.Choice(ATTACHMENTS),
+    multiple=True,
+    help="Leave out uploaded photos, API keys, events or judgements. Repeatable.",
+)
 
 
 @click.group()
@@ -28,14 +38,21 @@ def snapshot() -> None:
 
 
 @snapshot.command()
+@_without
 @waiting
 @reporting
-def create(app: App) -> Output:
-    """Copy the catalogue and its index file. Searches and writers continue meanwhile."""
+def create(app: App, without: tuple[str, ...]) -> Output:
+    """Copy all that a recovery elsewhere needs. Searches and writers continue meanwhile.
+
+    A snapshot has the catalogue and its index file, the photos uploaded over HTTP, the hashes of
+    the API keys, the recorded searches and events, and the judgements of raters; the last three
+    are those of all collections.
+    """
     with log.status("copying and checking"):
-        manifest = _snapshots(app).create(app.catalog())
+        manifest = _snapshots(app).create(app.catalog(), _wanted(without))
     text = f"{manifest.name}: {manifest.products} products as of seq {manifest.seq}"
-    return Output(manifest.model_dump(), text)
+    missing = f"{manifest.missing_photos} uploaded photos are missing or damaged; see `verify`"
+    return Output(manifest.model_dump(), text, notes=[missing] if manifest.missing_photos else [])
 
 
 @snapshot.command("list")
@@ -62,17 +79,21 @@ def verify(app: App, name: str) -> Output:
     metavar="PREFIX",
     help="Restore embeddings with this fingerprint although the settings differ.",
 )
+@_without
 @click.option(
     "--dry-run", is_flag=True, help="Check the snapshot and say what would be done; change nothing."
 )
 @waiting
 @confirmed
 @reporting
-def restore(app: App, name: str, allow_fingerprint: str | None, dry_run: bool) -> Output:
+def restore(
+    app: App, name: str, allow_fingerprint: str | None, without: tuple[str, ...], dry_run: bool
+) -> Output:
     """Restore the catalogue from snapshot NAME.
 
     Running services pick up the change. A damaged catalogue is moved aside; the output names the
-    folder.
+    folder. API keys, events and judgements are restored only where there are none, so that a
+    revoked key stays revoked.
     """
     source = (_snapshots(app), name, app.folder(), app.spec, allow_fingerprint)
     if dry_run:
@@ -82,7 +103,7 @@ def restore(app: App, name: str, allow_fingerprint: str | None, dry_run: bool) -
     present = app.collection
     confirm(app, f"Replace the products of {present} by the {manifest.products:,} of {name}?")
     with log.status("checking and restoring"):
-        done = restore_catalog(*source, wait_s=app.wait_s)
+        done = restore_catalog(*source, wait_s=app.wait_s, attachments=_wanted(without))
         app.maintain(app.catalog())
     document = {
         "dry_run": False,
@@ -91,8 +112,11 @@ def restore(app: App, name: str, allow_fingerprint: str | None, dry_run: bool) -
         "products": done.manifest.products,
         "images": done.manifest.images,
         "moved_aside": None if done.aside is None else str(done.aside),
+        "attachments": list(done.attachments),
     }
     text = f"restored {done.manifest.products} products; the catalogue is now at seq {done.seq}"
+    if done.attachments:
+        text += f"\nrestored: {', '.join(done.attachments)}"
     if done.aside:
         text += f"\nthe damaged catalogue is in {done.aside}"
     return Output(document, text)
@@ -127,6 +151,10 @@ def _planned(planned: Plan) -> Output:
         "catalogue": planned.catalogue,
     }
     return Output(document, text)
+
+
+def _wanted(without: Sequence[str]) -> list[Attachment]:
+    return [each for each in ATTACHMENTS if each not in without]
 
 
 def _snapshots(app: App) -> Snapshots:

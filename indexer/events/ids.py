@@ -16,7 +16,7 @@ from indexer.errors import ImageSearchError
 from indexer.events.store import FAILURES, EventsError
 from indexer.files import sync
 
-_FILE = "events.key"  # not a valid collection name
+FILE_NAME = "events.key"  # not a valid collection name
 _SECRET_BYTES = 32
 _TIME_BYTES = 4
 _RANDOM_BYTES = 5
@@ -33,7 +33,7 @@ class QueryIds:
     """Issues and verifies the query ids of one data directory. Thread-safe."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / _FILE
+        self._path = data_dir / FILE_NAME
         self._read: tuple[object, bytes] = (None, b"")
 
     def new(self, at: int) -> str:
@@ -86,7 +86,7 @@ class QueryIds:
 
     def _create(self) -> None:
         """Writes a new secret, unless another process already has."""
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{_FILE}.", dir=self._path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=self._path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(_SECRET_BYTES))

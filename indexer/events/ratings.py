@@ -20,7 +20,7 @@ Grade = Literal["wrong", "similar", "match"]
 GRADES: tuple[Grade, ...] = get_args(Grade)  # ascending
 QueryKind = Literal["product", "photo"]
 
-_FILE = "ratings.db"  # not a valid collection name
+FILE_NAME = "ratings.db"  # not a valid collection name
 _MERGED = 10_000  # judgements in a transaction: less than 0.1 s
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS ratings (
@@ -117,7 +117,7 @@ class RatingStore:
 
     def __init__(self, data_dir: Path, max_mib: int | None = None) -> None:
         failures = Failures(RatingsError, RatingsDiskFullError, RatingsReadOnlyError)
-        self._database = Database(data_dir / _FILE, _SCHEMA, failures)
+        self._database = Database(data_dir / FILE_NAME, _SCHEMA, failures)
         self._max_mib = max_mib
 
     def add(self, ratings: Iterable[Rating]) -> None:

@@ -18,7 +18,7 @@ from indexer.sqlite.database import MIB, Database, Failures, used_bytes
 Action = Literal["click", "cart", "purchase", "dismiss"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-_FILE = "events.db"  # not a valid collection name
+FILE_NAME = "events.db"  # not a valid collection name
 # A page has at most 200 results, and an event has one of four actions.
 _MAX_EVENTS = 200 * len(ACTIONS)  # of one query
 # Rows to delete per statement when the file is full: more than a transaction adds, but few
@@ -121,7 +121,7 @@ class EventStore:
     """
 
     def __init__(self, data_dir: Path, max_mib: int | None = None) -> None:
-        self._database = Database(data_dir / _FILE, _SCHEMA, FAILURES)
+        self._database = Database(data_dir / FILE_NAME, _SCHEMA, FAILURES)
         self._max_bytes = math.inf if max_mib is None else max_mib * MIB
 
     @property

@@ -1,7 +1,7 @@
 """Restores a catalogue from a snapshot."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,9 @@ from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import IMPORTED, Kind, difference
 from indexer.errors import DamagedError, FingerprintMismatchError
 from indexer.files import sync, writer_lock
-from indexer.maintenance.snapshots import (
-    Manifest,
-    SnapshotError,
-    Snapshots,
-    damage,
-    errors_named,
-)
+from indexer.maintenance.attachments import ATTACHMENTS, Attachment, attachment_of, put_back
+from indexer.maintenance.manifest import Manifest, damage
+from indexer.maintenance.snapshots import SnapshotError, Snapshots, errors_named
 from indexer.maintenance.staging import copies_named, staged
 from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog
@@ -37,11 +33,13 @@ class Restored:
         manifest: of the snapshot.
         seq: of the catalogue now.
         aside: folder to which a damaged catalogue was moved; None if there was none.
+        attachments: those that were written.
     """
 
     manifest: Manifest
     seq: int
     aside: Path | None
+    attachments: Sequence[Attachment]
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,13 @@ def restore(
     allowed: str | None = None,
     *,
     wait_s: float = 0,
+    attachments: Collection[Attachment] = ATTACHMENTS,
 ) -> Restored:
     """Restores the catalogue in `folder` from a snapshot.
 
     An intact catalogue is changed in one transaction, which running services pick up; equal data
-    is not written. A damaged one is moved aside and replaced, and services open the new one.
+    is not written. A damaged one is moved aside and replaced, and services open the new one. Files
+    of the data directory are written only if there are none: see `attachments`.
 
     Args:
         snapshots: of the collection.
@@ -98,6 +98,7 @@ def restore(
         spec: of the configured model.
         allowed: prefix of another fingerprint that the snapshot may have.
         wait_s: seconds to wait for another process that is writing.
+        attachments: what to restore besides the catalogue.
 
     Raises:
         LockedError: another process is writing to the collection.
@@ -105,33 +106,44 @@ def restore(
         DiskFullError: there is no space to unpack the snapshot.
         FingerprintMismatchError: its embeddings were made with other settings.
     """
-    source, manifest = snapshots.find(name), snapshots.manifest(name)
+    source = snapshots.find(name)
+    manifest = _without(snapshots.manifest(name), attachments)
     _require_kind(manifest, spec, allowed)
     with errors_named(f"cannot restore to {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         live = _whole(folder, wait_s)
         if live is None:
             with writer_lock(folder, wait_s), _unpacked(source, manifest, folder) as stage:
+                done = put_back(stage, folder)
                 aside = _replace(folder, stage)
             live = Catalog(folder)
         else:
             aside = None
-            _change(live, source, manifest)
+            done = _change(live, source, manifest)
     with live.reader() as reader:
         seq = reader.seq
     live.close()
-    return Restored(manifest, seq, aside)
+    return Restored(manifest, seq, aside, done)
 
 
-def _change(live: Catalog, source: Path, manifest: Manifest) -> None:
+def _without(manifest: Manifest, attachments: Collection[Attachment]) -> Manifest:
+    """Returns a manifest without the files of other attachments."""
+    wanted = {None, *attachments}
+    files = {name: file for name, file in manifest.files.items() if attachment_of(name) in wanted}
+    return manifest.model_copy(update={"files": files})
+
+
+def _change(live: Catalog, source: Path, manifest: Manifest) -> list[Attachment]:
     """Makes an intact catalogue equal to a snapshot, in one transaction."""
     with live.writer() as writer, _unpacked(source, manifest, live.folder) as stage:
+        done = put_back(stage, live.folder)
         copy = Catalog(stage)
         with copy.reader() as wanted:
             writer.copy_from(wanted)
         copy.close()
         if verify_segment(live):
             record_segment(writer, None)
+    return done
 
 
 def _require_kind(manifest: Manifest, spec: EmbeddingSpec, allowed: str | None) -> None:
@@ -171,6 +183,7 @@ def _unpacked(source: Path, manifest: Manifest, folder: Path) -> Iterator[Path]:
     with staged(folder) as stage, copies_named(stage, source):
         for name in manifest.files:
             if (source / name).is_file():
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / name, stage / name)
         _require_intact(stage, manifest)
         yield stage

@@ -1,19 +1,20 @@
-"""Snapshots: verified copies of a catalogue and its segment, one folder each."""
+"""Snapshots: verified copies of a catalogue, its segment and attachments, one folder each."""
 
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import file_digest
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from indexer import __version__
 from indexer.errors import CatalogError
 from indexer.files import storage_error, sync, writer_lock
+from indexer.maintenance.attachments import ATTACHMENTS, Attachment, copy_shared, copy_uploads
+from indexer.maintenance.manifest import FileRecord, Manifest, damage
 from indexer.maintenance.staging import copies_named, staged
 from indexer.maintenance.verify import verify_catalog, verify_segment
 from indexer.store.embedded.catalog import Catalog
@@ -23,47 +24,16 @@ from indexer.store.embedded.catalog.segments import current_segment
 
 _MANIFEST = "manifest.json"
 _MANIFEST_SUM = "manifest.json.sha256"  # in the format of `sha256sum`
-# A compaction may replace the segment between reading its name and opening it.
+# A compaction may replace the segment, or a change delete an upload, between reading its name and
+# opening it.
 _ATTEMPTS = 5
-
-FileName = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$")]
+_NAME = "%Y%m%dT%H%M%S.%fZ"  # of a snapshot: when it was created, in UTC
 
 
 class SnapshotError(CatalogError):
     """A snapshot cannot be created or used."""
 
     code = "bad_snapshot"
-
-
-class FileRecord(BaseModel):
-    """Size and SHA-256 of a file of a snapshot."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """The contents of a snapshot.
-
-    `schema_version` is that of the catalogue. `embedding` has the fields that the fingerprint
-    covers; None if they were not recorded.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    created_at: str
-    software_version: str
-    schema_version: int
-    seq: int
-    products: int
-    images: int
-    fingerprint: str | None
-    weights: str | None
-    embedding: dict[str, str | int] | None = None
-    files: dict[FileName, FileRecord]
 
 
 @dataclass(frozen=True)
@@ -89,8 +59,14 @@ class Snapshots:
         self.folder = folder
         self._wait_s = wait_s
 
-    def create(self, catalog: Catalog) -> Manifest:
+    def create(
+        self, catalog: Catalog, attachments: Collection[Attachment] = ATTACHMENTS
+    ) -> Manifest:
         """Creates a snapshot of the catalogue; searches and writes continue meanwhile.
+
+        Args:
+            catalog: of the collection.
+            attachments: what to include besides the catalogue.
 
         Raises:
             LockedError: another process is creating or removing snapshots.
@@ -102,15 +78,42 @@ class Snapshots:
             with writer_lock(self.folder, self._wait_s), staged(self.folder) as stage:
                 created_at = now()
                 with copies_named(stage, catalog.folder):
-                    _copy_catalog(catalog, stage)
-                    manifest = _describe(stage, created_at)
+                    copy_shared(catalog.folder.parent, stage, attachments)
+                    missing = self._copy_catalog(catalog, stage, "photos" in attachments)
+                    manifest = _describe(stage, created_at).model_copy(
+                        update={
+                            "attachments": tuple(a for a in ATTACHMENTS if a in attachments),
+                            "missing_photos": missing,
+                        }
+                    )
                 (stage / _MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
                 (stage / _MANIFEST_SUM).write_text(_sum_of_manifest(stage))
-                for path in (*stage.iterdir(), stage):
+                for path in (*stage.rglob("*"), stage):
                     sync(path)
                 stage.rename(self.folder / manifest.name)
                 sync(self.folder)
         return manifest
+
+    def _copy_catalog(self, catalog: Catalog, stage: Path, uploads: bool) -> int:
+        """Copies catalogue, segment and uploads as of one `seq`; returns the missing uploads."""
+        names = self._names()
+        earlier = self.folder / names[-1] if names else None
+        for attempt in range(_ATTEMPTS):
+            again = attempt + 1 < _ATTEMPTS
+            with catalog.reader() as reader:
+                missing = copy_uploads(reader, catalog.folder, stage, earlier) if uploads else 0
+                if missing and again:
+                    continue
+                if segment := current_segment(reader):
+                    try:
+                        shutil.copyfile(segment.path, stage / segment.path.name)
+                    except FileNotFoundError:
+                        if again:
+                            continue
+                        raise _broken_segment(f"{segment.path}: is missing") from None
+                reader.copy_to(stage / CATALOG)
+                break
+        return missing
 
     def entries(self) -> list[Entry]:
         """Returns all snapshots, oldest first; reads only their manifests."""
@@ -121,6 +124,13 @@ class Snapshots:
             except SnapshotError as error:
                 entries.append(Entry(name, None, str(error)))
         return entries
+
+    def newest(self) -> datetime | None:
+        """Returns when the newest snapshot was created; None if there is none. Reads names only."""
+        for name in reversed(self._names()):
+            with suppress(ValueError):  # a folder that was named by hand
+                return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+        return None
 
     def verify(self, name: str) -> list[str]:
         """Verifies a snapshot; returns a line for each problem that names the file.
@@ -204,21 +214,6 @@ class Snapshots:
         )
 
 
-def damage(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Compares the files in a folder with a manifest; yields a line for each difference."""
-    for name, expected in manifest.files.items():
-        path = folder / name
-        try:
-            found = _record(path)
-        except OSError as error:
-            yield f"{path}: cannot be read: {error.strerror}"
-        else:
-            if found.bytes != expected.bytes:
-                yield f"{path}: has {found.bytes} bytes, expected {expected.bytes}"
-            elif found != expected:
-                yield f"{path}: damaged, wrong SHA-256"
-
-
 @contextmanager
 def errors_named(what: str) -> Iterator[None]:
     """Translates errors of the operating system; their text starts with `what`.
@@ -240,27 +235,14 @@ def _broken_segment(finding: str) -> SnapshotError:
     )
 
 
-def _copy_catalog(catalog: Catalog, stage: Path) -> None:
-    for attempt in range(_ATTEMPTS):
-        with catalog.reader() as reader:
-            if segment := current_segment(reader):
-                try:
-                    shutil.copyfile(segment.path, stage / segment.path.name)
-                except FileNotFoundError:
-                    if attempt + 1 < _ATTEMPTS:
-                        continue
-                    raise _broken_segment(f"{segment.path}: is missing") from None
-            reader.copy_to(stage / CATALOG)
-            return
-
-
 def _describe(stage: Path, created_at: str) -> Manifest:
     """Verifies the copied files, and returns their manifest.
 
     Raises:
         SnapshotError: the catalogue is damaged.
     """
-    files = sorted(path.name for path in stage.iterdir())
+    copied = (path for path in stage.rglob("*") if path.is_file())
+    files = sorted(str(path.relative_to(stage)) for path in copied)
     copy = Catalog(stage)
     try:
         if found := verify_catalog(copy):
@@ -288,16 +270,10 @@ def _describe(stage: Path, created_at: str) -> Manifest:
         created_at=created_at,
         software_version=__version__,
         schema_version=len(MIGRATIONS),
-        files={name: _record(stage / name) for name in files},
+        files={name: FileRecord.of(stage / name) for name in files},
         **described,
     )
 
 
-def _record(path: Path) -> FileRecord:
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-        return FileRecord(bytes=file.tell(), sha256=digest)
-
-
 def _sum_of_manifest(folder: Path) -> str:
-    return f"{_record(folder / _MANIFEST).sha256}  {_MANIFEST}\n"
+    return f"{FileRecord.of(folder / _MANIFEST).sha256}  {_MANIFEST}\n"

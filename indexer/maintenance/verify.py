@@ -75,7 +75,7 @@ def verify_neighbours(catalog: Catalog) -> list[str]:
 
 
 def verify_uploads(catalog: Catalog) -> list[str]:
-    """Verifies only the files of uploads, which snapshots do not contain; see `verify`."""
+    """Verifies only the files of uploads; see `verify`."""
     return list(_run(_uploads, catalog, ""))
 
 

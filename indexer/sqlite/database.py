@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -11,7 +11,7 @@ from typing import Any
 
 from indexer.errors import DiskFullError, ImageSearchError, ReadOnlyError
 from indexer.files import storage_error
-from indexer.sqlite.faults import named
+from indexer.sqlite.faults import READING, errors_named, named
 from indexer.sqlite.wal import set_wal
 
 MIB = 1024 * 1024
@@ -141,6 +141,21 @@ class _Connection:
             connection.close()
             raise
         return connection
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copies a database as of one moment to a new file, while others write to it.
+
+    Raises:
+        StorageError: the disk refuses to read or write.
+        DamagedError: the source is damaged.
+    """
+    with (
+        errors_named(source, READING),
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)
 
 
 def used_bytes(db: sqlite3.Connection) -> int:
