@@ -125,5 +125,6 @@ def collections() -> BaseResponse:
 )
 def show() -> Response:
     """Metrics for Prometheus."""
+    search_service().observe()
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)

@@ -18,11 +18,12 @@ from service.engine.admission import Admission, Limits
 from service.engine.catalogues import empty, open_catalog, require_undamaged
 from service.engine.editing import ProductEditing
 from service.engine.models import Models
-from service.engine.opened import MISSING, OpenedCollections, failure_of
+from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
 from service.engine.sizing import model_threads
-from service.engine.states import MISMATCH, NO_MODEL, READY, CollectionState
+from service.engine.states import MISMATCH, MISSING, NO_MODEL, READY, STARTING, CollectionState
+from service.engine.stored import observe
 from service.engine.thumbnails import Thumbnails
 from service.errors import CollectionMissingError, ImageUrlDisabledError, NotReadyError
 
@@ -170,6 +171,11 @@ class SearchService:
         """Returns the states of all collections, sorted by name."""
         return [self._state(name) for name in self._settings.collection_names()]
 
+    def observe(self) -> None:
+        """Sets the metrics of what is stored, before `/metrics` is answered."""
+        catalogs = {name: store.catalog for name, store in self._stores.items()}
+        observe(self._settings, self.states(), catalogs)
+
     def _state(self, name: str) -> CollectionState:
         searcher, failure = self._opened.searcher(name), self._opened.failure(name)
         if failure is None and searcher is not None:
@@ -178,7 +184,7 @@ class SearchService:
             except ImageSearchError as error:  # damage that the refresher has not found yet
                 failure = failure_of(error)
         if failure is None:
-            return CollectionState(name, "starting", "the model is being loaded")
+            return CollectionState(name, STARTING, "the model is being loaded")
         return CollectionState(name, failure.status, failure.detail)
 
     def _state_of(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:

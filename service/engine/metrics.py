@@ -107,6 +107,36 @@ MODEL = Gauge(
     ["collection", "fingerprint", "weights", "runs_on"],
     multiprocess_mode="livemax",
 )
+STATUS = Gauge(
+    "image_search_collection_status",
+    "1 for the status of a collection in the process that answered last, as in /readyz; else 0.",
+    ["collection", "status"],
+    multiprocess_mode="mostrecent",
+)
+SNAPSHOT = Gauge(
+    "image_search_snapshot_timestamp_seconds",
+    "When the newest snapshot of a collection was created; 0 if there is none.",
+    ["collection"],
+    multiprocess_mode="mostrecent",
+)
+JOURNAL = Gauge(
+    "image_search_journal_rows",
+    "Rows of the journal of a collection.",
+    ["collection"],
+    multiprocess_mode="mostrecent",
+)
+DISK_FREE = Gauge(
+    "image_search_disk_free_bytes",
+    "Free space on the disk of a folder: data, snapshots.",
+    ["folder"],
+    multiprocess_mode="mostrecent",
+)
+DISK_SIZE = Gauge(
+    "image_search_disk_size_bytes",
+    "Size of the disk of a folder: data, snapshots.",
+    ["folder"],
+    multiprocess_mode="mostrecent",
+)
 
 # Prometheus sees no rise in a series that begins with its first failure.
 for _reason in ("in_flight", "wait", "deadline"):

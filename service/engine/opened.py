@@ -19,6 +19,7 @@ from functools import partial
 from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
 from indexer.search import Searcher
 from service.engine import metrics
+from service.engine.states import FAILED, MISSING
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ _INTERVAL_S = 0.2
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 15.0
 _NICE = 10
-MISSING, FAILED = "missing", "failed"
 
 
 @dataclass(frozen=True)

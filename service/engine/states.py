@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 READY, MISMATCH, NO_MODEL = "ready", "mismatch", "no_model"
+# The others: in the metrics each status of a collection is a series.
+STARTING, MISSING, FAILED = "starting", "missing", "failed"
+STATUSES = (READY, MISMATCH, NO_MODEL, STARTING, MISSING, FAILED)
 
 
 @dataclass(frozen=True)

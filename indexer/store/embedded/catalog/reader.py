@@ -205,6 +205,13 @@ class CatalogReader:
         product_ids = frozenset([*added.values(), *removed.values()])
         return Changes(_ids(sorted(added)), _ids(sorted(removed)), product_ids)
 
+    def journal_rows(self) -> int:
+        """Returns the number of rows of the journal, with those of its gaps."""
+        (rows,) = self.connection.execute(
+            "SELECT (SELECT max(seq) FROM journal) - (SELECT min(seq) FROM journal) + 1"
+        ).fetchone()
+        return rows or 0
+
     def copy_to(self, path: Path) -> None:
         """Copies this version of the catalogue to a new file."""
         copy = sqlite3.connect(path)

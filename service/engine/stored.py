@@ -1,0 +1,45 @@
+"""Metrics of what is on disk, read when `/metrics` is asked for."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from indexer.config import Settings
+from indexer.errors import ImageSearchError
+from indexer.maintenance.snapshots import Snapshots
+from indexer.store.embedded.catalog import Catalog
+from service.engine import metrics
+from service.engine.states import STATUSES, CollectionState
+
+
+def observe(
+    settings: Settings, states: Iterable[CollectionState], catalogs: dict[str, Catalog]
+) -> None:
+    """Sets the gauges of disks, collections, snapshots and journals. Takes milliseconds.
+
+    Args:
+        settings: with the folders.
+        states: of all collections.
+        catalogs: of the open collections.
+    """
+    for state in states:
+        for status in STATUSES:
+            metrics.STATUS.labels(state.name, status).set(status == state.status)
+        newest = Snapshots(settings.snapshots_of(state.name)).newest()
+        metrics.SNAPSHOT.labels(state.name).set(newest.timestamp() if newest else 0)
+        _observe_disk("snapshots", settings.snapshots_of(state.name))
+    for name, catalog in catalogs.items():
+        with suppress(ImageSearchError), catalog.reader() as reader:  # the state tells why
+            metrics.JOURNAL.labels(name).set(reader.journal_rows())
+    _observe_disk("data", settings.storage.data_dir)
+
+
+def _observe_disk(name: str, folder: Path) -> None:
+    """Sets the size and the free space of the disk of a folder, or of the nearest one above it."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    with suppress(OSError):
+        disk = os.statvfs(folder)
+        metrics.DISK_FREE.labels(name).set(disk.f_bavail * disk.f_frsize)
+        metrics.DISK_SIZE.labels(name).set(disk.f_blocks * disk.f_frsize)

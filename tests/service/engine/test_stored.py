@@ -1,0 +1,51 @@
+"""Metrics of what is on disk."""
+
+import re
+import shutil
+import time
+
+from flask.testing import FlaskClient
+
+from indexer.maintenance.snapshots import Snapshots
+from tests.conftest import Store
+from tests.service.conftest import serving
+
+DEFAULT = 'collection="default"'
+
+
+def series(client: FlaskClient, name: str) -> dict[str, float]:
+    """The values of a metric by its labels."""
+    text = client.get("/metrics").text
+    found = re.findall(rf"^image_search_{name}\{{(.*)\}} (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def test_the_status_of_a_collection_is_the_series_that_is_1(store: Store) -> None:
+    with serving(store.catalog.folder.parent, "other") as client:
+        shutil.rmtree(store.catalog.folder)
+        now = {labels for labels, value in series(client, "collection_status").items() if value}
+        assert 'collection="other",status="ready"' in now
+        assert 'collection="default",status="ready"' not in now
+
+
+def test_the_newest_snapshot_tells_when_it_was_created(store: Store) -> None:
+    data_dir = store.catalog.folder.parent
+    with serving(data_dir) as client:
+        assert series(client, "snapshot_timestamp_seconds")[DEFAULT] == 0
+        before = time.time()
+        Snapshots(data_dir / ".snapshots" / "default").create(store.catalog)
+        told = series(client, "snapshot_timestamp_seconds")[DEFAULT]
+        assert before - 0.01 <= told <= time.time()
+
+
+def test_the_journal_grows_by_a_row_for_each_change(store: Store) -> None:
+    with serving(store.catalog.folder.parent) as client:
+        assert series(client, "journal_rows")[DEFAULT] == 0
+        store.add(store.row("red", "red"), store.row("navy", "navy"))
+        assert series(client, "journal_rows")[DEFAULT] == 4
+
+
+def test_the_disks_have_free_space_and_a_size(own: FlaskClient) -> None:
+    free, size = series(own, "disk_free_bytes"), series(own, "disk_size_bytes")
+    assert set(free) == set(size) == {'folder="data"', 'folder="snapshots"'}
+    assert all(0 < free[folder] < size[folder] for folder in free)
