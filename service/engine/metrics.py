@@ -119,6 +119,24 @@ SNAPSHOT = Gauge(
     ["collection"],
     multiprocess_mode="mostrecent",
 )
+SYNC = Gauge(
+    "image_search_sync_timestamp_seconds",
+    "When the last sync of a collection was completed; 0 if none is recorded.",
+    ["collection"],
+    multiprocess_mode="mostrecent",
+)
+SYNC_SECONDS = Gauge(
+    "image_search_sync_duration_seconds",
+    "Duration of the last sync of a collection.",
+    ["collection"],
+    multiprocess_mode="mostrecent",
+)
+SYNC_PRODUCTS = Gauge(
+    "image_search_sync_products",
+    "Products of the last sync: added, updated, removed, unchanged; its rows: rejected.",
+    ["collection", "outcome"],
+    multiprocess_mode="mostrecent",
+)
 JOURNAL = Gauge(
     "image_search_journal_rows",
     "Rows of the journal of a collection.",

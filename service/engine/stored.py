@@ -7,16 +7,19 @@ from pathlib import Path
 
 from indexer.config import Settings
 from indexer.errors import ImageSearchError
+from indexer.ingest import last_sync
 from indexer.maintenance.snapshots import Snapshots
 from indexer.store.embedded.catalog import Catalog
 from service.engine import metrics
 from service.engine.states import STATUSES, CollectionState
 
+_OUTCOMES = ("added", "updated", "removed", "unchanged", "rejected")
+
 
 def observe(
     settings: Settings, states: Iterable[CollectionState], catalogs: dict[str, Catalog]
 ) -> None:
-    """Sets the gauges of disks, collections, snapshots and journals. Takes milliseconds.
+    """Sets the gauges of disks, collections, syncs, snapshots and journals. Takes milliseconds.
 
     Args:
         settings: with the folders.
@@ -28,11 +31,21 @@ def observe(
             metrics.STATUS.labels(state.name, status).set(status == state.status)
         newest = Snapshots(settings.snapshots_of(state.name)).newest()
         metrics.SNAPSHOT.labels(state.name).set(newest.timestamp() if newest else 0)
+        _observe_sync(state.name, settings.folder_of(state.name))
         _observe_disk("snapshots", settings.snapshots_of(state.name))
     for name, catalog in catalogs.items():
         with suppress(ImageSearchError), catalog.reader() as reader:  # the state tells why
             metrics.JOURNAL.labels(name).set(reader.journal_rows())
     _observe_disk("data", settings.storage.data_dir)
+
+
+def _observe_sync(name: str, folder: Path) -> None:
+    done = last_sync.read(folder)
+    metrics.SYNC.labels(name).set(done.finished_at.timestamp() if done else 0)
+    if done:
+        metrics.SYNC_SECONDS.labels(name).set(done.seconds)
+        for outcome in _OUTCOMES:
+            metrics.SYNC_PRODUCTS.labels(name, outcome).set(getattr(done, outcome))
 
 
 def _observe_disk(name: str, folder: Path) -> None:

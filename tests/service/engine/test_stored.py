@@ -6,6 +6,8 @@ import time
 
 from flask.testing import FlaskClient
 
+from indexer.ingest import last_sync
+from indexer.ingest.report import Report
 from indexer.maintenance.snapshots import Snapshots
 from tests.conftest import Store
 from tests.service.conftest import serving
@@ -49,3 +51,17 @@ def test_the_disks_have_free_space_and_a_size(own: FlaskClient) -> None:
     free, size = series(own, "disk_free_bytes"), series(own, "disk_size_bytes")
     assert set(free) == set(size) == {'folder="data"', 'folder="snapshots"'}
     assert all(0 < free[folder] < size[folder] for folder in free)
+
+
+def test_the_last_sync_tells_when_it_was_and_what_it_did(store: Store) -> None:
+    data_dir = store.catalog.folder.parent
+    with serving(data_dir) as client:
+        assert series(client, "sync_timestamp_seconds")[DEFAULT] == 0
+        rejected = store.row("green", "green").rejected("no price")
+        report = Report(added=["red", "navy"], rejected=[rejected])
+        last_sync.record(store.catalog.folder, "feed.csv", report, 2.5)
+        assert time.time() - series(client, "sync_timestamp_seconds")[DEFAULT] < 60
+        assert series(client, "sync_duration_seconds")[DEFAULT] == 2.5
+        told = series(client, "sync_products")
+        assert told[f'{DEFAULT},outcome="added"'] == 2
+        assert told[f'{DEFAULT},outcome="rejected"'] == 1
