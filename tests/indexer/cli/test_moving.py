@@ -54,7 +54,7 @@ def moved(shop: Shop) -> Path:
     assert shop.run("add", shop.feed(COLOURS), **at(here)).code == 0
     with serving(here / "data", storage=storage(here)) as client:
         photo = base64.b64encode(png("silver")).decode()
-        assert client.put("/v1/products/uploaded", json={"images": [photo]}).status_code == 200
+        assert client.put("/v1/products/uploaded", json={"images": [photo]}).status_code == 201
     return move(shop, "there")
 
 

@@ -56,7 +56,7 @@ def here(shop: Shop) -> Path:
     with serving(shop.data_dir, storage=storage(shop.folder)) as client:
         for product_id, colour in UPLOADED.items():
             put = {"images": [base64.b64encode(png(colour)).decode()]}
-            assert client.put(f"/v1/products/{product_id}", json=put).status_code == 200
+            assert client.put(f"/v1/products/{product_id}", json=put).status_code == 201
     return shop.folder
 
 
