@@ -17,14 +17,23 @@ from indexer.files import write_atomically
 
 _UNUSED_S = 30 * 24 * 3600
 _DIGEST = 32
+_BLOCK = 4096  # bytes of the smallest file on disk
+_OVER = 1.1
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A photo of the cache, and the seconds since its server was last asked about it."""
+    """An entry of the cache.
+
+    Attributes:
+        photo: without its data if there was no space for them.
+        age_s: seconds since its server was last asked.
+        content_hash: SHA-256 of the data.
+    """
 
     photo: Download
     age_s: float
+    content_hash: str
 
 
 class PhotoCache:
@@ -32,13 +41,14 @@ class PhotoCache:
 
     The cache may be deleted at any time. Damaged files are ignored, and photos that cannot be
     stored are skipped. Photos unused for 30 days are deleted. When the cache is full, it stores
-    no more photos: feeds are read in order, so evicting the oldest photo would delete each one
-    shortly before it is needed. The modification time of a file is when the server was last asked,
+    of further photos what tells whether they have changed, without their data: feeds are read in
+    order, so evicting the oldest photo would delete each one shortly before it is needed. The
+    modification time of a file is when the server was last asked,
     its access time when the photo was last used.
 
     Args:
         folder: created when the first photo is stored.
-        max_bytes: maximum size of all files together.
+        max_bytes: maximum size of all photos together; entries without data may use a tenth more.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -59,8 +69,10 @@ class PhotoCache:
         digest, rest = content[:_DIGEST], content[_DIGEST:]
         if sha256(rest).digest() != digest:
             return None
-        head, _, data = rest.partition(b"\n")
-        return Kept(Download(data=data, **json.loads(head)), time.time() - asked / 1e9)
+        line, _, data = rest.partition(b"\n")
+        head = json.loads(line)
+        content_hash = head.pop("content_hash", "")  # absent in files of earlier versions
+        return Kept(Download(data=data, **head), time.time() - asked / 1e9, content_hash)
 
     def confirm(self, url: str) -> None:
         """Records that the server was asked just now and the stored photo is unchanged."""
@@ -73,12 +85,15 @@ class PhotoCache:
             self._file(url).unlink(missing_ok=True)
 
     def store(self, url: str, photo: Download) -> None:
-        """Stores `photo` for `url`; if the cache is full, only deletes the one before."""
+        """Stores `photo` for `url`, without its data if the cache is full."""
         file = self._file(url)
         head = {key: value for key, value in asdict(photo).items() if key != "data"}
-        rest = json.dumps(head).encode() + b"\n" + photo.data
+        head["content_hash"] = sha256(photo.data).hexdigest()
+        rest = json.dumps(head).encode() + b"\n"
         with suppress(OSError):
-            if not self._reserve(_DIGEST + len(rest)):
+            if self._reserve(_DIGEST + len(rest) + len(photo.data), self._max_bytes):
+                rest += photo.data
+            elif not self._reserve(_BLOCK, self._max_bytes * _OVER):
                 file.unlink(missing_ok=True)
                 return
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,11 +104,11 @@ class PhotoCache:
         name = sha256(url.encode()).hexdigest()
         return self._folder / name[:2] / name
 
-    def _reserve(self, size: int) -> bool:
+    def _reserve(self, size: int, limit: float) -> bool:
         with self._lock:
             if self._total is None:
                 self._total = self._clean()
-            fits = self._total + size <= self._max_bytes
+            fits = self._total + size <= limit
             self._total += size if fits else 0
         return fits
 
@@ -106,5 +121,5 @@ class PhotoCache:
                 if max(status.st_atime, status.st_mtime) < oldest:
                     file.unlink()
                 else:
-                    total += status.st_size
+                    total += max(status.st_size, _BLOCK)
         return total

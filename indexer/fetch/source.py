@@ -1,13 +1,14 @@
 """Reads photos by location: path or URL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from indexer.config import FetchSettings
 from indexer.errors import HostError, ImageError
 from indexer.fetch.addresses import Guard, Resolve, resolve
-from indexer.fetch.cache import PhotoCache
-from indexer.fetch.download import Downloader
+from indexer.fetch.cache import Kept, PhotoCache
+from indexer.fetch.download import Download, Downloader
 from indexer.fetch.root import PhotoRoot
 from indexer.fetch.urls import is_url
 from indexer.images import ImageLimits, read_photo
@@ -68,16 +69,51 @@ class PhotoSource:
             return self._downloader.get(location, None).data
         return self._revalidated(self._cache, location)
 
+    def read_unless(
+        self, location: str, is_stored: Callable[[str], bool]
+    ) -> tuple[str, bytes | None]:
+        """Reads a photo, unless its content is stored and known to be unchanged.
+
+        Args:
+            location: as for `read`.
+            is_stored: returns whether the content with a hash is stored.
+
+        Returns:
+            The SHA-256 of the photo, and its bytes or None.
+
+        Raises:
+            ImageError: as `read`.
+        """
+        kept = self._cache.load(location) if self._cache and is_url(location) else None
+        if self._cache and kept and not kept.photo.data and is_stored(kept.content_hash):
+            if self._is_recent(kept):
+                return kept.content_hash, None
+            photo = self._asked(self._cache, location, kept.photo)
+            if photo is kept.photo:
+                return kept.content_hash, None
+            data = photo.data
+        else:
+            data = self.read(location)
+        return sha256(data).hexdigest(), data
+
     def kept(self, url: str) -> bytes | None:
         """Returns the cached photo of a URL without revalidating it; None if not cached."""
         kept = self._cache.load(url) if self._cache else None
-        return kept.photo.data if kept else None
+        return kept.photo.data or None if kept else None
 
     def _revalidated(self, cache: PhotoCache, url: str) -> bytes:
         kept = cache.load(url)
-        known = kept.photo if kept else None
-        if kept and 0 <= kept.age_s < self._max_age_s:
+        if kept is None or not kept.photo.data:
+            return self._asked(cache, url, None).data
+        if self._is_recent(kept):
             return kept.photo.data
+        return self._asked(cache, url, kept.photo).data
+
+    def _is_recent(self, kept: Kept) -> bool:
+        return 0 <= kept.age_s < self._max_age_s
+
+    def _asked(self, cache: PhotoCache, url: str, known: Download | None) -> Download:
+        """Asks the host of a photo; returns `known` if it has not changed."""
         try:
             photo = self._downloader.get(url, known)
         except HostError:
@@ -89,7 +125,7 @@ class PhotoSource:
             cache.confirm(url)
         else:
             cache.store(url, photo)
-        return photo.data
+        return photo
 
     def close(self) -> None:
         """Aborts the downloads of other threads and rejects new ones."""

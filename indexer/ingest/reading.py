@@ -122,7 +122,7 @@ class RowReader:
             return Prepared(row, kept, [], [Missed(ref, str(error), "stored")])
         if data := self._photos.kept(ref.location):
             try:
-                photo = self._recognised(ref, data)
+                photo = self._recognised(ref, sha256(data).hexdigest(), data)
             except ImageError as unusable:
                 return _unusable(row, ref, unusable)
             return Prepared(row, [photo], [], [Missed(ref, str(error), "cached")])
@@ -137,14 +137,18 @@ class RowReader:
             if kept := self._kept(product_id, ref):
                 return kept[0]
             raise
-        return self._recognised(ref, self._photos.read(ref.location))
+        content_hash, data = self._photos.read_unless(ref.location, self._is_stored)
+        return self._recognised(ref, content_hash, data)
 
-    def _recognised(self, ref: ImageRef, data: bytes) -> Photo:
+    def _recognised(self, ref: ImageRef, content_hash: str, data: bytes | None) -> Photo:
         """Decodes a photo, unless its vector is stored."""
-        content_hash = sha256(data).hexdigest()
+        if data is None or self._is_stored(content_hash):
+            return Photo(ref, content_hash, None)
+        return Photo(ref, content_hash, self._pixels(data))
+
+    def _is_stored(self, content_hash: str) -> bool:
         with self._records.reader() as reader:
-            known = reader.known_photos([content_hash])
-        return Photo(ref, content_hash, None if known else self._pixels(data))
+            return bool(reader.known_photos([content_hash]))
 
     def _kept(self, product_id: str, ref: ImageRef) -> list[Photo]:
         """Returns the stored photo of the product with this location, if any."""

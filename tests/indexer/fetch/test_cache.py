@@ -2,6 +2,7 @@
 
 import os
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -161,15 +162,53 @@ def test_a_full_cache_keeps_what_it_has_and_drops_what_no_run_has_used(
         for number in numbers:
             photos.read(f"{server.url}?{number}")
 
+    def whole() -> set[Path]:
+        """The entries with their data."""
+        return {file for file in (tmp_path / "cache").glob("*/*") if file.stat().st_size > LIMIT}
+
     run(range(20))
-    files = set((tmp_path / "cache").glob("*/*"))
+    files = whole()
     assert len(files) == 15  # of 64 KiB and a few bytes each
     run(range(20, 30))
-    assert set((tmp_path / "cache").glob("*/*")) == files
+    assert whole() == files
     old = sorted(files)[:5]
     for file in old:
         os.utime(file, (0, time.time() - 31 * 24 * 3600))
     run(range(30, 40))
-    left = set((tmp_path / "cache").glob("*/*"))
+    left = whole()
     assert len(left) == 15
     assert left & files == files - set(old)
+
+
+def full(server: PhotoServer, folder: Path, max_age_s: float) -> PhotoSource:
+    """A source whose cache has space for no photo of these tests."""
+    settings = FetchSettings(allowed_hosts=[f"{HOST}:{server.port}"], cache_mib=1)
+    photos = PhotoSource(ImageLimits(), settings, folder, local, max_age_s=max_age_s)
+    (folder / "00").mkdir(parents=True, exist_ok=True)
+    (folder / "00" / "other").write_bytes(bytes(2**20 - 2000))
+    return photos
+
+
+def test_a_stored_photo_that_the_full_cache_cannot_hold_is_not_downloaded_again(
+    server: PhotoServer, tmp_path: Path
+) -> None:
+    digest = sha256(PHOTO).hexdigest()
+    server.answers = [reply(ETag="1"), reply(b"", 304), reply(b"new", ETag="2")]
+    assert full(server, tmp_path, 3600).read(server.url) == PHOTO
+    recent_ones = full(server, tmp_path, 3600)
+    assert recent_ones.read_unless(server.url, {digest}.__contains__) == (digest, None)
+    assert (len(server.requests), recent_ones.kept(server.url)) == (1, None)
+    always = full(server, tmp_path, 0)
+    assert always.read_unless(server.url, {digest}.__contains__) == (digest, None)
+    assert server.requests[1][1]["If-None-Match"] == "1"
+    assert always.read_unless(server.url, {digest}.__contains__)[1] == b"new"
+
+
+def test_a_photo_that_neither_store_nor_cache_has_is_downloaded(
+    server: PhotoServer, tmp_path: Path
+) -> None:
+    server.answers = [reply(ETag="1")]
+    for _ in range(2):
+        photos = full(server, tmp_path, 3600)
+        assert photos.read_unless(server.url, lambda _: False) == (sha256(PHOTO).hexdigest(), PHOTO)
+    assert "If-None-Match" not in server.requests[1][1]
