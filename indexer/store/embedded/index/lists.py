@@ -1,6 +1,7 @@
 """The inverted lists of an IVF index: which of them a search visits."""
 
 from copy import copy
+from math import isqrt
 from typing import Any, Self
 
 import faiss
@@ -11,8 +12,9 @@ from indexer.arrays import Ids, Vectors
 from indexer.store.embedded.index.base import Mask
 from indexer.store.embedded.index.knn import inner_products
 
-# Lists are visited until so many allowed rows are compared, as a share of all rows and at least,
-_COMPARED_SHARE = 1 / 32
+# Lists are visited until so many allowed rows are compared: times the square root of the number of
+# rows, as 32 lists contain if there are as many lists as that, and at least,
+_COMPARED_PER_ROOT = 32
 _MIN_COMPARED = 10_000
 # but not more lists than this, unless a page needs them: it is chosen from so many rows per result.
 _MAX_VISITED = 128
@@ -75,7 +77,7 @@ class Lists:
 
     def _to_visit(self, order: Ids, k: int) -> int:
         found = np.cumsum(self._rows[order], axis=1)
-        enough = max(int(_COMPARED_SHARE * len(self._of_row)), _MIN_COMPARED)
+        enough = max(_COMPARED_PER_ROOT * isqrt(len(self._of_row)), _MIN_COMPARED)
         least = min(_COMPARED_PER_RESULT * k, int(self._rows.sum()))
         visited = min(_MAX_VISITED, 1 + int((found < enough).sum(axis=1).max()))
         return min(len(self), max(visited, 1 + int((found < least).sum(axis=1).max())))
