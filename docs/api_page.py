@@ -45,7 +45,8 @@ counted apart from the version of the software.
 _COMMON = """\
 Besides what an endpoint lists, each may answer 400 `bad_request` or `bad_parameter` (an
 unreadable request), 401 `unauthorized`, 403 `forbidden`, 429 `rate_limited`, and 500
-`internal_error`, `bad_catalog` or `bad_keys`."""
+`internal_error`, `bad_catalog` or `bad_keys`. A request line over 8,190 bytes gets 414, a head over
+64 KiB 431, both with a text in HTML."""
 _ERRORS = """\
 Decide by `code`, which never changes; `title` and `detail` are for people. `type` is the address of
 this list on the service itself (`/problems`): every store runs its own, and none depends on a page

@@ -48,6 +48,11 @@ _ABOUT = (
     " `method_not_allowed`."
 )
 _ACCESS = (UnauthorizedError, ForbiddenError, RateLimitedError)
+# Of the server, for heads that never reach the application; their bodies are HTML.
+_OF_THE_HEAD: Json = {
+    "414": {"description": "The request line has over 8,190 bytes.", "content": {"text/html": {}}},
+    "431": {"description": "The head has over 64 KiB or 100 fields.", "content": {"text/html": {}}},
+}
 
 
 @cache
@@ -114,18 +119,19 @@ def _described(method: str, rule: str, route: Route, description: Description) -
         content = {kind: {"schema": schema} for kind, schema in description.body.items()}
         described["requestBody"] = {"required": True, "content": content}
     kinds = raised_by(route) | ({BadParameterError} if rule.startswith("/v1/") else set())
-    responses = _problems(kinds)
+    responses = _problems(kinds, unknown_path="<int:" in rule)
     for status, answer in description.answers.items():
         done = answer if isinstance(answer, dict) else json_answer("Done.", answer)
         responses[str(status)] = done
     if route.scope:
         described["description"] = f"Takes an API key for `{route.scope}`, where there are keys."
-        described["security"] = [{name: []} for name in _KEY]
+        described["security"] = [*({name: []} for name in _KEY), {}]
     limited = route.scope is not None
     responses = {
         status: {**response, "headers": headers_of(method, int(status), responses, limited=limited)}
         for status, response in responses.items()
     }
+    responses |= _OF_THE_HEAD
     return {**described, "responses": dict(sorted(responses.items()))}
 
 
@@ -139,9 +145,16 @@ def _query_parameters(model: type[BaseModel], without: Sequence[str]) -> list[Js
     return parameters
 
 
-def _problems(raised: Iterable[type[ImageSearchError]]) -> Json:
-    """Returns a response for each status of the errors, with their codes."""
+def _problems(raised: Iterable[type[ImageSearchError]], *, unknown_path: bool) -> Json:
+    """Returns a response for each status of the errors, with their codes.
+
+    Args:
+        raised: the errors.
+        unknown_path: whether the path has a parameter that not every text fits.
+    """
     codes: dict[HTTPStatus, set[str]] = {HTTPStatus.INTERNAL_SERVER_ERROR: {"internal_error"}}
+    if unknown_path:
+        codes[HTTPStatus.NOT_FOUND] = {"not_found"}
     for kind in raised:
         codes.setdefault(status_of(kind), set()).add(kind.code)
     return {str(int(status)): _problem(status, sorted(names)) for status, names in codes.items()}
