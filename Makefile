@@ -11,7 +11,7 @@ TESTS := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # `make test COVERAGE=1` measures branch coverage, in the processes that tests start as well.
 MEASURE := $(if $(COVERAGE),--cov --cov-report=term)
 
-.PHONY: help run serve index test test-fast lint format bench docs setup
+.PHONY: milvus-server help run serve index test test-fast lint format bench docs setup
 
 help: ## the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1\t/' | expand -t 12
@@ -47,6 +47,10 @@ lint: .venv/dev ## lint and types
 format: .venv/dev ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+milvus-server: ## a real Milvus server for the tests, in .venv-milvus
+	$(PYTHON) -m venv .venv-milvus
+	.venv-milvus/bin/pip install --quiet milvus==2.3.5 setuptools==80.9.0
 
 bench: .venv/dev ## the tables of docs/performance.md
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done

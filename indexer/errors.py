@@ -168,6 +168,19 @@ class StorageError(CatalogError):
     code = "storage_unavailable"
 
 
+class StoreUnavailableError(StorageError):
+    """A server that stores the collection does not answer.
+
+    Args:
+        text: what is wrong.
+        retry_after_s: when to try again.
+    """
+
+    def __init__(self, text: str, retry_after_s: int = 2) -> None:
+        super().__init__(f"{text}; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 class DiskFullError(StorageError):
     """The disk is full."""
 

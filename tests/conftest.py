@@ -115,6 +115,25 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def milvus_lite(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a milvus-lite for all tests of a process."""
+    pytest.importorskip("pymilvus", reason="pip install -r requirements-milvus.txt")
+    return str(tmp_path_factory.mktemp("milvus") / "lite.db")
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Milvus server for all tests of a process."""
+    pytest.importorskip("pymilvus", reason="pip install -r requirements-milvus.txt")
+    from tests import milvus_peers  # an optional library
+
+    if not milvus_peers.SERVER.exists():
+        pytest.skip("no Milvus server; install it with: make milvus-server")
+    with milvus_peers.milvus_server(tmp_path_factory.mktemp("milvus-server")) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """A real browser for all tests of a process."""
     from tests.browser import find_chromium, launched  # Playwright, which few tests need

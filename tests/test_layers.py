@@ -28,6 +28,8 @@ ROOMS = {
     ],
     "jinja2": ["indexer/pages"],
     "orjson": ["indexer/store/embedded/catalog"],
+    "pymilvus": ["indexer/store/milvus"],
+    "grpc": ["indexer/store/milvus"],
     "pyarrow": ["indexer/feeds"],
     "limits": ["service/access"],
     "multipart": ["service/http"],
@@ -45,6 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "sqlite": set(),
     "store/embedded": {"sqlite", "store"},
+    "store/milvus": {"config", "store"},
+    "backend": {"config", "maintenance", "store", "store/embedded", "store/milvus"},
     "search": {"embedding", "fetch", "images", "store", "validation"},
     "evaluation": {"embedding", "events", "feeds", "fetch", "images", "pages", "store"},
     "pages": {"images"},
@@ -97,8 +101,8 @@ def test_a_library_is_imported_only_in_its_rooms(source: Path) -> None:
 
 def package_of(parts: Sequence[str]) -> str:
     """The package of `indexer` that a path or a module is in; empty for the modules beside them."""
-    if parts[:2] == ("store", "embedded"):
-        return "store/embedded"
+    if parts[:2] in (("store", "embedded"), ("store", "milvus")):
+        return "/".join(parts[:2])
     return parts[0] if parts and (ROOT / "indexer" / parts[0]).is_dir() else ""
 
 

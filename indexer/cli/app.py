@@ -17,6 +17,7 @@ import click
 from rich.console import Console, RenderableType
 
 from indexer import __version__
+from indexer.backend import open_collection
 from indexer.cli.errors import DONE, INTERRUPTED, MEANINGS, exit_code
 from indexer.cli.group import Commands, print_error, shared_options
 from indexer.config import (
@@ -42,6 +43,7 @@ from indexer.fetch import PhotoRoot, PhotoSource
 from indexer.maintenance.compaction import compact_when_due
 from indexer.maintenance.neighbours import update_when_due
 from indexer.search import Searcher
+from indexer.store import Store
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 
@@ -161,14 +163,36 @@ class App:
         """Returns the folder of the collection."""
         return self.settings.folder_of(self.collection)
 
+    def store(self, *, create: bool = False) -> Store:
+        """Opens the collection; creates it if `create` is set."""
+        return open_collection(self.settings, self.collection, create=create, wait_s=self.wait_s)
+
     def catalog(self, *, create: bool = False) -> Catalog:
-        """Opens the catalogue of the collection; creates it if `create` is set."""
+        """Opens the catalogue of the collection, for commands on files of this machine.
+
+        Raises:
+            BadParameterError: the collection is stored elsewhere.
+        """
+        self.require_embedded()
         return Catalog(self.folder(), create=create, wait_s=self.wait_s)
 
-    def maintain(self, catalog: Catalog) -> None:
+    def require_embedded(self) -> None:
+        """Checks that collections are stored on this machine.
+
+        Raises:
+            BadParameterError: they are stored elsewhere.
+        """
+        if self.settings.index.backend != "faiss":
+            raise BadParameterError(
+                "this command is for collections on this machine (index.backend: faiss); here"
+                f" index.backend is {self.settings.index.backend}, see docs/milvus.md"
+            )
+
+    def maintain(self, store: Store) -> None:
         """Compacts a catalogue and updates its neighbours if enough has changed."""
-        compact_when_due(catalog, self.settings.index)
-        self.maintain_neighbours(catalog)
+        if isinstance(store, EmbeddedStore):  # Milvus does that itself
+            compact_when_due(store.catalog, self.settings.index)
+            self.maintain_neighbours(store.catalog)
 
     def maintain_neighbours(self, catalog: Catalog) -> None:
         """Updates the neighbours of a catalogue if enough has changed."""
@@ -200,7 +224,7 @@ class App:
         """Opens the searcher of the collection."""
         return Searcher(
             self.collection,
-            EmbeddedStore(self.catalog()),
+            self.store(),
             self.usable[0],
             hide_out_of_stock=self.settings.hides_out_of_stock(self.collection),
         )

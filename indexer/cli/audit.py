@@ -18,7 +18,7 @@ from indexer.cli.options import require_label, require_report
 from indexer.cli.progress import progress_bar
 from indexer.errors import BadParameterError
 from indexer.files import storage_error, write_atomically
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store.places import location_of
 
 _EXAMPLES = 3
 _KINDS = click.Choice([kind.value for kind in Kind])

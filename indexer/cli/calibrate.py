@@ -17,7 +17,7 @@ from indexer.embedding.calibration import calibrate as make_int8
 from indexer.embedding.int8 import SUFFIX, write_int8
 from indexer.errors import BadParameterError, ImageError, WeightsError
 from indexer.images import decode
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store.places import location_of
 
 MIN_PHOTOS = 100  # half of them for measuring: five times the number of neighbours
 

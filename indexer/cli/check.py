@@ -1,12 +1,13 @@
 """The command `verify`."""
 
+from contextlib import closing
+
 import click
 
+from indexer.backend import verify as find_damage
 from indexer.cli.app import App, Output, log, reporting
 from indexer.cli.errors import DONE, FAILED
 from indexer.errors import CatalogError
-from indexer.maintenance.verify import verify as find_damage
-from indexer.maintenance.verify import verify_uploads
 
 
 @click.command()
@@ -14,14 +15,15 @@ from indexer.maintenance.verify import verify_uploads
 def verify(app: App) -> Output:
     """Verify the catalogue, its vectors, its index file and uploaded photos.
 
-    Reads everything. Prints a line for each problem; the exit code is 1 if there is any.
+    In Milvus: that each product is complete, the counts are right and vectors have length 1. Reads
+    everything. Prints a line for each problem; the exit code is 1 if there is any.
     """
     try:
-        catalog = app.catalog()
+        store = app.store()
     except CatalogError as error:
         return findings([str(error)])
-    with log.status("reading everything"):
-        return findings(find_damage(catalog) + verify_uploads(catalog))
+    with closing(store), log.status("reading everything"):
+        return findings(find_damage(store))
 
 
 def findings(found: list[str]) -> Output:

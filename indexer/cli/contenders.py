@@ -25,7 +25,7 @@ from indexer.feeds import Rejection, read_feed
 from indexer.maintenance.inspection import opened
 from indexer.maintenance.snapshots import Snapshots
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store.places import location_of
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from indexer.evaluation.embedding import Embedded, embed
 from indexer.evaluation.labels import labelled_collection, labelled_feed, vectors_of
 from indexer.evaluation.tasks import PhotoSet
 from indexer.feeds import Rejection, read_feed
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store.places import location_of
 from indexer.training.checkpoint import Checkpoint
 from indexer.training.examples import Examples, joined
 from indexer.training.inputs import PhotoInputs, TrainingData, embedded

@@ -1,5 +1,7 @@
 """The commands `init`, `compact` and `rebuild`."""
 
+from contextlib import closing
+
 import click
 
 from indexer.cli.app import App, Output, log, reporting
@@ -14,7 +16,7 @@ from indexer.ingest.sync import Indexer
 from indexer.maintenance import compaction, reembed
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.segments import Segment
-from indexer.store.embedded.uploads import UploadedPhotos
+from indexer.store.uploads import UploadedPhotos
 
 
 @click.command()
@@ -24,10 +26,8 @@ def init(app: App) -> Output:
 
     `add`, `sync` and `import-features` create the catalogue themselves; the service does not.
     """
-    catalog = app.catalog(create=True)
-    with catalog.reader() as reader:
+    with closing(app.store(create=True)) as store, store.reader() as reader:
         products, _ = reader.counts()
-    catalog.close()
     folder = app.folder().absolute()
     return Output(
         {"folder": str(folder), "products": products},

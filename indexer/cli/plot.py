@@ -10,8 +10,8 @@ from indexer.errors import BadParameterError, ImageError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.images import Box, decode
 from indexer.search import Answer
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store import Records
+from indexer.store.places import location_of
 
 _COLUMNS = 5
 _TILE = 200  # pixels
@@ -41,13 +41,13 @@ def require_png(file: Path) -> None:
 
 
 def plot_answer(
-    answer: Answer, catalog: Catalog, query: Path | str, file: Path, photos: PhotoSource
+    answer: Answer, records: Records, query: Path | str, file: Path, photos: PhotoSource
 ) -> None:
     """Draws the query and the results of a search to a PNG file.
 
     Args:
         answer: of the search.
-        catalog: of the collection.
+        records: of the collection.
         query: path of a photo, or a product id.
         file: to write.
         photos: reads the photos.
@@ -55,10 +55,10 @@ def plot_answer(
     Raises:
         ImageSearchError: the file cannot be written.
     """
-    tiles = [_query_tile(catalog, query)]
+    tiles = [_query_tile(records, query)]
     for match in answer.matches:
         caption = str(match.product.attributes.get("title", match.product.product_id))
-        tiles.append((location_of(catalog.folder, match.image), f"{match.score:.4f}", caption))
+        tiles.append((location_of(records.folder, match.image), f"{match.score:.4f}", caption))
     rows = 1 + max(0, -(-(len(tiles) - 1) // _COLUMNS))
     size = (_GAP + _COLUMNS * (_TILE + _GAP), _GAP + rows * (_TILE + _TEXT + _GAP))
     sheet = Image.new("RGB", size, "white")
@@ -81,13 +81,13 @@ def _made_here() -> PngInfo:
     return info
 
 
-def _query_tile(catalog: Catalog, query: Path | str) -> tuple[str, str, str]:
+def _query_tile(records: Records, query: Path | str) -> tuple[str, str, str]:
     if isinstance(query, Path):
         return str(query), "query", query.name
-    with catalog.reader() as reader:
+    with records.reader() as reader:
         product = reader.products([query])[query]
     return (
-        location_of(catalog.folder, product.images[0]),
+        location_of(records.folder, product.images[0]),
         "query",
         str(product.attributes.get("title", query)),
     )

@@ -1,7 +1,7 @@
 """The commands `show` and `list`."""
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import Any
 
@@ -12,7 +12,6 @@ from rich.table import Table
 from indexer.cli.app import App, Output, reading
 from indexer.search import find_product
 from indexer.store import Attributes, Image, Product, Reader, parse
-from indexer.store.embedded.store import EmbeddedStore
 
 _PAGE = 50
 
@@ -22,7 +21,7 @@ _PAGE = 50
 @reading
 def show(app: App, product_id: str) -> Output:
     """Show a product: its attributes and photos."""
-    with app.catalog().reader() as reader:
+    with closing(app.store()) as store, store.reader() as reader:
         product = find_product(reader, product_id)
     table = Table.grid(padding=(0, 2))
     for name, value in [("product_id", product_id), *sorted(product.attributes.items())]:
@@ -63,7 +62,7 @@ def list_(
     """
     parsed = [parse(text) for text in conditions]
     with ExitStack() as opened:
-        store = EmbeddedStore(app.catalog())
+        store = opened.enter_context(closing(app.store()))
         found = opened.enter_context(store.search_reader(attributes=bool(parsed)))
         total = found.reader.counts()[0]
         limit = limit or (total if ids else _PAGE)

@@ -66,7 +66,7 @@ def search(
         answer = search_by_photos(searcher, app.query_embedder(), photos, parameters)
     if plot:
         query = image or product or parameters.more_like[0]
-        plot_answer(answer, app.catalog(), query, plot, app.photos)
+        plot_answer(answer, searcher.store, query, plot, app.photos)
     return Output(answer.document(), Group(_table(answer), *_facets(answer)))
 
 

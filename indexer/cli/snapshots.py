@@ -104,7 +104,7 @@ def restore(
     confirm(app, f"Replace the products of {present} by the {manifest.products:,} of {name}?")
     with log.status("checking and restoring"):
         done = restore_catalog(*source, wait_s=app.wait_s, attachments=_wanted(without))
-        app.maintain(app.catalog())
+        app.maintain(app.store())
     document = {
         "dry_run": False,
         "restored": done.manifest.name,
@@ -158,6 +158,7 @@ def _wanted(without: Sequence[str]) -> list[Attachment]:
 
 
 def _snapshots(app: App) -> Snapshots:
+    app.require_embedded()
     return Snapshots(app.settings.snapshots_of(app.collection), app.wait_s)
 
 

@@ -1,5 +1,6 @@
 """The command `status`."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from rich.table import Table
 from indexer.cli.app import App, Output, reading
 from indexer.embedding import EmbeddingSpec
 from indexer.embedding.kinds import Kind, difference, kind_of, way_out
+from indexer.errors import CatalogMissingError
 from indexer.files import writer_of
 from indexer.ingest import last_sync
 from indexer.maintenance.neighbours import damage_of, state_of
 from indexer.maintenance.sizes import sizes
 from indexer.maintenance.snapshots import Snapshots
+from indexer.store import Store
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.catalog import FILE_NAME
 from indexer.store.embedded.neighbours import NeighboursError
+from indexer.store.embedded.store import EmbeddedStore
 
 
 @click.command()
@@ -46,10 +49,12 @@ def status(app: App) -> Output:
         "bytes": None,
         "detail": "",
     }
-    if not (app.folder() / FILE_NAME).is_file():
-        document["detail"] = "no catalogue here yet: add products, or correct storage.data_dir"
-    else:
-        document |= _stored(app.catalog(), spec, missing) | _folder(app.folder())
+    try:
+        with closing(app.store()) as store:
+            document |= _stored(store, spec, missing) | _folder(app.folder())
+    except CatalogMissingError:
+        where = "storage.data_dir" if app.settings.index.backend == "faiss" else "milvus.uri"
+        document["detail"] = f"no catalogue here yet: add products, or correct {where}"
     table = Table.grid(padding=(0, 2))
     for key, value in document.items():
         table.add_row(*_told(key, value))
@@ -88,20 +93,21 @@ def _told(key: str, value: Any) -> tuple[str, str]:
     return key, str(value)
 
 
-def _stored(catalog: Catalog, spec: EmbeddingSpec | None, missing: str) -> dict[str, Any]:
+def _stored(store: Store, spec: EmbeddingSpec | None, missing: str) -> dict[str, Any]:
     """Returns what a catalogue says for `status`.
 
     Args:
-        catalog: of the collection.
+        store: of the collection.
         spec: of the configured model; None if it cannot be used.
         missing: why it cannot.
     """
     document: dict[str, Any] = {}
-    try:
-        document["neighbours"], document["detail"] = _neighbours(catalog)
-    except NeighboursError as error:
-        document["detail"] = str(error)
-    with catalog.reader() as reader:
+    if isinstance(store, EmbeddedStore):
+        try:
+            document["neighbours"], document["detail"] = _neighbours(store.catalog)
+        except NeighboursError as error:
+            document["detail"] = str(error)
+    with store.reader() as reader:
         products, images = reader.counts()
         document |= {"products": products, "images": images, "seq": reader.seq}
         found = kind_of(reader)

@@ -1,5 +1,6 @@
 """The commands `import-features` and `export`."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -36,17 +37,17 @@ def import_features(
     export, the photos.jsonl next to it identifies the photos of the vectors, so that add does not
     embed them again.
     """
-    catalog = app.catalog(create=True)
-    done = transfer.import_features(
-        catalog,
-        features,
-        names,
-        app.spec,
-        same_model=same_model,
-        photos=photos,
-        root=app.photos.root,
-    )
-    app.maintain(catalog)
+    with closing(app.store(create=True)) as store:
+        done = transfer.import_features(
+            store,
+            features,
+            names,
+            app.spec,
+            same_model=same_model,
+            photos=photos,
+            root=app.photos.root,
+        )
+        app.maintain(store)
     text = f"imported {done.vectors} vectors of {done.products} products"
     if done.fingerprint == IMPORTED:
         text += (
@@ -69,7 +70,8 @@ def export(app: App, folder: Path) -> Output:
     import-features and add read these files back. photos.jsonl contains the content hash of the
     photo of each vector, embedding.json the fingerprint.
     """
-    products, images = transfer.export(app.catalog(), folder, app.photos.root)
+    with closing(app.store()) as store:
+        products, images = transfer.export(store, folder, app.photos.root)
     return Output(
         {"products": products, "images": images, "folder": str(folder)},
         f"exported {products} products with {images} vectors to {folder}",

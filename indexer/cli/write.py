@@ -18,7 +18,7 @@ from indexer.cli.feeds import opened
 from indexer.cli.options import Percentage, confirm, confirmed, waiting
 from indexer.cli.outcome import output
 from indexer.cli.progress import counting_bar
-from indexer.errors import BadParameterError
+from indexer.errors import BadParameterError, CatalogMissingError
 from indexer.feeds import Feed, FeedRow, RejectedFile, Rejection, read_feed
 from indexer.feeds.sharding import Shard
 from indexer.fetch import PhotoSource
@@ -26,8 +26,10 @@ from indexer.ingest import last_sync
 from indexer.ingest.removal import MAX_REMOVAL, Surplus
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.maintenance.merge import merge as run_merge
+from indexer.store import Records
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.catalog import FILE_NAME
+from indexer.store.embedded.store import EmbeddedStore
 
 Rows = Iterator[FeedRow | Rejection]
 
@@ -176,10 +178,10 @@ def merge(app: App, folders: tuple[Path, ...]) -> Output:
             stack.enter_context(closing(Catalog(_collection_in(app, folder)))) for folder in folders
         ]
         total = sum(map(_products, sources))
-        catalog = app.catalog(create=True)
+        store = stack.enter_context(closing(app.store(create=True)))
         with counting_bar("merging", lambda: total) as advance:
-            report = run_merge(catalog, sources, app.spec, advance)
-        app.maintain(catalog)
+            report = run_merge(store, sources, app.spec, advance)
+        app.maintain(store)
     return output(report, None)
 
 
@@ -204,12 +206,12 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None, dry_ru
     wanted = list(dict.fromkeys([*product_ids, *filter(None, listed)]))
     if not wanted:
         raise BadParameterError("pass product ids to remove, or a file of ids with --from")
-    catalog = app.catalog()
-    removed = _existing(catalog, wanted)
-    if not dry_run and removed:
-        confirm(app, f"Remove {len(removed):,} products of {app.collection}?")
-        removed = _remove(catalog, wanted)
-        app.maintain(catalog)
+    with closing(app.store()) as store:
+        removed = _existing(store, wanted)
+        if not dry_run and removed:
+            confirm(app, f"Remove {len(removed):,} products of {app.collection}?")
+            removed = _remove(store, wanted)
+            app.maintain(store)
     unknown = [product_id for product_id in wanted if product_id not in set(removed)]
     done = f"dry run: {len(removed)} removed" if dry_run else f"removed {len(removed)}"
     return Output(
@@ -219,15 +221,15 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None, dry_ru
     )
 
 
-def _existing(catalog: Catalog, wanted: list[str]) -> list[str]:
-    with catalog.reader() as reader:
+def _existing(records: Records, wanted: list[str]) -> list[str]:
+    with records.reader() as reader:
         found = reader.products(wanted)
     return [product_id for product_id in wanted if product_id in found]
 
 
-def _remove(catalog: Catalog, wanted: list[str]) -> list[str]:
+def _remove(records: Records, wanted: list[str]) -> list[str]:
     removed: list[str] = []
-    with catalog.writer() as writer:
+    with records.writer() as writer:
         for batch in batched(wanted, BATCH):
             removed += writer.remove(batch)
     return removed
@@ -254,13 +256,16 @@ def _indexer(
 ) -> Iterator[Indexer]:
     """Opens an indexer that shows its progress over the rows."""
     with ExitStack() as stack:
-        if dry_run and not (app.folder() / FILE_NAME).is_file():
+        try:
+            store = stack.enter_context(closing(app.store(create=not dry_run)))
+        except CatalogMissingError:  # a dry run of the first command
+            if not dry_run:
+                raise
             empty = Path(stack.enter_context(TemporaryDirectory()))
             catalog = stack.enter_context(closing(Catalog(empty, create=True)))
-        else:
-            catalog = app.catalog(create=not dry_run)
+            store = EmbeddedStore(catalog)
         what = "checking" if dry_run else "indexing"
         with counting_bar(what, lambda: sum(1 for _ in rows())) as advance:
-            yield Indexer(catalog, app.spec, app.embedder, photos, advance)
+            yield Indexer(store, app.spec, app.embedder, photos, advance)
         if not dry_run:
-            app.maintain(catalog)
+            app.maintain(store)

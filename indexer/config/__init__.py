@@ -14,6 +14,7 @@ from indexer.config.loading import (
     replaced,
     table,
 )
+from indexer.config.milvus import MilvusSettings
 from indexer.config.service import AccessSettings, ServiceSettings
 from indexer.config.settings import (
     CURRENT,
@@ -38,6 +39,7 @@ __all__ = [
     "EventsSettings",
     "FetchSettings",
     "IndexSettings",
+    "MilvusSettings",
     "RatingsSettings",
     "ServiceSettings",
     "Setting",

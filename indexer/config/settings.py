@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from indexer.config.embedding import EmbeddingSettings
+from indexer.config.milvus import MilvusSettings
 from indexer.config.section import COMMA_SEPARATED, Duration, HostName, Section, seconds
 from indexer.config.service import AccessSettings, ServiceSettings
 from indexer.errors import UnknownCollectionError
@@ -63,7 +64,12 @@ class StorageSettings(Section):
 class IndexSettings(Section):
     """How vectors are searched."""
 
-    backend: Literal["faiss"] = Field("faiss", description="Search library.")
+    backend: Literal["faiss", "milvus"] = Field(
+        "faiss",
+        description="Where collections are stored. `faiss`: on this machine, in storage.data_dir;"
+        " `milvus`: on a Milvus server, see `milvus` and docs/milvus.md; `type` and"
+        " `compact_fraction` do not apply.",
+    )
     type: Literal["auto", "flat"] | FactoryString = Field(
         "auto",
         description="Index type. `auto`: exact up to 20,000 images, above that"
@@ -197,6 +203,7 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     index: IndexSettings = IndexSettings()
+    milvus: MilvusSettings = MilvusSettings()
     images: ImageSettings = ImageSettings()
     fetch: FetchSettings = FetchSettings()
     search: SearchSettings = SearchSettings()

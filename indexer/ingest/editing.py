@@ -25,11 +25,18 @@ from indexer.feeds import change_attributes
 from indexer.fetch import PhotoSource
 from indexer.images.recognition import recognise
 from indexer.search import Searcher
-from indexer.store import Attributes, AttributeValue, NewImage, Product, PutProduct, revision
-from indexer.store.embedded.catalog import CatalogWriter
-from indexer.store.embedded.catalog.places import location_of
-from indexer.store.embedded.store import EmbeddedStore
-from indexer.store.embedded.uploads import UploadedPhotos, content_hash
+from indexer.store import (
+    Attributes,
+    AttributeValue,
+    NewImage,
+    Product,
+    PutProduct,
+    Store,
+    Writer,
+    revision,
+)
+from indexer.store.places import location_of
+from indexer.store.uploads import UploadedPhotos, content_hash
 
 # Maximum wait for another writer; changes take milliseconds, an import takes minutes.
 WAIT_S = 5.0
@@ -116,16 +123,16 @@ class Editor:
 
     def __init__(
         self,
-        store: EmbeddedStore,
+        store: Store,
         searcher: Searcher,
         embedder: Callable[[], QueryEmbedder],
         photos: PhotoSource,
     ) -> None:
         self._searcher = searcher
         self._embedder = embedder
-        self._catalog = store.catalog
+        self._store = store
         self._photos = photos
-        self._uploads = UploadedPhotos(store.catalog)
+        self._uploads = UploadedPhotos(store)
 
     def apply(self, changes: Sequence[Change]) -> list[Result]:
         """Makes changes; returns the result of each, in order. A failed change stops no other.
@@ -146,7 +153,7 @@ class Editor:
             return change
         images, uploads = [], {}
         try:
-            with self._catalog.reader() as reader:
+            with self._store.reader() as reader:
                 fingerprint = fingerprint_of(reader, self._searcher.spec)
             for number, photo in enumerate(change.photos):
                 image, data = self._image(number, photo)
@@ -172,7 +179,7 @@ class Editor:
         return NewImage(path.name, str(path), digest, vector), data
 
     def _vector(self, digest: str, data: bytes) -> Vector:
-        with self._catalog.reader() as reader:
+        with self._store.reader() as reader:
             if known := reader.known_photos([digest]):
                 stored: Vector = reader.vectors(list(known.values()))[1][0]
                 return stored
@@ -184,7 +191,7 @@ class Editor:
         if all(isinstance(item, ImageSearchError) for item in group):
             return [item for item in group if isinstance(item, ImageSearchError)]
         with self._writer() as writer:
-            with self._catalog.reader() as reader:
+            with self._store.reader() as reader:
                 ids = [_id_of(item) for item in group if not isinstance(item, ImageSearchError)]
                 before = reader.products(ids)
             work = [_resolved(item, before) for item in group]
@@ -196,11 +203,11 @@ class Editor:
                 outcomes |= {put.product_id: what for put, what in zip(puts, done, strict=True)}
             if removals := [item.product_id for item in work if isinstance(item, Delete)]:
                 outcomes |= dict.fromkeys(writer.remove(removals), "removed")
-            with self._catalog.reader() as reader:
+            with self._store.reader() as reader:
                 seq, after = reader.seq, reader.products(ids)
             # The changes are committed; errors from here on are not theirs.
             old = (image for product in before.values() for image in product.images)
-            folder = self._catalog.folder
+            folder = self._store.folder
             self._uploads.remove_unused(Path(location_of(folder, image)) for image in old)
         return [
             item if isinstance(item, ImageSearchError) else _done(item, outcomes, seq, after)
@@ -208,10 +215,10 @@ class Editor:
         ]
 
     def _keep_photos(
-        self, writer: CatalogWriter, group: Sequence[_Ready | Patch | Delete | ImageSearchError]
+        self, writer: Writer, group: Sequence[_Ready | Patch | Delete | ImageSearchError]
     ) -> None:
         ready = [item for item in group if isinstance(item, _Ready)]
-        with self._catalog.reader() as reader:
+        with self._store.reader() as reader:
             spec = self._searcher.spec
             current = fingerprint_of(reader, spec)
             if any(item.fingerprint != current for item in ready):
@@ -225,7 +232,7 @@ class Editor:
                 self._uploads.save(path, data)
 
     @contextmanager
-    def _writer(self) -> Iterator[CatalogWriter]:
+    def _writer(self) -> Iterator[Writer]:
         """Waits for the writer lock.
 
         Raises:
@@ -235,7 +242,7 @@ class Editor:
         with ExitStack() as stack:
             while True:
                 try:
-                    writer = stack.enter_context(self._catalog.writer())
+                    writer = stack.enter_context(self._store.writer())
                     break
                 except LockedError:
                     if time.monotonic() > end:

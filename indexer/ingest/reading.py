@@ -20,7 +20,7 @@ from indexer.fetch import PhotoSource, host_of, is_url
 from indexer.ingest.pipeline import Lanes
 from indexer.ingest.report import Missed
 from indexer.store import NewImage, PutProduct, Records
-from indexer.store.embedded.catalog.places import is_upload_path
+from indexer.store.places import is_upload_path
 
 # Photos decoded at once, which bounds the memory of decoding.
 _DECODERS = 4

@@ -14,8 +14,7 @@ from pathlib import Path
 from indexer.arrays import Ids
 from indexer.errors import FeaturesError
 from indexer.interchange.features import file_name, product_id_of
-from indexer.store import Image
-from indexer.store.embedded.catalog import CatalogReader
+from indexer.store import Image, Reader
 
 PHOTOS = "photos.jsonl"
 _HASH = re.compile("[0-9a-f]{64}")
@@ -32,17 +31,18 @@ class Photo:
     sha256: str
 
 
-def lines_of(reader: CatalogReader, ids: Ids, locate: Callable[[Image], str]) -> Iterator[str]:
+def lines_of(reader: Reader, ids: Ids, locate: Callable[[Image], str]) -> Iterator[str]:
     """Yields a line for each of the images, in their order.
 
     Args:
-        reader: of the catalogue.
+        reader: of the collection.
         ids: of the images.
         locate: returns the path or URL of an image.
     """
     wanted = set(ids.tolist())
     places: dict[int, tuple[int, Image]] = {}
-    for product in reader.products(reader.products_of(ids).values()).values():
+    owners = {image.product_id for image in reader.images(ids.tolist()).values()}
+    for product in reader.products(owners).values():
         for position, image in enumerate(product.images):
             if image.image_id in wanted:
                 places[image.image_id] = position, image

@@ -19,9 +19,8 @@ from indexer.fetch import PhotoRoot
 from indexer.files import storage_error
 from indexer.interchange.features import name_of, product_id_of, read_features, read_names
 from indexer.interchange.photos import PHOTOS, Photo, lines_of, photos_in, read_photos
-from indexer.store import VECTOR_HASH, Image, NewImage, PutProduct, Writer
-from indexer.store.embedded.catalog import Catalog, CatalogReader
-from indexer.store.embedded.catalog.places import is_upload_path, location_of
+from indexer.store import VECTOR_HASH, Image, NewImage, PutProduct, Reader, Records, Writer
+from indexer.store.places import is_upload_path, location_of
 
 FEATURES, NAMES, PRODUCTS, ORIGIN = "features.npy", "names.txt", "products.csv", "embedding.json"
 _BATCH = 500
@@ -37,14 +36,14 @@ class Imported:
     fingerprint: str
 
 
-def export(catalog: Catalog, folder: Path, root: PhotoRoot) -> tuple[int, int]:
+def export(records: Records, folder: Path, root: PhotoRoot) -> tuple[int, int]:
     """Writes features.npy, names.txt, products.csv, photos.jsonl and embedding.json.
 
     Row i of features.npy belongs to line i of names.txt and of photos.jsonl. Files of an earlier
     export are replaced once all new ones are complete.
 
     Args:
-        catalog: to export.
+        records: to export.
         folder: to write to; created if it does not exist.
         root: that stored paths are relative to; the files have absolute paths.
 
@@ -64,11 +63,11 @@ def export(catalog: Catalog, folder: Path, root: PhotoRoot) -> tuple[int, int]:
         )
 
     def locate(image: Image) -> str:
-        return root.found(location_of(catalog.folder, image))
+        return root.found(location_of(records.folder, image))
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".export-", dir=folder) as stage, catalog.reader() as reader:
+        with TemporaryDirectory(prefix=".export-", dir=folder) as stage, records.reader() as reader:
             _write_vectors(reader, Path(stage), locate)
             write_products_csv(Path(stage, PRODUCTS), lambda: _feed_rows(reader, locate))
             for file in Path(stage).iterdir():
@@ -79,7 +78,7 @@ def export(catalog: Catalog, folder: Path, root: PhotoRoot) -> tuple[int, int]:
 
 
 def import_features(
-    catalog: Catalog,
+    records: Records,
     features: Path,
     names: Path,
     spec: EmbeddingSpec,
@@ -93,7 +92,7 @@ def import_features(
     Vectors of an unknown model can be searched by product, but not by photo.
 
     Args:
-        catalog: to add to.
+        records: to add to.
         features: file of vectors, one per row.
         names: file of names, one per row.
         spec: of the configured model.
@@ -110,9 +109,9 @@ def import_features(
     rows, vectors = _read(features, names, photos, root or PhotoRoot())
     known = same_model or _origin(features) == spec.fingerprint
     fingerprint = spec.fingerprint if known else IMPORTED
-    with catalog.writer() as writer:
+    with records.writer() as writer:
         if known:
-            with catalog.reader() as reader:
+            with records.reader() as reader:
                 require(reader, spec)
         writer.bind(
             fingerprint=fingerprint,
@@ -120,7 +119,7 @@ def import_features(
             dimension=vectors.shape[1],
             fields=spec.fields if known else None,
         )
-        _put(catalog, writer, rows)
+        _put(records, writer, rows)
     return Imported(len(rows), len(vectors), fingerprint)
 
 
@@ -147,10 +146,10 @@ def _portable(photo: Photo | None, root: PhotoRoot) -> Photo | None:
     return replace(photo, location=root.stored(photo.location))
 
 
-def _put(catalog: Catalog, writer: Writer, rows: Mapping[str, Sequence[NewImage]]) -> None:
+def _put(records: Records, writer: Writer, rows: Mapping[str, Sequence[NewImage]]) -> None:
     """Stores the images of products; those that exist keep their attributes."""
     for batch in batched(rows.items(), _BATCH):
-        with catalog.reader() as reader:
+        with records.reader() as reader:
             stored = reader.products(product_id for product_id, _ in batch)
         writer.put(
             PutProduct(
@@ -177,21 +176,21 @@ def _images_of(
     }
 
 
-def _write_vectors(reader: CatalogReader, folder: Path, locate: Callable[[Image], str]) -> None:
+def _write_vectors(reader: Reader, folder: Path, locate: Callable[[Image], str]) -> None:
     chunks = list(reader.all_vectors()) or [_NOTHING]
     np.save(folder / FEATURES, np.concatenate([vectors for _, vectors in chunks]))
     with (folder / NAMES).open("w", encoding="utf-8", newline="\n") as names:
         for ids, _ in chunks:
-            owners = reader.products_of(ids)
-            names.writelines(f"{name_of(owners[i], '.jpg')}\n" for i in ids.tolist())
+            images = reader.images(ids.tolist())
+            names.writelines(f"{name_of(images[i].product_id, '.jpg')}\n" for i in ids.tolist())
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="\n") as photos:
         for ids, _ in chunks:
             photos.writelines(lines_of(reader, ids, locate))
-    origin = {"fingerprint": reader.fingerprint, "weights": reader.meta("weights")}
+    origin = {"fingerprint": reader.fingerprint, "weights": reader.weights}
     (folder / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 
 
-def _feed_rows(reader: CatalogReader, locate: Callable[[Image], str]) -> Iterator[FeedRow]:
+def _feed_rows(reader: Reader, locate: Callable[[Image], str]) -> Iterator[FeedRow]:
     for batch in batched(list(reader.product_ids()), _BATCH):
         for product in reader.products(batch).values():
             images = tuple(ImageRef(image.uri, locate(image)) for image in product.images)

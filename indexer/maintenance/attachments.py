@@ -18,7 +18,7 @@ from indexer.events import ids, ratings, store
 from indexer.files import replacing, sync
 from indexer.sqlite.database import copy_database
 from indexer.store.embedded.catalog import CatalogReader
-from indexer.store.embedded.catalog.places import UPLOADS
+from indexer.store.places import UPLOADS
 
 Attachment = Literal["photos", "keys", "events", "ratings"]
 ATTACHMENTS: tuple[Attachment, ...] = get_args(Attachment)

@@ -19,8 +19,8 @@ from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.catalog.attributes import products_changed_since
-from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.writer import as_puts
+from indexer.store.places import location_of
 
 # Folder next to the catalogue, so that a run continues what an interrupted one has embedded.
 STAGING = "re-embedding"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from indexer.store.embedded import attributes, neighbours
 from indexer.store.embedded.catalog.catalog import FILE_NAME as CATALOG
-from indexer.store.embedded.catalog.places import UPLOADS
 from indexer.store.embedded.index import FILES
+from indexer.store.places import UPLOADS
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from indexer.errors import DamagedError
 from indexer.maintenance import attributes, neighbours
 from indexer.store.embedded.attributes import AttributesError
 from indexer.store.embedded.catalog import Catalog, CatalogReader, integrity
-from indexer.store.embedded.catalog.places import location_of
 from indexer.store.embedded.catalog.segments import (
     Segment,
     SegmentError,
@@ -20,6 +19,7 @@ from indexer.store.embedded.catalog.segments import (
 )
 from indexer.store.embedded.index import VectorIndex, open_segment
 from indexer.store.embedded.neighbours import NeighboursError
+from indexer.store.places import location_of
 
 # Rounding to float32 changes a length by about 1e-7.
 _LENGTH_TOLERANCE = 1e-5

@@ -45,6 +45,7 @@ class Answer:
         timings: of the photos, and of waiting for the search.
         search_ms: time of the search itself.
         precomputed: whether the ranking is from the table of neighbours.
+        estimated: whether facets, and the total of groups, are estimated from a sample.
         query_id: id to which events refer.
     """
 
@@ -60,6 +61,7 @@ class Answer:
     timings: Timings = field(default_factory=Timings)
     search_ms: float = 0.0
     precomputed: bool = False
+    estimated: bool = False
     query_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -70,7 +72,7 @@ class Answer:
     def document(self) -> dict[str, Any]:
         """Returns the JSON document of the HTTP service and the CLI.
 
-        It has `facets` and `boost` only if the query asked for them.
+        It has `facets` and `boost` only if the query asked for them, and `estimated` only if true.
         """
         document: dict[str, Any] = {
             "query_id": self.query_id,
@@ -81,6 +83,8 @@ class Answer:
             "took_ms": {stage: round(ms, 3) for stage, ms in self.took_ms.items()},
             "results": [self._result(match) for match in self.matches],
         }
+        if self.estimated:
+            document["estimated"] = True
         if self.facets:
             document["facets"] = {
                 name: [asdict(count) for count in counts] for name, counts in self.facets.items()

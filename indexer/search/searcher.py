@@ -171,7 +171,7 @@ class Searcher:
                 return query_vectors(reader, queries_of(reader), more, less)
 
             ranking = Ranking(found, selection, queries, parameters, like).found()
-            total, facets = _counts(selection, parameters, ranking.top)
+            total, facets, estimated = _counts(selection, parameters, ranking.top)
             return Answer(
                 self.name,
                 seq=reader.seq,
@@ -180,6 +180,7 @@ class Searcher:
                 facets=facets,
                 offset=parameters.offset,
                 precomputed=ranking.precomputed,
+                estimated=estimated,
             )
 
     def _needs_attributes(self, parameters: SearchParameters) -> bool:
@@ -277,8 +278,8 @@ def _matches(reader: Reader, page: Sequence[Ranked], *, boosted: bool) -> list[M
 
 def _counts(
     selection: Selection, parameters: SearchParameters, matching: Sequence[Ranked]
-) -> tuple[int, dict[str, list[FacetCount]]]:
-    """Returns the total and the facets."""
+) -> tuple[int, dict[str, list[FacetCount]], bool]:
+    """Returns the total, the facets, and whether these or the number of groups are estimates."""
     total = selection.total
     if parameters.min_score is not None:
         total = len(matching)
@@ -287,4 +288,5 @@ def _counts(
     if parameters.group_by:
         total = selection.distinct(parameters.group_by)
     facets = {name: selection.facet(name, _MAX_FACET_VALUES) for name in parameters.facets}
-    return total, facets
+    estimated = bool(parameters.group_by or parameters.facets) and selection.estimated
+    return total, facets, estimated

@@ -7,6 +7,7 @@ products, images or vectors per call, because an implementation may be on anothe
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from indexer.arrays import Ids, Vectors
@@ -176,6 +177,11 @@ class Writer(Protocol):
 class Records(Protocol):
     """The products of one collection. Thread-safe for reading."""
 
+    @property
+    def folder(self) -> Path:
+        """The folder that has the uploaded photos of the collection."""
+        ...
+
     def reader(self) -> AbstractContextManager[Reader]:
         """Opens a consistent read of the current version. Keep it short."""
         ...
@@ -215,6 +221,16 @@ class Store(Records, Protocol):
 
     def index_sizes(self) -> dict[str, int]:
         """Returns the number of images in each part of the index."""
+        ...
+
+    @property
+    def damage(self) -> str:
+        """The first damage that a reader met; "" if none."""
+        ...
+
+    @property
+    def neighbours_in_use(self) -> bool | None:
+        """Whether searches use precomputed neighbours; None if there are none."""
         ...
 
     def close(self) -> None:

@@ -73,6 +73,11 @@ class Selection(Protocol):
         """Restricts the selection to these products, all of which it contains."""
         ...
 
+    @property
+    def estimated(self) -> bool:
+        """Whether `facet` and `distinct` are estimated from a sample of the products."""
+        ...
+
     def page(self, after: str, limit: int) -> list[str]:
         """Returns the first `limit` ids of products that follow `after`, in code point order."""
         ...

@@ -65,6 +65,11 @@ class SearchResponse(BaseModel):
     took_ms: TookMs
     results: list[Result]
     next: str | None = Field(description="Cursor of the next page; null after the last one.")
+    estimated: bool | None = Field(
+        None,
+        description="True if `facets`, and `total` with `group_by`, are estimated from a sample of"
+        " the products; absent otherwise. Only a large collection in Milvus estimates.",
+    )
     facets: dict[str, list[FacetValue]] | None = Field(
         None,
         description="The 50 most frequent values of each attribute; absent without `facets`.",

@@ -11,8 +11,7 @@ from werkzeug.wrappers import Response
 
 from indexer.fetch import is_url
 from indexer.search import HASH_DIGITS, IMAGES
-from indexer.store import Image
-from indexer.store.embedded.catalog import Catalog
+from indexer.store import Image, Store
 from service.access.scopes import ScopedBlueprint
 from service.api.schemas import OF_COLLECTION, CollectionQuery
 from service.engine.originals import media_type
@@ -81,23 +80,21 @@ def image(image_id: int) -> Response:
         found = reader.images([image_id]).get(image_id)
     if found is None or not found.content_hash.startswith(query.hash or ""):
         raise UnknownImageError(f"there is no such image {image_id} in collection {collection!r}")
-    catalog = service.store(collection).catalog
+    store = service.store(collection)
     if query.width is not None:
-        return _thumbnail(catalog, found, query, query.width)
+        return _thumbnail(store, found, query, query.width)
     if is_url(found.location):
         return kept(redirect(found.location), _HOUR_S)
-    return _sent(service.originals.open(catalog, found), found, query)
+    return _sent(service.originals.open(store, found), found, query)
 
 
-def _thumbnail(
-    catalog: Catalog, found: Image, query: ImageQuery, width: ThumbnailWidth
-) -> Response:
+def _thumbnail(store: Store, found: Image, query: ImageQuery, width: ThumbnailWidth) -> Response:
     """Returns the response with a thumbnail, or a redirect to the photo."""
     response, etag = Response(content_type=MEDIA_TYPE), key_of(found, width)
     response.set_etag(etag)
     if not request.if_none_match.contains_weak(etag):
         try:
-            data = search_service().thumbnails.of(catalog, found, width)
+            data = search_service().thumbnails.of(store, found, width)
         except OverloadedError:  # a browser does not ask again for the picture of an <img>
             data = None
         if data is None:

@@ -1,49 +1,61 @@
-"""Opens the catalogues of collections, and says what an operator can do about a missing one."""
+"""Opens collections, and says what an operator can do about a missing one."""
 
+from pathlib import Path
+
+from indexer.backend import open_collection, verify
 from indexer.config import DEFAULT_COLLECTION, Settings
 from indexer.errors import CatalogMissingError, DamagedError
 from indexer.maintenance.verify import verify_catalog
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.catalog import FILE_NAME
+from indexer.store import Store
+from indexer.store.embedded.store import EmbeddedStore
 
 
-def open_catalog(settings: Settings, collection: str) -> Catalog:
-    """Opens the catalogue of a collection.
+def open_store(settings: Settings, collection: str) -> Store:
+    """Opens a collection.
 
     The service never creates one, because a mistyped or unmounted folder would look like an
     empty store.
 
     Raises:
-        CatalogMissingError: the collection has no catalogue.
+        CatalogMissingError: the collection does not exist.
     """
-    folder, data_dir = settings.folder_of(collection), settings.storage.data_dir
-    if not (folder / FILE_NAME).is_file():
-        what = "has no catalogue" if data_dir.is_dir() else "does not exist"
-        place = folder if data_dir.is_dir() else data_dir
+    try:
+        return open_collection(settings, collection)
+    except CatalogMissingError as error:
         raise CatalogMissingError(
-            f"{place.absolute()} {what}; correct the setting storage.data_dir, mount the disk,"
-            f" or make the catalogue with {_command(collection, 'sync FEED')} or"
-            f" {_command(collection, 'init')}"
-        )
-    return Catalog(folder)
+            f"{_missing(settings, collection) or error.text}, or make the catalogue with"
+            f" {_command(collection, 'sync FEED')} or {_command(collection, 'init')}"
+        ) from error
 
 
-def empty(settings: Settings, collection: str) -> str:
-    """Says that a catalogue is empty, and how to fill it."""
-    return (
-        f"the catalogue in {settings.folder_of(collection).absolute()} is empty (setting"
-        f" storage.data_dir); fill it with {_command(collection, 'sync FEED')}"
-    )
+def empty(settings: Settings, store: Store, collection: str) -> str:
+    """Says that a collection is empty, and how to fill it."""
+    if isinstance(store, EmbeddedStore):
+        where = f"the catalogue in {store.folder.absolute()} is empty (setting storage.data_dir)"
+    else:
+        where = f"the collection in Milvus at {settings.milvus.uri} is empty (setting milvus.uri)"
+    return f"{where}; fill it with {_command(collection, 'sync FEED')}"
 
 
-def require_undamaged(catalog: Catalog) -> None:
+def require_undamaged(store: Store) -> None:
     """Reads and checks all stored data.
 
     Raises:
-        DamagedError: the catalogue is damaged.
+        DamagedError: the collection is damaged.
     """
-    for finding in verify_catalog(catalog):
+    found = verify_catalog(store.catalog) if isinstance(store, EmbeddedStore) else verify(store)
+    for finding in found:
         raise DamagedError(finding)
+
+
+def _missing(settings: Settings, collection: str) -> str:
+    """Says what the embedded store lacks; "" for another backend."""
+    if settings.index.backend != "faiss":
+        return ""
+    folder, data_dir = settings.folder_of(collection), settings.storage.data_dir
+    what = "has no catalogue" if data_dir.is_dir() else "does not exist"
+    place: Path = folder if data_dir.is_dir() else data_dir
+    return f"{place.absolute()} {what}; correct the setting storage.data_dir, mount the disk"
 
 
 def _command(collection: str, command: str) -> str:

@@ -12,10 +12,11 @@ from indexer.errors import DamagedError, ImageSearchError
 from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Result
 from indexer.search import Searcher
+from indexer.store import Store
 from indexer.store.embedded.store import EmbeddedStore
 from service.engine import metrics
 from service.engine.admission import Admission, Limits
-from service.engine.catalogues import empty, open_catalog, require_undamaged
+from service.engine.catalogues import empty, open_store, require_undamaged
 from service.engine.editing import ProductEditing
 from service.engine.models import Models
 from service.engine.opened import OpenedCollections, failure_of
@@ -61,7 +62,7 @@ class SearchService:
         self.admission = Admission(
             Limits.of(limits.max_in_flight), limits.max_wait_s, self._models.seconds_per_photo
         )
-        self._stores: dict[str, EmbeddedStore] = {}
+        self._stores: dict[str, Store] = {}
         self._opened = OpenedCollections(
             settings.collection_names(), self._open, self._refresh, self._load_model
         )
@@ -124,7 +125,7 @@ class SearchService:
             raise NotReadyError(f"collection {collection!r} is still being opened; try again soon")
         return searcher
 
-    def store(self, collection: str) -> EmbeddedStore:
+    def store(self, collection: str) -> Store:
         """Returns the store of a collection that is ready.
 
         Raises:
@@ -173,7 +174,11 @@ class SearchService:
 
     def observe(self) -> None:
         """Sets the metrics of what is stored, before `/metrics` is answered."""
-        catalogs = {name: store.catalog for name, store in self._stores.items()}
+        catalogs = {
+            name: store.catalog
+            for name, store in self._stores.items()
+            if isinstance(store, EmbeddedStore)
+        }
         observe(self._settings, self.states(), catalogs)
 
     def _state(self, name: str) -> CollectionState:
@@ -187,18 +192,18 @@ class SearchService:
             return CollectionState(name, STARTING, "the model is being loaded")
         return CollectionState(name, failure.status, failure.detail)
 
-    def _state_of(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:
+    def _state_of(self, searcher: Searcher, store: Store) -> CollectionState:
         spec = searcher.spec
         with searcher.store.reader() as reader:
             found = kind_of(reader)
             products, _ = reader.counts()
-        if store.catalog.damage:
-            raise DamagedError(store.catalog.damage)
+        if store.damage:
+            raise DamagedError(store.damage)
         embedding = self._settings.embedding_of(searcher.name)
         failure = self._models.failure(embedding)
         model = found or spec
         fits = not (found and spec) or found.fingerprint == spec.fingerprint
-        status, detail = READY, "" if products else empty(self._settings, searcher.name)
+        status, detail = READY, "" if products else empty(self._settings, store, searcher.name)
         if failure:
             status, detail = NO_MODEL, f"only searches by product are answered: {failure}"
         # Only imported vectors are of another model on purpose.
@@ -224,13 +229,13 @@ class SearchService:
         embedding = self._settings.embedding_of(name)
         self._models.load(embedding)
         spec = self._models.spec(embedding)
-        store = EmbeddedStore(open_catalog(self._settings, name))
+        store = open_store(self._settings, name)
         hides = self._settings.hides_out_of_stock(name)
         searcher = Searcher(name, store, spec, hide_out_of_stock=hides)
         failure = self._opened.failure(name)
         try:
             if failure and failure.damaged:
-                require_undamaged(store.catalog)
+                require_undamaged(store)
             state = self._brought_up_to_date(searcher, store)
             searcher.warm_up()
         except BaseException:
@@ -256,7 +261,7 @@ class SearchService:
     def _refresh(self, searcher: Searcher) -> None:
         self._brought_up_to_date(searcher, self._stores[searcher.name])
 
-    def _brought_up_to_date(self, searcher: Searcher, store: EmbeddedStore) -> CollectionState:
+    def _brought_up_to_date(self, searcher: Searcher, store: Store) -> CollectionState:
         store.refresh()
         state = self._state_of(searcher, store)
         metrics.VIEW_SEQ.labels(searcher.name).set(searcher.store.seq)

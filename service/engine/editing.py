@@ -11,6 +11,7 @@ from indexer.fetch import PhotoSource
 from indexer.ingest.editing import Change, Done, Editor, Result
 from indexer.maintenance.compaction import compact_when_due
 from indexer.search import Searcher
+from indexer.store import Store
 from indexer.store.embedded.catalog import Catalog
 from indexer.store.embedded.store import EmbeddedStore
 
@@ -30,14 +31,15 @@ class ProductEditing:
 
     def apply(
         self,
-        store: EmbeddedStore,
+        store: Store,
         searcher: Searcher,
         embedder: Callable[[], QueryEmbedder],
         changes: Sequence[Change],
     ) -> list[Result]:
         """Makes changes; returns the result of each, in order. A failed change stops no other."""
         results = Editor(store, searcher, embedder, self._photos).apply(changes)
-        if any(isinstance(result, Done) and result.outcome != "unchanged" for result in results):
+        changed = any(isinstance(r, Done) and r.outcome != "unchanged" for r in results)
+        if changed and isinstance(store, EmbeddedStore):
             # In the background: compacting a large catalogue takes half a minute, every 100,000
             # changes.
             Thread(

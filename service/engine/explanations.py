@@ -126,7 +126,7 @@ def _score(query: Vector, vector: Vector) -> float:
 
 def _shown(service: SearchService, collection: str, image: Image, other: Vector) -> HeatMap:
     embedder = service.embedder(collection)
-    data = service.originals.read(service.store(collection).catalog, image)
+    data = service.originals.read(service.store(collection), image)
     picture = _decoded(data, image, embedder.limits)
     return HeatMap(image, None, _rows(embedder, picture, other))
 

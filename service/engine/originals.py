@@ -17,9 +17,8 @@ from indexer.errors import ImageError
 from indexer.fetch import PhotoRoot, PhotoSource, is_url
 from indexer.images import ImageLimits
 from indexer.images.recognition import recognise
-from indexer.store import VECTOR_HASH, Image
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.places import location_of
+from indexer.store import VECTOR_HASH, Image, Store
+from indexer.store.places import location_of
 from service.errors import OverloadedError, UnknownImageError
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
@@ -47,39 +46,39 @@ class Originals:
         self._web = PhotoSource(self._limits, fetch, settings.photo_cache)
         self._downloads = BoundedSemaphore(_DOWNLOADS)
 
-    def read(self, catalog: Catalog, image: Image) -> bytes:
+    def read(self, store: Store, image: Image) -> bytes:
         """Returns the bytes of a photo, downloaded if need be.
 
         Raises:
             UnknownImageError: the photo cannot be read, or has changed since it was indexed.
             OverloadedError: too many threads wait for photo servers.
         """
-        if (data := self.on_disk(catalog, image)) is not None:
+        if (data := self.on_disk(store, image)) is not None:
             return data
         data = self._downloaded(image)
         if not _is_of(data, image):
             raise _changed(image)
         return data
 
-    def on_disk(self, catalog: Catalog, image: Image) -> bytes | None:
+    def on_disk(self, store: Store, image: Image) -> bytes | None:
         """Returns the bytes of a photo; None if it would have to be downloaded.
 
         Raises:
             UnknownImageError: the photo cannot be read, or has changed since it was indexed.
         """
         if not is_url(image.location):
-            with self.open(catalog, image) as file:
+            with self.open(store, image) as file:
                 return file.read()
         kept = self._web.kept(image.location)
         return kept if kept is not None and _is_of(kept, image) else None
 
-    def open(self, catalog: Catalog, image: Image) -> FileIO:
+    def open(self, store: Store, image: Image) -> FileIO:
         """Opens the file of a photo, at its beginning; the caller closes it.
 
         Raises:
             UnknownImageError: the photo is not a local file, or was removed or changed.
         """
-        return _opened(catalog, image, self._root, self._limits)
+        return _opened(store, image, self._root, self._limits)
 
     def _downloaded(self, image: Image) -> bytes:
         if not self._downloads.acquire(blocking=False):
@@ -92,9 +91,9 @@ class Originals:
             self._downloads.release()
 
 
-def _opened(catalog: Catalog, image: Image, root: PhotoRoot, limits: ImageLimits) -> FileIO:
+def _opened(store: Store, image: Image, root: PhotoRoot, limits: ImageLimits) -> FileIO:
     try:
-        path = Path(root.found(location_of(catalog.folder, image)))
+        path = Path(root.found(location_of(store.folder, image)))
     except ImageError as error:
         raise UnknownImageError(f"image {image.image_id}: {error.text}", error.hint) from None
     below = root.folder if root.holds(image.location) else None
@@ -102,7 +101,7 @@ def _opened(catalog: Catalog, image: Image, root: PhotoRoot, limits: ImageLimits
     if not path.is_absolute() or image.content_hash.startswith(VECTOR_HASH):
         raise UnknownImageError(f"image {image.image_id} is not a file of this service")
     try:
-        descriptor = _descriptor(path, below or catalog.folder.absolute())
+        descriptor = _descriptor(path, below or store.folder.absolute())
     except FileNotFoundError:
         raise UnknownImageError(f"the file of image {image.image_id} is gone") from None
     except (OSError, ValueError):

@@ -24,7 +24,7 @@ def observe(
     Args:
         settings: with the folders.
         states: of all collections.
-        catalogs: of the open collections.
+        catalogs: of the open collections on this machine.
     """
     for state in states:
         for status in STATUSES:

@@ -13,8 +13,7 @@ from indexer.embedding import available_cores
 from indexer.errors import ImageError
 from indexer.images import ImageLimits, decode
 from indexer.images.memory import MIB
-from indexer.store import Image
-from indexer.store.embedded.catalog import Catalog
+from indexer.store import Image, Store
 from service.engine.admission import Admission
 from service.engine.file_cache import FileCache
 from service.engine.originals import Originals
@@ -50,7 +49,7 @@ class Thumbnails:
         # Half of the cores, so that a new catalogue on many pages leaves some to searches.
         self._makers = ThreadPoolExecutor(max(1, available_cores() // 2), "thumbnails")
 
-    def of(self, catalog: Catalog, image: Image, width: ThumbnailWidth) -> bytes | None:
+    def of(self, store: Store, image: Image, width: ThumbnailWidth) -> bytes | None:
         """Returns the thumbnail of a photo, in `MEDIA_TYPE`.
 
         Returns:
@@ -66,7 +65,7 @@ class Thumbnails:
             return kept
         with self._admission.admit("thumbnail"):
             try:
-                return self._requested(key, catalog, image, width).result(timeout=_WAIT_S)
+                return self._requested(key, store, image, width).result(timeout=_WAIT_S)
             except TimeoutError:
                 return None
 
@@ -75,13 +74,13 @@ class Thumbnails:
         self._makers.shutdown(cancel_futures=True)
 
     def _requested(
-        self, key: str, catalog: Catalog, image: Image, width: int
+        self, key: str, store: Store, image: Image, width: int
     ) -> "Future[bytes | None]":
         """Returns the thumbnail that another request waits for, or a new one."""
         with self._lock:
             if (coming := self._coming.get(key)) is not None:
                 return coming
-            coming = self._makers.submit(self._make, key, catalog, image, width)
+            coming = self._makers.submit(self._make, key, store, image, width)
             self._coming[key] = coming
         coming.add_done_callback(partial(self._forget, key))
         return coming
@@ -90,8 +89,8 @@ class Thumbnails:
         with self._lock:
             del self._coming[key]
 
-    def _make(self, key: str, catalog: Catalog, image: Image, width: int) -> bytes | None:
-        photo = self._originals.on_disk(catalog, image)
+    def _make(self, key: str, store: Store, image: Image, width: int) -> bytes | None:
+        photo = self._originals.on_disk(store, image)
         if photo is None:
             return None
         try:

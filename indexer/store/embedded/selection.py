@@ -43,6 +43,7 @@ class WholeCollection:
     products: int
     excluded: frozenset[str]
     table: Table | None
+    estimated = False
 
     @property
     def total(self) -> int:
@@ -101,6 +102,7 @@ class Rows:
     excluded: frozenset[str]
     key: Hashable
     memo: Memo
+    estimated = False
 
     @classmethod
     def matching(

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from indexer.arrays import Ids, Vectors
 from indexer.store.conditions import Condition
@@ -29,15 +30,22 @@ class EmbeddedStore:
         self._neighbours = LiveNeighbours(catalog.folder)
 
     @property
+    def folder(self) -> Path:
+        return self.catalog.folder
+
+    @property
     def seq(self) -> int:
         return self._view.current.seq
+
+    @property
+    def damage(self) -> str:
+        return self.catalog.damage
 
     def index_sizes(self) -> dict[str, int]:
         return self._view.current.sizes()
 
     @property
     def neighbours_in_use(self) -> bool | None:
-        """Whether searches use the table of neighbours; None if there is none."""
         return self._neighbours.in_use
 
     def reader(self) -> AbstractContextManager[CatalogReader]:

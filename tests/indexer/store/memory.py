@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -84,6 +85,10 @@ class _Version:
 
 class MemoryStore:
     """Implements `indexer.store.Store`."""
+
+    damage = ""
+    neighbours_in_use = None
+    folder = Path("nowhere")
 
     def __init__(self) -> None:
         self._version = _Version()
@@ -236,6 +241,7 @@ class _SearchReader:
 class _Selection:
     version: _Version
     names: frozenset[str]
+    estimated = False
 
     @property
     def total(self) -> int:

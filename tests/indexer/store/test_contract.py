@@ -27,16 +27,27 @@ DIMENSION = 8
 OpenStore = Callable[[], Store]
 Shop = dict[str, tuple[Attributes, list[int]]]  # product id -> attributes, photos
 
+HERE = ["embedded", "memory"]
+MILVUS = ["milvus_lite", "milvus_server"]
 
-@pytest.fixture(params=["embedded", "memory"])
+
+@pytest.fixture(params=HERE + MILVUS)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Makes a new, empty store of each implementation."""
     opened: list[Store] = []
+    peer: str = request.param
+    uri: str = request.getfixturevalue(peer) if peer in MILVUS else ""
 
     def new() -> Store:
         folder = tmp_path / str(len(opened))
-        is_embedded = request.param == "embedded"
-        opened.append(EmbeddedStore(Catalog(folder, create=True)) if is_embedded else MemoryStore())
+        if peer == "embedded":
+            opened.append(EmbeddedStore(Catalog(folder, create=True)))
+        elif peer == "memory":
+            opened.append(MemoryStore())
+        else:
+            from tests.milvus_peers import new_milvus_store as new_store  # an optional library
+
+            opened.append(new_store(uri, folder))
         with opened[-1].writer() as writer:
             writer.bind(fingerprint="f" * 64, weights="w", dimension=DIMENSION)
         return opened[-1]
@@ -287,6 +298,7 @@ def test_an_unknown_attribute_is_an_error(store: Store) -> None:
                 ask()
 
 
+@pytest.mark.parametrize("open_store", HERE, indirect=True)
 def test_precomputed_neighbours_are_the_first_of_the_ranking(store: Store) -> None:
     put(store, *(product(str(n), n, n + 100) for n in range(30)))
     if isinstance(store, EmbeddedStore):
@@ -396,17 +408,34 @@ def _groups(values: Sequence[object]) -> list[object]:
     return [None if value is None else values.index(value) for value in values]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
+Changes = Sequence[tuple[dict[str, tuple[Attributes, list[int]]], set[str]]]
+any_changes = given(
     changes=st.lists(st.tuples(shops, st.sets(names)), max_size=4),
     conditions=st.lists(texts, max_size=2),
 )
+
+
+@pytest.mark.parametrize("open_store", HERE, indirect=True)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@any_changes
 def test_after_any_changes_it_answers_as_the_model_does(
-    open_store: OpenStore,
-    changes: Sequence[tuple[dict[str, tuple[Attributes, list[int]]], set[str]]],
-    conditions: Sequence[str],
+    open_store: OpenStore, changes: Changes, conditions: Sequence[str]
 ) -> None:
-    store, model = open_store(), MemoryStore()
+    require_answers_of_the_model(open_store(), changes, conditions)
+
+
+@pytest.mark.parametrize("open_store", MILVUS, indirect=True)
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@any_changes
+def test_after_any_changes_milvus_answers_as_the_model_does(
+    open_store: OpenStore, changes: Changes, conditions: Sequence[str]
+) -> None:
+    """Fewer examples, as each takes seconds; test_expressions.py has many for the conditions."""
+    require_answers_of_the_model(open_store(), changes, conditions)
+
+
+def require_answers_of_the_model(store: Store, changes: Changes, conditions: Sequence[str]) -> None:
+    model = MemoryStore()
     with model.writer() as writer:
         writer.bind(fingerprint="f" * 64, weights="w", dimension=DIMENSION)
     for shop, gone in changes:

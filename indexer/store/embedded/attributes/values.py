@@ -4,7 +4,6 @@ A value has a key, which is the same for equal values, and, for ranges, a number
 hashes: a million titles take 8 MB instead of 100, and collisions do not occur in practice.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from operator import itemgetter
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.arrays import Ids
-from indexer.store.conditions import number_of
 from indexer.store.embedded.attributes.hashing import Hashing, Keys
 from indexer.store.records import AttributeValue
+from indexer.store.values import comparable, members, number
 
 Numbers = NDArray[np.float64]
 
@@ -28,37 +27,18 @@ def keys_of(values: Sequence[AttributeValue], hashing: Hashing) -> Keys:
     """Returns keys that ignore case and are equal for equal numbers, and for True and "true"."""
     if set(map(type, values)) <= {int, float}:
         return hashing.of_numbers(map(float, values))
-    comparable = list(map(_comparable, values))
-    is_text = np.array([isinstance(value, str) for value in comparable], np.bool_)
+    compared = list(map(comparable, values))
+    is_text = np.array([isinstance(value, str) for value in compared], np.bool_)
     keys = np.empty(len(values), np.int64)
-    keys[is_text] = hashing.of_texts(value for value in comparable if isinstance(value, str))
-    keys[~is_text] = hashing.of_numbers(v for v in comparable if isinstance(v, float))
+    keys[is_text] = hashing.of_texts(value for value in compared if isinstance(value, str))
+    keys[~is_text] = hashing.of_numbers(v for v in compared if isinstance(v, float))
     return keys
-
-
-def number(value: AttributeValue) -> float:
-    """Returns a value as a number, parsing text; NaN if it is not a number."""
-    if isinstance(value, str):
-        return number_of(value)
-    return math.nan if isinstance(value, bool) else float(value)
 
 
 def keys_of_query(texts: Sequence[str], hashing: Hashing) -> Keys:
     """Returns the keys that texts in a query match: as text or boolean, and as a number."""
     numbers = [parsed for parsed in map(number, texts) if not math.isnan(parsed)]
     return keys_of([*texts, *numbers], hashing)
-
-
-def members(value: AttributeValue) -> Sequence[AttributeValue]:
-    """Returns the members of a list, which is stored as JSON text; or the value itself."""
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            return (value,)
-        if parsed and all(isinstance(one, str | int | float) for one in parsed):
-            return list({_comparable(one): one for one in parsed}.values())
-    return (value,)
 
 
 def compared(
@@ -79,10 +59,3 @@ def compared(
     flat = [member for members in lists for member in members]
     places = np.repeat(places, list(map(len, lists)))
     return flat, places, keys_of(flat, hashing), np.array(list(map(number, flat)))
-
-
-def _comparable(value: AttributeValue) -> str | float:
-    """Returns a text or number that is equal for equal values."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.casefold() if isinstance(value, str) else float(value)

@@ -11,8 +11,8 @@ import numpy as np
 from indexer.arrays import Ids, Vectors
 from indexer.errors import DamagedError
 from indexer.store.embedded.catalog.checksums import checksum, damaged, require
-from indexer.store.embedded.catalog.places import UPLOADS, is_uploaded
 from indexer.store.embedded.catalog.schema import End
+from indexer.store.places import UPLOADS, is_uploaded
 from indexer.store.records import Image, Product
 
 _VECTORS_PER_CHUNK = 8192

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from indexer.errors import CatalogError
 from indexer.store.embedded.catalog.checksums import checksum
-from indexer.store.embedded.catalog.places import place_anywhere
+from indexer.store.places import place_anywhere
 
 # AUTOINCREMENT prevents reuse of image ids after a removal. Embeddings have their own table, so
 # that reading images does not read vectors.

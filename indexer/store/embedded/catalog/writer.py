@@ -12,9 +12,9 @@ from indexer.arrays import Vectors, batched
 from indexer.errors import FingerprintMismatchError
 from indexer.store.embedded.catalog.checksums import checksum, path_of
 from indexer.store.embedded.catalog.high_water_mark import HighWaterMark, HighWaterMarkFile
-from indexer.store.embedded.catalog.places import stored_location
 from indexer.store.embedded.catalog.reader import CatalogReader
 from indexer.store.embedded.catalog.schema import End, now, seal
+from indexer.store.places import stored_location
 from indexer.store.records import (
     Image,
     NewImage,

@@ -11,7 +11,7 @@ from indexer.errors import DiskFullError, ReadOnlyError, StorageError
 from indexer.maintenance.compaction import rebuild
 from indexer.maintenance.snapshots import Snapshots
 from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.uploads import UploadedPhotos
+from indexer.store.uploads import UploadedPhotos
 from tests.conftest import Store
 from tests.mounts import fill, read_only, small_disk
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.store.embedded.uploads import UploadedPhotos
+from indexer.store.uploads import UploadedPhotos
 from tests.conftest import Store
 from tests.service.api.changes.conftest import RED, bulk, kept, photo, search, stored
 

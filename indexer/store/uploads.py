@@ -1,4 +1,4 @@
-"""Uploaded photos, stored next to the catalogue by content hash."""
+"""Uploaded photos, stored in the folder of the collection by content hash."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from indexer.arrays import batched
 from indexer.files import storage_error, sync
-from indexer.store.embedded.catalog import Catalog
-from indexer.store.embedded.catalog.places import UPLOADS, uploaded_place
+from indexer.store.base import Records
+from indexer.store.places import UPLOADS, uploaded_place
 
 _BATCH = 500
 
@@ -19,9 +19,9 @@ class UploadedPhotos:
     All calls require the writer's lock: otherwise one could delete a photo that another adds.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self.folder = catalog.folder.absolute() / UPLOADS
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.folder = records.folder.absolute() / UPLOADS
 
     def path(self, content_hash: str, form: str) -> Path:
         """Returns the path for a photo.
@@ -30,7 +30,7 @@ class UploadedPhotos:
             content_hash: of the photo.
             form: its format, as `recognise` returns it.
         """
-        return self._catalog.folder.absolute() / uploaded_place(content_hash, form)
+        return self._records.folder.absolute() / uploaded_place(content_hash, form)
 
     def save(self, path: Path, data: bytes) -> None:
         """Writes a photo. It is durable when this returns.
@@ -43,7 +43,7 @@ class UploadedPhotos:
                 return
             for folder in (self.folder, path.parent):
                 if not folder.is_dir():
-                    folder.mkdir()
+                    folder.mkdir(parents=True, exist_ok=True)
                     sync(folder.parent)
             temporary = path.with_suffix(".unfinished")
             try:
@@ -61,7 +61,7 @@ class UploadedPhotos:
         """Deletes those of the uploads that the catalogue does not use; returns their number."""
         removed = 0
         for batch in batched((path for path in paths if path.is_relative_to(self.folder)), _BATCH):
-            with self._catalog.reader() as reader:
+            with self._records.reader() as reader:
                 known = reader.known_photos(path.stem for path in batch)
             for path in batch:
                 if path.stem not in known:
