@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Build:  docker build -t product-search .        (--build-arg ENGINE=tensorflow for Keras models)
+# Build:  docker build -t product-search .        (--build-arg ENGINE=tensorflow for Keras models,
+#             --build-arg BACKEND=milvus for collections in Milvus)
 # Key:    docker run --rm -v product-search:/data product-search \
 #             python -m indexer keys create --scope search --scope events
 # Index:  docker run --rm -v product-search:/data -v $PWD/photos:/photos:ro product-search \
@@ -11,14 +12,23 @@ ARG PYTHON=python:3.11.14-slim-bookworm
 FROM ${PYTHON} AS libraries
 # openvino: smaller, faster, the same vectors; VGG16 and .onnx files. tensorflow: all models.
 ARG ENGINE=openvino
-COPY requirements.txt requirements-openvino.txt /tmp/
+# milvus: also the client of index.backend: milvus.
+ARG BACKEND=faiss
+COPY requirements.txt requirements-openvino.txt requirements-milvus.txt /tmp/
 RUN case "$ENGINE" in \
         openvino) file=requirements-openvino.txt ;; \
         tensorflow) file=requirements.txt ;; \
         *) echo "ENGINE: received '$ENGINE'; allowed: openvino, tensorflow" >&2; exit 2 ;; \
     esac \
+    && case "$BACKEND" in \
+        faiss) ;; \
+        milvus) sed -i '/^-r/d' /tmp/requirements-milvus.txt ;; \
+        *) echo "BACKEND: received '$BACKEND'; allowed: faiss, milvus" >&2; exit 2 ;; \
+    esac \
     && python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --only-binary :all: -r "/tmp/$file" \
+    && cd /tmp \
+    && /venv/bin/pip install --no-cache-dir --only-binary :all: -c requirements.txt -r "$file" \
+        $(if [ "$BACKEND" = milvus ]; then echo -r requirements-milvus.txt; fi) \
     && /venv/bin/pip uninstall --yes pip
 
 FROM ${PYTHON} AS code
