@@ -281,7 +281,7 @@ def _reporting(
         except ImageSearchError as error:
             _add_hint(error)
             _fail(str(error), error.code, exit_code(error), as_json)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the latter while a question is asked
             _fail(f"interrupted; {interrupted}", "interrupted", INTERRUPTED, as_json)
         else:
             _print(app, output, time.monotonic() - started, as_json=as_json)

@@ -212,7 +212,8 @@ def remove(app: App, product_ids: tuple[str, ...], source: TextIO | None, dry_ru
             confirm(app, f"Remove {len(removed):,} products of {app.collection}?")
             removed = _remove(store, wanted)
             app.maintain(store)
-    unknown = [product_id for product_id in wanted if product_id not in set(removed)]
+    gone = set(removed)
+    unknown = [product_id for product_id in wanted if product_id not in gone]
     done = f"dry run: {len(removed)} removed" if dry_run else f"removed {len(removed)}"
     return Output(
         {"dry_run": dry_run, "removed": removed, "unknown": unknown},

@@ -38,7 +38,8 @@ class Surplus:
         Raises:
             MassRemovalError: more would be removed.
         """
-        if len(self.product_ids) > limit * self.present:
+        # A quotient, because 0.29 * 100 is less than 29.
+        if self.product_ids and len(self.product_ids) / self.present > limit:
             share = math.ceil(100 * len(self.product_ids) / self.present)
             raise MassRemovalError(
                 f"the feed would remove {len(self.product_ids)} of {self.present} products, more"

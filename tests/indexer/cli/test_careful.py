@@ -99,6 +99,13 @@ def test_a_loss_is_confirmed_on_a_terminal(stocked: Shop, command: str) -> None:
 
 
 @pytest.mark.usefixtures("terminal")
+def test_leaving_a_question_interrupts_the_command(stocked: Shop) -> None:
+    ran = stocked.run("remove", "red", "--json", stdin="")
+    assert (ran.code, ran.json["error"]["code"]) == (130, "interrupted")
+    assert "red" in stocked.products()
+
+
+@pytest.mark.usefixtures("terminal")
 def test_restoring_and_pruning_are_confirmed_on_a_terminal(stocked: Shop) -> None:
     names = snapshots(stocked, 2)
     stocked.run("remove", "red", "-y")

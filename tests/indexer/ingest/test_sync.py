@@ -1,5 +1,6 @@
 """From feeds to catalogues: only what changed is embedded, and nothing that is good is lost."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from indexer.errors import (
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
 from indexer.images import ImageLimits
+from indexer.ingest.removal import Surplus
 from indexer.ingest.report import Report
 from indexer.ingest.sync import BATCH, Indexer
 from tests.conftest import Store
@@ -282,3 +284,12 @@ def test_a_model_that_fails_ends_the_run_with_the_batches_before_it_kept(store: 
     assert store.product_ids() == [f"p{n:02}" for n in range(BATCH)]
     with store.catalog.writer():  # no thread still writes, and the lock is free
         pass
+
+
+@pytest.mark.parametrize(("removed", "present"), [(29, 100), (57, 100), (58, 200), (1, 3)])
+def test_the_limit_that_a_refused_removal_names_allows_it(removed: int, present: int) -> None:
+    found = Surplus([str(number) for number in range(removed)], present, 0, [])
+    with pytest.raises(MassRemovalError) as refused:
+        found.require_few(0.2)
+    (percent,) = re.findall(r"--max-removal (\d+)%", str(refused.value))
+    found.require_few(float(percent) / 100)
