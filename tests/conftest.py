@@ -6,14 +6,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 from PIL import Image
 
-from indexer.config import FetchSettings
+from indexer.config import FetchSettings, MilvusSettings
 from indexer.embedding.photos import PlainQueryEmbedder
 from indexer.feeds import FeedRow, ImageRef, Rejection
 from indexer.fetch import PhotoSource
@@ -48,13 +52,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out slow tests, and what starts a process or loads TensorFlow",
     )
+    parser.addoption(
+        "--backend",
+        choices=["faiss", "milvus"],
+        default="faiss",
+        help="where the collections of tests/service are: milvus is milvus-lite",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With --fast, properties are tested on fewer examples."""
+    """With --fast, properties are tested on fewer examples; with --backend, on another backend."""
+    global milvus_of
+    if config.getoption("backend") == "milvus":
+        folder = Path(mkdtemp(prefix="milvus-"))
+        config.add_cleanup(lambda: rmtree(folder, ignore_errors=True))
+        milvus_of = partial(_milvus_in, folder / "lite.db")
     if config.getoption("fast"):
         settings.load_profile("fast")
     _keep_freed_memory()
+
+
+def _milvus_in(file: Path, data_dir: Path) -> MilvusSettings:
+    """Each data directory has collections of its own."""
+    prefix = f"t{sha256(str(data_dir).encode()).hexdigest()[:16]}"
+    return MilvusSettings(uri=str(file), prefix=prefix, timeout_s=20)
 
 
 def _keep_freed_memory() -> None:
@@ -152,15 +173,31 @@ def png(colour: object, size: tuple[int, int] = (32, 32)) -> bytes:
     return buffer.getvalue()
 
 
+# Settings of Milvus for a data directory, with --backend milvus: a file for all tests of a process.
+milvus_of: Callable[[Path], Any] | None = None
+
+
+def opened(folder: Path) -> Any:
+    """Opens the collection of a folder, created if need be: its catalogue, or a Milvus store."""
+    if milvus_of is None:
+        return Catalog(folder, create=True)
+    from indexer.store.milvus.store import MilvusStore  # an optional library
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return MilvusStore(milvus_of(folder.parent), folder.name, folder, create=True)
+
+
 class Store:
     """A catalogue in a folder of its own, with photos that are drawn as they are needed."""
 
     def __init__(self, folder: Path, embedder: FakeEmbedder | None = None) -> None:
         self.photos = folder / "photos"
         self.photos.mkdir(parents=True)
-        self.catalog = Catalog(folder / "data" / "default", create=True)
+        # Typed as the catalogue; a Milvus store has the parts that tests of the service use.
+        self.catalog: Catalog = opened(folder / "data" / "default")
         self.embedder = embedder or FakeEmbedder()
-        self.searcher = Searcher("default", EmbeddedStore(self.catalog), self.embedder.spec)
+        store: Any = self.catalog if milvus_of else EmbeddedStore(self.catalog)
+        self.searcher = Searcher("default", store, self.embedder.spec)
         self.query_embedder = PlainQueryEmbedder(lambda: self.embedder, ImageLimits())
 
     @classmethod

@@ -41,7 +41,11 @@ def milvus_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, 
     for part in _PARTS:
         command += ["--extra-config", f"{part}.ip=127.0.0.1"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
         assert process.stdout is not None

@@ -1,6 +1,7 @@
 """The commands `init`, `compact` and `rebuild`."""
 
 from contextlib import closing
+from typing import cast
 
 import click
 
@@ -62,7 +63,10 @@ def compact(app: App) -> Output:
 @waiting
 @reporting
 def rebuild(app: App, re_embed: bool) -> Output:
-    """Write a new index file from the vectors in the catalogue.
+    """Write a new index from the vectors in the catalogue.
+
+    In Milvus, copies the rows into a new Milvus collection with the index of the settings; services
+    and other commands continue meanwhile. --re-embed is for collections on this machine.
 
     After a change of the embedding settings, --re-embed reads every photo again from its original
     location and replaces all vectors in one step. Services and other commands continue meanwhile.
@@ -70,6 +74,8 @@ def rebuild(app: App, re_embed: bool) -> Output:
     whitening or a head from `finetune` was added, the stored vectors are mapped and no photo is
     read.
     """
+    if app.settings.index.backend == "milvus" and not re_embed:
+        return _rebuild_rows(app)
     catalog = app.catalog()
     unread = _re_embed(app, catalog).rejected if re_embed else []
     if unread:
@@ -83,6 +89,16 @@ def rebuild(app: App, re_embed: bool) -> Output:
         segment = compaction.rebuild(catalog, app.settings.index)
     app.maintain_neighbours(catalog)
     return _output(segment)
+
+
+def _rebuild_rows(app: App) -> Output:
+    from indexer.store.milvus.rebuilding import rebuild as copy_rows  # an optional library
+    from indexer.store.milvus.store import MilvusStore
+
+    with closing(app.store()) as store, log.status("copying"):
+        state = copy_rows(cast(MilvusStore, store))
+    document = {"table": state.table, "seq": state.seq, "images": state.images}
+    return Output(document, f"{state.table}: {state.images} images as of seq {state.seq}")
 
 
 def _re_embed(app: App, catalog: Catalog) -> Report:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+import tests.conftest
 from indexer.config import (
     CollectionSettings,
     EmbeddingSettings,
@@ -18,7 +19,6 @@ from indexer.config import (
 from indexer.config.section import Section
 from indexer.embedding import Embedder
 from indexer.feeds import FeedRow
-from indexer.store.embedded.catalog import Catalog
 from service import create_app
 from service.engine.collections import SearchService
 from tests.conftest import Store
@@ -64,12 +64,13 @@ def serving(
     `create` is off. Other settings come as sections.
     """
     for name in ("default", *names) if create else ():
-        if not (data_dir / name / "catalog.db").exists():
-            Catalog(data_dir / name, create=True).close()
+        if tests.conftest.milvus_of or not (data_dir / name / "catalog.db").exists():
+            tests.conftest.opened(data_dir / name).close()
     settings = Settings.model_validate(
         {
             "storage": StorageSettings(data_dir=data_dir),
             "service": own,
+            **_backend(data_dir),
             "collections": {name: CollectionSettings() for name in names},
             **sections,
         }
@@ -84,6 +85,13 @@ def serving(
         yield app.test_client()
     finally:
         service.stop()
+
+
+def _backend(data_dir: Path) -> dict[str, object]:
+    """The settings of the backend that --backend names."""
+    if tests.conftest.milvus_of is None:
+        return {}
+    return {"index": {"backend": "milvus"}, "milvus": tests.conftest.milvus_of(data_dir)}
 
 
 @pytest.fixture(scope="module")

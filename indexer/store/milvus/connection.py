@@ -184,7 +184,7 @@ class Connection:
                 filter=expression,
                 limit=limit,
                 anns_field="vector",
-                output_fields=["image_id", "product_id"],
+                output_fields=["image_id", "product_id", "vector"],
                 search_params=search,
                 timeout=s,
                 **self._consistency(at),

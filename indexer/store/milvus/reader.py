@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from indexer.arrays import Ids, Vectors, batched
+from indexer.arrays import Ids, Vector, Vectors, batched
 from indexer.errors import DamagedError, StorageError
 from indexer.store.milvus.connection import Connection, Row
 from indexer.store.milvus.expressions import KEYS, LEAD, all_of, is_in, key, quoted
@@ -15,7 +15,6 @@ from indexer.store.records import Image, Product
 
 # Versions that ended longer ago than this may be deleted.
 KEPT_S = 600.0
-_DIGITS = 6  # of a score, from float32
 _KEYS = 500  # in one expression
 _CHUNK = 4096  # rows of one call
 # Ids of more products are not sorted at once; a sample of them says where a page ends.
@@ -185,10 +184,7 @@ class MilvusReader:
             below=below,
             at=self.state.written,
         )
-        # Rounded, because the sums of equal vectors may differ by the order of their parts.
-        return [
-            [{**row, "score": round(row["distance"], _DIGITS)} for row in hits] for hits in found
-        ]
+        return [_scored(query, hits) for query, hits in zip(queries, found, strict=True)]
 
     def _search_params(self, limit: int) -> dict[str, int]:
         """The parameters of the settings; those that must not be below the limit are raised."""
@@ -225,3 +221,12 @@ class MilvusReader:
     def _require_count(self, what: str, found: int, expected: int) -> None:
         if found != expected:
             raise DamagedError(f"{self.state.table} in Milvus has {found} of {expected} {what}")
+
+
+def _scored(query: Vector, hits: Sequence[Row]) -> list[Row]:
+    """Returns hits with exact scores, which are equal for equal vectors, unlike float32 sums."""
+    if not hits:
+        return []
+    vectors = np.array([hit["vector"] for hit in hits], np.float64)
+    scores = (vectors * query).sum(axis=1) / np.linalg.norm(vectors, axis=1)
+    return [{**hit, "score": score} for hit, score in zip(hits, scores.tolist(), strict=True)]

@@ -22,6 +22,7 @@ from indexer.store.values import Comparable, comparable, members
 # Facets and groups of more products are estimated from a sample of about this size.
 SAMPLE = 10_000
 _MOST_HITS = 16_384  # of one search in Milvus
+_ERROR = 1e-6  # of an inner product in float32
 _LISTED = 1000  # keys in one expression
 
 
@@ -74,7 +75,8 @@ class MilvusSelection:
                 found = hit["score"], hit["product_id"]
                 best[hit["image_id"]] = max(found, best.get(hit["image_id"], found))
         # Below `unseen`, the score of another query may be higher.
-        order = sorted((-score, i) for i, (score, _) in best.items() if score >= unseen)
+        seen = unseen - 2 * _ERROR
+        order = sorted((-score, i) for i, (score, _) in best.items() if score >= seen)
         if len(order) > k:
             unseen = -order[k][0]
         ids = [image_id for _, image_id in order[:k]]
@@ -193,7 +195,7 @@ class MilvusSelection:
                 page = self.reader.nearest(query[None], self._expression, limit, below=below)[0]
                 seen = {hit["image_id"] for hit in hits}
                 hits += [hit for hit in page if hit["image_id"] not in seen]
-            yield hits, page[-1]["score"] if len(page) == limit else -np.inf
+            yield hits, page[-1]["distance"] + _ERROR if len(page) == limit else -np.inf
 
 
 def first_values(

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from indexer.store import Product
 from indexer.store.embedded.catalog import Catalog
-from tests.conftest import Store, png
+from tests.conftest import Store, opened, png
 from tests.processes import multipart
 from tests.service.conftest import serving
 
@@ -37,7 +37,7 @@ def search(client: FlaskClient, colour: object, **fields: object) -> Any:
 
 def stored(store: Store) -> dict[str, Product]:
     """What another process finds on disk."""
-    catalog = Catalog(store.catalog.folder)
+    catalog: Catalog = opened(store.catalog.folder)
     with catalog.reader() as reader:
         products = reader.products(reader.product_ids())
     catalog.close()
