@@ -303,6 +303,8 @@ def _introduce(app: App) -> None:
 def _print(app: App, output: Output, seconds: float, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(output.document, ensure_ascii=False, indent=2))
+    elif isinstance(output.text, str):  # rich takes a minute for a million lines
+        click.echo(output.text)
     else:
         # Product ids and paths may look like markup or emoji codes.
         console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)

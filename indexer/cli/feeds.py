@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from indexer.files import storage_error
 
 STDIN = "-"
 _COPIES = "reading-"  # starts the names of folders with copies
-_LONGEST_S = 7 * 24 * 3600  # that a command may take
+_UNUSED_S = 7 * 24 * 3600  # longer than a command takes
 
 
 @contextmanager
@@ -50,10 +50,17 @@ def opened(app: App, names: Sequence[str]) -> Iterator[list[Feed]]:
 
 
 def _remove_leftovers(cache: Path) -> None:
-    """Deletes copies that a killed command left."""
-    for folder in cache.glob(f"{_COPIES}*"):
-        if folder.stat().st_mtime < time.time() - _LONGEST_S:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Deletes copies that a killed command left, and downloads of a week ago.
+
+    Signed URLs are different each time, so the downloads would fill the disk.
+    """
+    for path in cache.iterdir():
+        with suppress(FileNotFoundError):  # another command ended
+            if path.stat().st_mtime < time.time() - _UNUSED_S:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
 
 def _is_copied(name: str) -> bool:

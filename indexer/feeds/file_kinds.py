@@ -10,6 +10,7 @@ from indexer.errors import FeedError
 _HEAD = 512  # bytes
 _PART = 2**20  # bytes of a line that are looked at together
 _WORD = re.compile(rb"[\w\x80-\xff]*[\x80-\xff][\w\x80-\xff]*")
+_PHOTO = "a photo; add it by its path, or by a feed that has its URL as image_link"
 _SIGNATURES = (
     (b"\x1f\x8b", "compressed with gzip; unpack it"),
     (b"BZh", "compressed with bzip2; unpack it"),
@@ -19,6 +20,7 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV"),
     (b"PAR1", "a Parquet file; rename it to .parquet"),
     (b"%PDF", "a PDF file; export the feed as CSV"),
+    *((start, _PHOTO) for start in (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")),
 )
 
 

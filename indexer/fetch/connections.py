@@ -22,7 +22,7 @@ from indexer.errors import HostError, ImageError
 from indexer.fetch.addresses import Target
 
 _CONNECT_S = 5.0
-_READ_S = 15.0  # between two packets
+READ_S = 15.0  # between two packets
 _HOSTS = 16  # with connections kept for the next photo
 
 T = TypeVar("T")
@@ -172,9 +172,14 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class Connections:
-    """Keeps connections to checked addresses open for the next request. Thread-safe."""
+    """Keeps connections to checked addresses open for the next request. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        read_s: maximum seconds without a packet.
+    """
+
+    def __init__(self, read_s: float) -> None:
+        self._read_s = read_s
         # Ignores the proxy settings of the environment: a proxy would resolve the name again.
         self._manager = PoolManager(_HOSTS, maxsize=_HOSTS)
         self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
@@ -214,7 +219,7 @@ class Connections:
             "GET",
             target.path,
             headers={"Host": target.host_header, **headers},
-            timeout=Timeout(connect=min(_CONNECT_S, left), read=min(_READ_S, left)),
+            timeout=Timeout(connect=min(_CONNECT_S, left), read=min(self._read_s, left)),
             retries=False,
             redirect=False,
             preload_content=False,

@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 from indexer import __version__
 from indexer.errors import EmptyImageError, FetchError, HostError, ImageError, ImageTooLargeError
 from indexer.fetch.addresses import Guard
-from indexer.fetch.connections import Connections, Deadline
+from indexer.fetch.connections import READ_S, Connections, Deadline
 from indexer.fetch.hosts import Hosts
 from indexer.fetch.urls import host_of
 
@@ -87,6 +87,7 @@ class Downloader:
         patience: consecutive failures after which no more requests are sent to a server; None
             for no limit.
         accept: media types to ask for.
+        read_s: maximum seconds without a packet; None for that of photos.
     """
 
     def __init__(
@@ -96,12 +97,13 @@ class Downloader:
         seconds: float,
         patience: int | None = None,
         accept: str = "image/*",
+        read_s: float | None = None,
     ) -> None:
         self._guard = guard
         self._headers = _HEADERS | {"Accept": accept}
         self._max_bytes = max_bytes
         self._seconds = seconds
-        self._connections = Connections()
+        self._connections = Connections(READ_S if read_s is None else read_s)
         self._hosts = Hosts(patience)
         self._lock = Lock()
         self._running: set[Deadline] = set()

@@ -29,7 +29,9 @@ class FeedDownloads:
     def __init__(self, settings: FetchSettings, folder: Path, resolve: Resolve = resolve) -> None:
         guard = Guard(settings.allowed_hosts, resolve)
         limits = (settings.feed_mib * _MIB, settings.feed_timeout_s)
-        self._downloader = Downloader(guard, *limits, accept="*/*")
+        # Shop systems make a feed when it is requested, and send nothing meanwhile.
+        waits = settings.feed_timeout_s
+        self._downloader = Downloader(guard, *limits, accept="*/*", read_s=waits)
         self._folder = folder
 
     def save(self, url: str, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -154,6 +155,43 @@ def test_standard_input_is_a_feed_of_the_format_that_it_looks_like(shop: Shop, f
 def test_standard_input_is_read_once(shop: Shop) -> None:
     ran = shop.run("add", "-", "-", stdin="id,image_link\n")
     assert (ran.code, "only once" in ran.err) == (2, True)
+
+
+def test_a_feed_may_be_made_while_it_is_waited_for(
+    shop: Shop, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.fetch.download.READ_S", 0.3)
+    serves(server, HEADER + ROWS)
+    (answer,) = server.answers
+
+    def slowly(handler: Handler) -> None:
+        if "photos" not in handler.path:
+            time.sleep(0.8)
+        answer(handler)
+
+    server.answers = [slowly]
+    url = f"http://127.0.0.1:{server.port}/feed.csv"
+    assert run(shop, server, "sync", url, "--json").json["added"] == 2
+    limit = {"IMAGE_SEARCH_FETCH_FEED_TIMEOUT_S": "0.2"}
+    assert "not received within 0.2 seconds" in run(shop, server, "sync", url, **limit).err
+
+
+def test_a_photo_at_a_url_is_no_feed(shop: Shop, server: PhotoServer) -> None:
+    server.answers = [reply(png("red"))]
+    ran = run(shop, server, "add", f"http://127.0.0.1:{server.port}/red.png")
+    assert (ran.code, "seems to be a photo" in ran.err) == (1, True)
+
+
+def test_downloads_of_a_week_ago_are_deleted(shop: Shop, server: PhotoServer) -> None:
+    serves(server, HEADER + ROWS)
+    host, kept = f"http://127.0.0.1:{server.port}", shop.data_dir / ".feeds"
+    assert run(shop, server, "sync", f"{host}/feed.csv?signature=1").code == 0
+    before = set(kept.iterdir())
+    for path in before:
+        os.utime(path, (0, 0))
+    assert run(shop, server, "sync", f"{host}/feed.csv?signature=2").code == 0
+    assert len(set(kept.iterdir())) == len(before) == 2
+    assert before.isdisjoint(kept.iterdir())
 
 
 def test_copies_that_a_killed_command_left_are_deleted(shop: Shop) -> None:
