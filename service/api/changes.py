@@ -36,7 +36,7 @@ from service.errors import BadRequestError, OverloadedError, WriterBusyError
 from service.http.conditions import precondition
 from service.http.context import search_service
 from service.http.descriptions import JSON, Description, json_answer
-from service.http.parsing import LINES, MERGE_PATCH, decoded, json_body, validated, without_nulls
+from service.http.parsing import LINES, MERGE_PATCH, decoded, json_body, remove_nulls, validated
 from service.http.problem_texts import detail_of
 from service.http.problems import report
 
@@ -91,7 +91,8 @@ def patch(product_id: str) -> Response:
     """Change attributes of a product."""
     attributes = validated(AttributesBody, json_body(types=(JSON, MERGE_PATCH))).attributes
     if request.mimetype == MERGE_PATCH:  # of an object that is an attribute, null removes a member
-        attributes = {name: without_nulls(value) for name, value in attributes.items()}
+        for value in attributes.values():
+            remove_nulls(value)
     return _changed(replace(_patch(product_id, attributes), precondition=precondition()))
 
 

@@ -71,11 +71,14 @@ def json_body(
     return _document(data, "")
 
 
-def without_nulls(value: Any) -> Any:
-    """Returns what a JSON merge patch makes of a value that was not an object: RFC 7396, 2."""
-    if not isinstance(value, dict):
-        return value
-    return {name: without_nulls(part) for name, part in value.items() if part is not None}
+def remove_nulls(value: Any) -> None:
+    """Removes the nulls of an object, as a JSON merge patch of no object does: RFC 7396, 2."""
+    inner = [value]  # not recursive: parsed JSON may be nested as deep as Python can call
+    while inner:
+        if isinstance(part := inner.pop(), dict):
+            for name in [name for name, member in part.items() if member is None]:
+                del part[name]
+            inner += part.values()
 
 
 def received_type() -> str:

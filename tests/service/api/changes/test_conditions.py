@@ -113,6 +113,13 @@ def test_a_merge_patch_removes_what_is_null_on_every_level(client: FlaskClient) 
     }
 
 
+def test_a_deeply_nested_merge_patch_is_refused(client: FlaskClient) -> None:
+    put(client, "boot", "red")
+    deep = '{"attributes": {"sizes": ' + '{"eu": ' * 700 + "1" + "}" * 702
+    refused = client.patch(BOOT, data=deep, headers={"Content-Type": MERGE})
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "bad_parameter")
+
+
 def test_only_a_patch_is_taken_as_a_merge_patch(client: FlaskClient) -> None:
     refused = client.put(BOOT, json=RED, headers={"Content-Type": MERGE})
     assert refused.status_code == 415
