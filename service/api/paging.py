@@ -11,6 +11,7 @@ from indexer.search import Answer, SearchParameters
 from indexer.search.parameters import MAX_DEDUP_DEPTH, MAX_OFFSET
 from service.api.cursors import encoded, values_of
 from service.errors import StaleCursorError
+from service.http.parsing import validated
 
 ParametersT = TypeVar("ParametersT", bound="PagedParameters")
 # What may differ between the pages of a ranking.
@@ -35,19 +36,22 @@ def at_cursor(parameters: ParametersT) -> ParametersT:
     """Returns the parameters with the offset of their cursor, if they have one.
 
     Raises:
-        BadParameterError: the cursor is not one, or is of another query.
+        BadParameterError: the cursor is not one, or is of another query, or `dedup` does not allow
+            its page.
     """
     if parameters.cursor is None:
         return parameters
     if "offset" in parameters.model_fields_set:
         raise BadParameterError("cursor: received with offset; send one of them")
     _, offset, query = values_of(parameters.cursor, int, int, str)
-    if query != _digest(parameters) or not 0 <= offset <= MAX_OFFSET:
+    if query != _digest(parameters):
         raise BadParameterError(
             "cursor: received that of another query; repeat all parameters of the previous page,"
             " except limit and facets"
         )
-    return parameters.model_copy(update={"offset": offset})
+    # Validated again: `limit` may differ from that of the previous page.
+    sent = parameters.model_dump(exclude_unset=True)
+    return validated(type(parameters), {**sent, "offset": offset})
 
 
 def paged(answer: Answer, parameters: PagedParameters) -> dict[str, Any]:

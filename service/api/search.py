@@ -131,7 +131,8 @@ def similar(product_id: str) -> Response:
     searcher = service.searcher(parameters.collection)
     with searcher.store.reader() as reader:
         seq, etag = reader.seq, _etag(searcher, reader.version)
-    if request.if_none_match.contains_weak(etag):
+    tags = request.if_none_match
+    if not tags.star_tag and tags.contains_weak(etag):  # `*` matches only what exists
         return revalidated(Response(), etag, weak=True, private=True)
     found = queries.by_product(
         service, parameters.collection, product_id, parameters, include_itself=False

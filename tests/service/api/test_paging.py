@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.api.cursors import encoded, values_of
 from tests.conftest import Store, png
 from tests.service.conftest import COLOURS, serving
 from tests.service.queries import by_json, ids, similar, upload
@@ -67,6 +68,22 @@ def test_a_cursor_of_another_query_is_refused(client: FlaskClient, other: dict[s
     answer = by_json(client, product_id="red", **{"cursor": cursor, **other})
     assert (answer.status_code, answer.json["code"]) == (400, "bad_parameter")
     assert similar(client, "red", cursor=cursor).status_code == 400
+
+
+def test_the_page_of_a_cursor_is_within_the_depth_of_dedup(client: FlaskClient) -> None:
+    first = page(client, "a product", limit=2, dedup=True)
+    seq, _, query = values_of(first["next"], int, int, str)
+    for offset, status in ((1998, 200), (1999, 400), (-1, 400)):
+        cursor = encoded(seq, offset, query)
+        answer = ASKED["a product"](client, limit=2, dedup=True, cursor=cursor)
+        assert answer.status_code == status
+
+
+def test_a_star_matches_only_rankings_that_exist(own: FlaskClient, store: Store) -> None:
+    store.add(store.row("red", "red"))
+    star = {"If-None-Match": "*"}
+    assert own.get("/v1/products/red/similar", headers=star).status_code == 304
+    assert own.get("/v1/products/none/similar", headers=star).status_code == 404
 
 
 def test_similar_products_are_sent_again_only_after_a_change(
