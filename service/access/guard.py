@@ -46,12 +46,14 @@ class Guard:
         """
         rule = request.url_rule
         scope = scope_of(current_app, request.method, rule.rule) if rule else None
-        # For a request whose body was asked for, the head was already checked and counted.
-        if scope is None or request.environ.get(BODY) == ASKED_FOR:
+        if scope is None:
             return
         text = _sent_key()
         key = None if text is None else self._keys.find(text)
         clients = self._clients(key)
+        if request.environ.get(BODY) == ASKED_FOR:  # its head was already checked and counted
+            g.rate_limits = rates.count(clients, 0)
+            return
         expected = self._costs.get(_kind(clients), 1)
         g.rate_limits = rates.count(clients, 1, expected=expected)
         if text is None:

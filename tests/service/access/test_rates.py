@@ -14,6 +14,7 @@ from indexer.access.keys import Keys
 from service.access.counts import Counts
 from service.access.rates import RateLimit, count
 from service.errors import RateLimitedError
+from service.server.lifecycle import ASKED_FOR, BODY
 from tests.conftest import png
 from tests.processes import multipart
 from tests.service.access.conftest import SIMILAR, Serve, bearer, limited, make
@@ -192,6 +193,15 @@ def test_answers_tell_what_is_left_of_each_limit(serve: Serve, keys: Keys) -> No
     assert refused.status_code == 429
     assert '"key";r=7;' in refused.headers["RateLimit"]  # it counts for nothing
     assert "RateLimit" not in client.get("/healthz").headers
+
+
+def test_a_request_whose_body_was_asked_for_tells_what_is_left(serve: Serve) -> None:
+    client = serve(open=True, rate_limit_per_address="3/hour")
+    client.get(SIMILAR)
+    late = {BODY: ASKED_FOR}
+    answer = client.post("/v1/events", json=[], environ_overrides=late)
+    assert answer.headers["RateLimit"].startswith('"address";r=2;')
+    assert limited(client) == [200, 200, 429, 429]
 
 
 def test_without_limits_no_answer_tells_of_them(serve: Serve) -> None:
