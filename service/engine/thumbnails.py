@@ -1,6 +1,7 @@
 """Thumbnails of the photos of catalogues: made once, then kept on disk."""
 
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
@@ -80,7 +81,8 @@ class Thumbnails:
         with self._lock:
             if (coming := self._coming.get(key)) is not None:
                 return coming
-            coming = self._makers.submit(self._make, key, store, image, width)
+            until = time.monotonic() + _WAIT_S
+            coming = self._makers.submit(self._make, key, store, image, width, until)
             self._coming[key] = coming
         coming.add_done_callback(partial(self._forget, key))
         return coming
@@ -89,7 +91,9 @@ class Thumbnails:
         with self._lock:
             del self._coming[key]
 
-    def _make(self, key: str, store: Store, image: Image, width: int) -> bytes | None:
+    def _make(self, key: str, store: Store, image: Image, width: int, until: float) -> bytes | None:
+        if time.monotonic() > until:  # no request waits any more, and others are queued
+            return None
         photo = self._originals.on_disk(store, image)
         if photo is None:
             return None

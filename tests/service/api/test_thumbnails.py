@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import sha256
+from threading import Event
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from indexer.config.settings import ImageSettings
 from indexer.feeds import FeedRow, ImageRef
 from indexer.fetch.cache import PhotoCache
 from indexer.fetch.download import Download
+from indexer.images import ImageLimits
 from indexer.store import NewImage, PutProduct
 from service.engine import thumbnails
 from tests.conftest import Store, png
@@ -175,6 +177,30 @@ def test_over_the_limit_of_requests_the_photo_stands_in_for_its_thumbnail(
         assert client.get("/v1/images/1?width=320", follow_redirects=True).data == png("red")
         others.close()
         assert opened(client.get("/v1/images/1?width=320"))
+
+
+def test_a_thumbnail_that_no_request_waits_for_is_not_made(
+    store: Store, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("red", png("red"))
+    made, free = [], Event()
+    really = thumbnails.thumbnail
+
+    def slow(photo: bytes, limits: ImageLimits, width: int) -> bytes:
+        made.append(width)
+        free.wait(10)
+        return really(photo, limits, width)
+
+    monkeypatch.setattr(thumbnails, "thumbnail", slow)
+    monkeypatch.setattr(thumbnails, "available_cores", lambda: 2)
+    monkeypatch.setattr(thumbnails, "_WAIT_S", 0.1)
+    with serving(store.catalog.folder.parent) as client:
+        for width in (160, 320):
+            assert client.get(f"/v1/images/1?width={width}").status_code == 302
+        monkeypatch.setattr(thumbnails, "_WAIT_S", 10)
+        free.set()
+        assert opened(client.get("/v1/images/1?width=640"))  # after the others
+    assert made == [160, 640]
 
 
 def test_a_photo_on_the_web_is_not_downloaded_for_its_thumbnail(
