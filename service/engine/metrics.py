@@ -115,7 +115,8 @@ STATUS = Gauge(
 )
 SNAPSHOT = Gauge(
     "image_search_snapshot_timestamp_seconds",
-    "When the newest snapshot of a collection was created; 0 if there is none.",
+    "When the newest snapshot of a collection was created; 0 if there is none, or its folder"
+    " cannot be read.",
     ["collection"],
     multiprocess_mode="mostrecent",
 )

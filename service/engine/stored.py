@@ -29,14 +29,22 @@ def observe(
     for state in states:
         for status in STATUSES:
             metrics.STATUS.labels(state.name, status).set(status == state.status)
-        newest = Snapshots(settings.snapshots_of(state.name)).newest()
-        metrics.SNAPSHOT.labels(state.name).set(newest.timestamp() if newest else 0)
+        metrics.SNAPSHOT.labels(state.name).set(_newest(settings.snapshots_of(state.name)))
         _observe_sync(state.name, settings.folder_of(state.name))
         _observe_disk("snapshots", settings.snapshots_of(state.name))
     for name, catalog in catalogs.items():
         with suppress(ImageSearchError), catalog.reader() as reader:  # the state tells why
             metrics.JOURNAL.labels(name).set(reader.journal_rows())
     _observe_disk("data", settings.storage.data_dir)
+
+
+def _newest(snapshots: Path) -> float:
+    """Returns the time of the newest snapshot; 0 if there is none or the folder is unreadable."""
+    try:
+        newest = Snapshots(snapshots).newest()
+    except OSError:  # such as a network file system that is away
+        return 0
+    return newest.timestamp() if newest else 0
 
 
 def _observe_sync(name: str, folder: Path) -> None:
@@ -50,9 +58,9 @@ def _observe_sync(name: str, folder: Path) -> None:
 
 def _observe_disk(name: str, folder: Path) -> None:
     """Sets the size and the free space of the disk of a folder, or of the nearest one above it."""
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
     with suppress(OSError):
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
         disk = os.statvfs(folder)
         metrics.DISK_FREE.labels(name).set(disk.f_bavail * disk.f_frsize)
         metrics.DISK_SIZE.labels(name).set(disk.f_blocks * disk.f_frsize)

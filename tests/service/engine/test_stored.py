@@ -6,6 +6,7 @@ import time
 
 from flask.testing import FlaskClient
 
+from indexer.config import StorageSettings
 from indexer.ingest import last_sync
 from indexer.ingest.report import Report
 from indexer.maintenance.snapshots import Snapshots
@@ -38,6 +39,14 @@ def test_the_newest_snapshot_tells_when_it_was_created(store: Store) -> None:
         Snapshots(data_dir / ".snapshots" / "default").create(store.catalog)
         told = series(client, "snapshot_timestamp_seconds")[DEFAULT]
         assert before - 0.01 <= told <= time.time()
+
+
+def test_an_unreadable_folder_of_snapshots_leaves_the_other_metrics(store: Store) -> None:
+    data_dir = store.catalog.folder.parent
+    storage = StorageSettings(data_dir=data_dir, snapshot_dir=data_dir / ("n" * 300))
+    with serving(data_dir, storage=storage) as client:
+        assert series(client, "snapshot_timestamp_seconds")[DEFAULT] == 0
+        assert 'folder="data"' in series(client, "disk_free_bytes")
 
 
 def test_the_journal_grows_by_a_row_for_each_change(store: Store) -> None:
