@@ -183,8 +183,8 @@
     const address = addressOf(id, attributes.link);
     if (address) link.href = address;
     const clicked = () => {
-      sessionStorage.setItem(CLICKED, JSON.stringify({ ...queries(), [id]: query }));
-      report("click", id);
+      remember(id, query);
+      send("click", id, query);
     };
     link.addEventListener("click", clicked);
     link.addEventListener("auxclick", ({ button }) => button === 1 && clicked()); // a new tab
@@ -198,17 +198,37 @@
 
   function money({ price, currency }) {
     const style = /^[A-Z]{3}$/.test(currency) ? { style: "currency", currency } : {};
-    return new Intl.NumberFormat(document.documentElement.lang || undefined, style).format(price);
+    const written = (language) => new Intl.NumberFormat(language, style).format(price);
+    try {
+      return written(document.documentElement.lang || undefined);
+    } catch {
+      return written(); // `lang` is not a language tag, such as en_US
+    }
   }
 
   function queries() {
-    return JSON.parse(sessionStorage.getItem(CLICKED) ?? "{}");
+    try {
+      return JSON.parse(sessionStorage.getItem(CLICKED)) ?? {};
+    } catch {
+      return {}; // the browser blocks the storage
+    }
+  }
+
+  function remember(id, query) {
+    try {
+      sessionStorage.setItem(CLICKED, JSON.stringify({ ...queries(), [id]: query }));
+    } catch {
+      // Blocked or full: what comes of the click is not reported.
+    }
   }
 
   /** Reports what the shopper did with a product that was clicked in the results. */
   function report(action, id) {
     const query = queries()[id];
-    if (!query) return; // the shopper found the product in another way
+    if (query) send(action, id, query); // otherwise the shopper found the product in another way
+  }
+
+  function send(action, id, query) {
     const body = JSON.stringify({ query_id: query, product_id: id, action });
     const headers = { "Content-Type": "application/json" };
     ask("v1/events", { body, headers, keepalive: true }).catch(() => {}); // of no concern to shoppers

@@ -117,6 +117,22 @@ def test_a_photo_finds_products_and_a_click_is_reported(
     events.close()
 
 
+def test_products_are_shown_and_reported_on_any_page(page: Page, photo: Path, store: Store) -> None:
+    events = EventStore(store.catalog.folder.parent)
+    before = len(events.select("SELECT * FROM events"))
+    page.evaluate("document.documentElement.lang = 'en_US'")  # not a language tag
+    blocked = "get() { throw new DOMException('denied', 'SecurityError'); }"
+    page.evaluate(f"Object.defineProperty(window, 'sessionStorage', {{ {blocked} }})")
+    search(page, photo)
+    links = page.get_by_role("dialog").get_by_role("link")
+    expect(links.first).to_have_text("Red shoe€49.50")
+    page.evaluate("productSearch.report('cart', 'shoe/red')")
+    links.first.click()
+    page.wait_for_url("**/products/shoe%2Fred")
+    wait_for(lambda: len(events.select("SELECT * FROM events")) > before, "the click", 10)
+    events.close()
+
+
 def test_the_keyboard_reaches_everything_and_the_focus_returns(page: Page, photo: Path) -> None:
     search(page, photo)
     links = page.get_by_role("dialog").get_by_role("link")
