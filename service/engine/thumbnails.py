@@ -94,6 +94,8 @@ class Thumbnails:
     def _make(self, key: str, store: Store, image: Image, width: int, until: float) -> bytes | None:
         if time.monotonic() > until:  # no request waits any more, and others are queued
             return None
+        if (kept := self._kept.load(key)) is not None:  # made after the request looked for it
+            return kept
         photo = self._originals.on_disk(store, image)
         if photo is None:
             return None

@@ -21,6 +21,7 @@ from indexer.fetch.download import Download
 from indexer.images import ImageLimits
 from indexer.store import NewImage, PutProduct
 from service.engine import thumbnails
+from service.engine.file_cache import FileCache
 from tests.conftest import Store, png
 from tests.service.conftest import serving
 
@@ -120,17 +121,23 @@ def test_other_sizes_are_refused(own: FlaskClient, draw: Draw, query: str) -> No
         assert answer.get_json()["detail"].endswith("must be 160, 320 or 640")
 
 
-def test_a_thumbnail_is_made_once_for_all_requests_and_processes(
-    store: Store, draw: Draw, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[int] = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The widths of the thumbnails that are made."""
+    widths: list[int] = []
     really = thumbnails.thumbnail
 
-    def counted(photo: bytes, limits: object, width: int) -> bytes:
-        made.append(width)
-        return really(photo, limits, width)  # type: ignore[arg-type]
+    def counted(photo: bytes, limits: ImageLimits, width: int) -> bytes:
+        widths.append(width)
+        return really(photo, limits, width)
 
     monkeypatch.setattr(thumbnails, "thumbnail", counted)
+    return widths
+
+
+def test_a_thumbnail_is_made_once_for_all_requests_and_processes(
+    store: Store, draw: Draw, made: list[int]
+) -> None:
     draw("red", jpeg((1600, 1200)))
     with serving(store.catalog.folder.parent) as client:
 
@@ -143,6 +150,23 @@ def test_a_thumbnail_is_made_once_for_all_requests_and_processes(
     with serving(store.catalog.folder.parent) as client:
         assert opened(client.get("/v1/images/1?width=320")).size == (320, 240)
         assert client.get("/v1/images/1?width=640").status_code == 404
+    assert made == [320]
+
+
+def test_a_thumbnail_made_just_after_a_request_looked_for_it_is_not_made_again(
+    own: FlaskClient, draw: Draw, made: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("red", png("red"))
+    looked = FileCache.load
+
+    def load(cache: FileCache, key: str) -> bytes | None:
+        found = looked(cache, key)
+        monkeypatch.setattr(FileCache, "load", looked)
+        assert opened(own.application.test_client().get("/v1/images/1?width=320"))
+        return found
+
+    monkeypatch.setattr(FileCache, "load", load)
+    assert opened(own.get("/v1/images/1?width=320"))
     assert made == [320]
 
 
