@@ -9,6 +9,7 @@ from indexer.cli.finetune import finetune
 from indexer.cli.help import add_examples
 from indexer.cli.keys import keys
 from indexer.cli.maintain import compact, init, rebuild
+from indexer.cli.migrate import migrate
 from indexer.cli.neighbours import neighbours
 from indexer.cli.products import list_, show
 from indexer.cli.ratings import ratings
@@ -22,7 +23,7 @@ from indexer.cli.write import add, merge, remove, sync
 
 main.add_section("Products", (sync, add, remove, search, show, list_))
 main.add_section("Collection", (status, verify, init, compact, rebuild, neighbours, snapshot))
-main.add_section("Transfer", (merge, import_features, export))
+main.add_section("Transfer", (merge, migrate, import_features, export))
 main.add_section("Service", (keys, report, ratings))
 main.add_section("Quality and model", (evaluate, audit, calibrate, finetune, whiten))
 add_examples(main)

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "remove --from ids.txt --yes",
     ),
     "merge": ("merge part-1 part-2 part-3",),
+    "migrate": ("migrate --to milvus --dry-run", "migrate --to milvus", "migrate --to faiss"),
     "show": ("show 4711", "show 4711 --json"),
     "list": (
         "list --filter color:red --filter 'price<=50'",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from indexer.arrays import Vectors, batched
 from indexer.errors import FingerprintMismatchError
+from indexer.store.base import Reader
 from indexer.store.embedded.catalog.checksums import checksum, path_of
 from indexer.store.embedded.catalog.high_water_mark import HighWaterMark, HighWaterMarkFile
 from indexer.store.embedded.catalog.reader import CatalogReader
@@ -228,7 +229,7 @@ class CatalogWriter:
 
 
 def as_puts(
-    other: CatalogReader,
+    other: Reader,
     products: list[Product],
     function: Callable[[Vectors], Vectors] | None = None,
 ) -> list[PutProduct]:
