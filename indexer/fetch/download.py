@@ -123,12 +123,12 @@ class Downloader:
             EmptyImageError: the response has no bytes.
             ImageTooLargeError: the photo is larger than `max_bytes`.
         """
-        host = host_of(url)
+        host, began = host_of(url), time.monotonic()
         try:
             with self._limited() as deadline:
                 photo = self._with_retries(host, deadline, partial(self._follow, url, known, into))
         except HostError as error:
-            self._hosts.failed(host, error)
+            self._hosts.failed(host, error, began)
             raise
         except ImageError:
             self._hosts.answered(host)
@@ -163,14 +163,15 @@ class Downloader:
         pauses = iter(_PAUSES_S)
         while True:
             self._hosts.require(host)
+            began = time.monotonic()
             try:
                 return attempt(deadline)
             except _TransientError as failure:
+                if failure.slow:
+                    self._hosts.failed(host, failure, began)
                 wait = max(failure.after, next(pauses, math.inf))
                 if wait >= deadline.left:
                     raise
-                if failure.slow:
-                    self._hosts.failed(host, failure)
                 deadline.pause(wait)
 
     def _follow(

@@ -1,5 +1,6 @@
 """Stops sending requests to photo servers that keep failing (a circuit breaker)."""
 
+import time
 from collections import Counter
 from threading import Lock
 
@@ -7,7 +8,9 @@ from indexer.errors import HostError
 
 
 class Hosts:
-    """Counts consecutive failures of each host. Thread-safe.
+    """Counts consecutive failures of each host; those of concurrent requests count once.
+
+    Thread-safe. A short outage that all concurrent downloads meet thus blocks no host.
 
     Args:
         patience: consecutive failures after which a host is blocked; None never blocks.
@@ -17,6 +20,7 @@ class Hosts:
         self._patience = patience
         self._lock = Lock()
         self._failures: Counter[str] = Counter()  # consecutive, by host
+        self._counted: dict[str, float] = {}  # when the last of them was
         self._blocked: dict[str, tuple[str, str]] = {}  # host -> text and hint of its last failure
 
     def require(self, host: str) -> None:
@@ -30,9 +34,18 @@ class Hosts:
         if reason is not None:
             raise HostError(*reason)
 
-    def failed(self, host: str, error: HostError) -> None:
-        """Counts a failure, and blocks the host if they are too many."""
+    def failed(self, host: str, error: HostError, began: float) -> None:
+        """Counts a failure, and blocks the host if they are too many.
+
+        Args:
+            host: that failed.
+            error: of the request.
+            began: when the request did, as `time.monotonic` tells.
+        """
         with self._lock:
+            if began < self._counted.get(host, began):
+                return
+            self._counted[host] = time.monotonic()
             self._failures[host] += 1
             if self._patience is not None and self._failures[host] >= self._patience:
                 self._blocked.setdefault(host, (error.text, error.hint))

@@ -16,6 +16,7 @@ from indexer.errors import (
     ImageTooLargeError,
 )
 from indexer.fetch import PhotoSource
+from indexer.fetch.hosts import Hosts
 from indexer.images import ImageLimits
 from tests.indexer.fetch.conftest import LIMIT, at, local, source
 from tests.photo_server import (
@@ -162,6 +163,17 @@ def test_a_name_that_is_not_resolved_in_time_is_given_up() -> None:
     with pytest.raises(FetchError, match="was not received within"):
         source(seconds=0.3, resolve=never).read("https://shop.example/a.jpg")
     assert time.monotonic() - start < 4
+
+
+def test_failures_of_concurrent_requests_count_once() -> None:
+    hosts, error, began = Hosts(3), HostError("down"), time.monotonic()
+    for _ in range(8):
+        hosts.failed("host", error, began)
+    hosts.failed("host", error, time.monotonic())
+    hosts.require("host")
+    hosts.failed("host", error, time.monotonic())
+    with pytest.raises(HostError, match="down"):
+        hosts.require("host")
 
 
 def test_a_host_that_fails_three_times_in_a_row_is_asked_no_more(server: PhotoServer) -> None:
