@@ -22,7 +22,7 @@ from service.engine.models import Models
 from service.engine.opened import OpenedCollections, failure_of
 from service.engine.originals import Originals
 from service.engine.query_embedder import QueryEmbedder
-from service.engine.sizing import model_threads
+from service.engine.sizing import model_threads, thumbnail_threads
 from service.engine.states import MISMATCH, MISSING, NO_MODEL, READY, STARTING, CollectionState
 from service.engine.stored import observe
 from service.engine.thumbnails import Thumbnails
@@ -73,7 +73,12 @@ class SearchService:
             only_hosts=settings.service.image_url_hosts,
         )
         self.originals = Originals(settings)
-        self.thumbnails = Thumbnails(settings, self.originals, self.admission)
+        self.thumbnails = Thumbnails(
+            settings,
+            self.originals,
+            self.admission,
+            thumbnail_threads(available_cores(), processes),
+        )
         self._editing = ProductEditing(settings)
 
     @classmethod

@@ -8,8 +8,6 @@ then, searches that do not read the damaged data are answered.
 """
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +17,7 @@ from functools import partial
 from indexer.errors import CatalogMissingError, DamagedError, ImageSearchError
 from indexer.search import Searcher
 from service.engine import metrics
+from service.engine.sizing import yield_to_requests
 from service.engine.states import FAILED, MISSING
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,6 @@ _INTERVAL_S = 0.2
 # catalogue exists now is checked at every interval.
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 15.0
-_NICE = 10
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class OpenedCollections:
         return self._failures.get(name)
 
     def _run(self, step: Callable[[], None]) -> None:
-        _yield_to_requests()
+        yield_to_requests()
         while True:
             step()
             if self._stopped.wait(_INTERVAL_S):
@@ -187,12 +185,3 @@ def failure_of(error: ImageSearchError) -> Failure:
     """Returns the failure that `/readyz` shows for an error."""
     status = MISSING if isinstance(error, CatalogMissingError) else FAILED
     return Failure(status, str(error), isinstance(error, DamagedError))
-
-
-def _yield_to_requests() -> None:
-    """Lowers the priority of this thread and of the threads of the model, which it starts.
-
-    A request needs the processor for a millisecond and would wait for a pass of the model.
-    """
-    if sys.platform == "linux":  # elsewhere this sets the priority of the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,6 +1,9 @@
 """How many processes the service has, and what each may use of the machine."""
 
 import math
+import os
+import sys
+import threading
 
 from indexer.config import Settings
 from indexer.embedding.models import loads_tensorflow
@@ -11,6 +14,7 @@ _PROCESS = {"openvino": 640 * MIB, "tensorflow": 1536 * MIB}
 _ANOTHER_MODEL = 256 * MIB
 # The rest is for the files of the index, which the system keeps in memory.
 _SHARE_OF_MEMORY = 0.5
+_NICE = 10
 
 
 def worker_count(settings: Settings, cores: int, memory: int) -> int:
@@ -32,6 +36,14 @@ def worker_count(settings: Settings, cores: int, memory: int) -> int:
     return max(1, min(cores, int(_SHARE_OF_MEMORY * memory / one)))
 
 
+def thumbnail_threads(cores: int, workers: int) -> int:
+    """Returns the number of threads in which a process makes thumbnails.
+
+    Half of the cores over all processes, but at least one thread in each.
+    """
+    return max(1, cores // (2 * workers))
+
+
 def model_threads(cores: int, workers: int) -> int:
     """Returns the number of threads that a process computes the model with.
 
@@ -39,3 +51,12 @@ def model_threads(cores: int, workers: int) -> int:
     alone should have more than one core.
     """
     return min(cores, math.ceil(2 * cores / workers))
+
+
+def yield_to_requests() -> None:
+    """Lowers the priority of this thread and of those that it starts, such as those of a model.
+
+    A request needs the processor for a millisecond and would wait for a pass of the model.
+    """
+    if sys.platform == "linux":  # elsewhere this sets the priority of the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -10,7 +10,6 @@ from typing import Literal
 from PIL.Image import Resampling
 
 from indexer.config import Settings
-from indexer.embedding import available_cores
 from indexer.errors import ImageError
 from indexer.images import ImageLimits, decode
 from indexer.images.memory import MIB
@@ -18,6 +17,7 @@ from indexer.store import Image, Store
 from service.engine.admission import Admission
 from service.engine.file_cache import FileCache
 from service.engine.originals import Originals
+from service.engine.sizing import yield_to_requests
 
 ThumbnailWidth = Literal[160, 320, 640]  # pixels
 MEDIA_TYPE = "image/webp"  # a third smaller than JPEG, and read by every browser since 2020
@@ -37,9 +37,12 @@ class Thumbnails:
         settings: of photos and of the cache.
         originals: the photos.
         admission: limits the requests that wait for a thumbnail.
+        threads: number of thumbnails that are made at the same time.
     """
 
-    def __init__(self, settings: Settings, originals: Originals, admission: Admission) -> None:
+    def __init__(
+        self, settings: Settings, originals: Originals, admission: Admission, threads: int
+    ) -> None:
         self._limits = settings.images.limits()
         self._originals = originals
         self._admission = admission
@@ -47,8 +50,7 @@ class Thumbnails:
         self._kept = FileCache(folder, settings.service.thumbnails_mib * MIB)
         self._coming: dict[str, Future[bytes | None]] = {}
         self._lock = threading.Lock()
-        # Half of the cores, so that a new catalogue on many pages leaves some to searches.
-        self._makers = ThreadPoolExecutor(max(1, available_cores() // 2), "thumbnails")
+        self._makers = ThreadPoolExecutor(threads, "thumbnails", yield_to_requests)
 
     def of(self, store: Store, image: Image, width: ThumbnailWidth) -> bytes | None:
         """Returns the thumbnail of a photo, in `MEDIA_TYPE`.

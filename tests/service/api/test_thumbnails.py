@@ -1,11 +1,13 @@
 """Thumbnails: made once, kept within a limit, and the photo itself where none can be made."""
 
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from hashlib import sha256
-from threading import Event
+from threading import Event, get_native_id
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from indexer.fetch.cache import PhotoCache
 from indexer.fetch.download import Download
 from indexer.images import ImageLimits
 from indexer.store import NewImage, PutProduct
-from service.engine import thumbnails
+from service.engine import collections, thumbnails
 from service.engine.file_cache import FileCache
 from tests.conftest import Store, png
 from tests.service.conftest import serving
@@ -170,6 +172,22 @@ def test_a_thumbnail_made_just_after_a_request_looked_for_it_is_not_made_again(
     assert made == [320]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_requests_come_before_thumbnails(
+    own: FlaskClient, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("red", png("red"))
+    priorities = []
+
+    def made(*_: object) -> bytes:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, get_native_id()))
+        return b""
+
+    monkeypatch.setattr(thumbnails, "thumbnail", made)
+    assert own.get("/v1/images/1?width=320").status_code == 200
+    assert priorities[0] > os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+
 @pytest.fixture
 def too_large(store: Store, draw: Draw) -> Iterator[FlaskClient]:
     """A service whose limits were lowered since the photo was indexed."""
@@ -216,7 +234,7 @@ def test_a_thumbnail_that_no_request_waits_for_is_not_made(
         return really(photo, limits, width)
 
     monkeypatch.setattr(thumbnails, "thumbnail", slow)
-    monkeypatch.setattr(thumbnails, "available_cores", lambda: 2)
+    monkeypatch.setattr(collections, "thumbnail_threads", lambda *_: 1)
     monkeypatch.setattr(thumbnails, "_WAIT_S", 0.1)
     with serving(store.catalog.folder.parent) as client:
         for width in (160, 320):

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from indexer.config import CollectionSettings, EmbeddingSettings, ServiceSettings, Settings
-from service.engine.sizing import model_threads, worker_count
+from service.engine.sizing import model_threads, thumbnail_threads, worker_count
 
 GIB = 1024**3
 WITH_TENSORFLOW = EmbeddingSettings(engine="tensorflow")
@@ -30,6 +30,15 @@ def test_there_is_a_process_for_each_core_as_far_as_memory_allows(
     settings = Settings(embedding=WITH_TENSORFLOW)
     assert worker_count(settings, cores, memory) == workers
     assert model_threads(cores, workers) == threads
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(2, 2, 1), (16, 1, 8), (16, 4, 2), (16, 16, 1)]
+)
+def test_thumbnails_take_half_of_the_cores_over_all_processes(
+    cores: int, workers: int, threads: int
+) -> None:
+    assert thumbnail_threads(cores, workers) == threads
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
