@@ -116,7 +116,7 @@ STATUS = Gauge(
 SNAPSHOT = Gauge(
     "image_search_snapshot_timestamp_seconds",
     "When the newest snapshot of a collection was created; 0 if there is none, or its folder"
-    " cannot be read.",
+    " cannot be read; absent with Milvus.",
     ["collection"],
     multiprocess_mode="mostrecent",
 )

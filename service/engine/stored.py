@@ -29,9 +29,11 @@ def observe(
     for state in states:
         for status in STATUSES:
             metrics.STATUS.labels(state.name, status).set(status == state.status)
-        metrics.SNAPSHOT.labels(state.name).set(_newest(settings.snapshots_of(state.name)))
         _observe_sync(state.name, settings.folder_of(state.name))
-        _observe_disk("snapshots", settings.snapshots_of(state.name))
+        if settings.index.backend == "faiss":  # collections in Milvus have no snapshots here
+            snapshots = settings.snapshots_of(state.name)
+            metrics.SNAPSHOT.labels(state.name).set(_newest(snapshots))
+            _observe_disk("snapshots", snapshots)
     for name, catalog in catalogs.items():
         with suppress(ImageSearchError), catalog.reader() as reader:  # the state tells why
             metrics.JOURNAL.labels(name).set(reader.journal_rows())

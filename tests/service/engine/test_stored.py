@@ -3,13 +3,16 @@
 import re
 import shutil
 import time
+from pathlib import Path
 
 from flask.testing import FlaskClient
 
-from indexer.config import StorageSettings
+from indexer.config import CollectionSettings, IndexSettings, Settings, StorageSettings
 from indexer.ingest import last_sync
 from indexer.ingest.report import Report
 from indexer.maintenance.snapshots import Snapshots
+from service.engine import metrics, stored
+from service.engine.states import STARTING, CollectionState
 from tests.conftest import Store
 from tests.service.conftest import serving
 
@@ -47,6 +50,18 @@ def test_an_unreadable_folder_of_snapshots_leaves_the_other_metrics(store: Store
     with serving(data_dir, storage=storage) as client:
         assert series(client, "snapshot_timestamp_seconds")[DEFAULT] == 0
         assert 'folder="data"' in series(client, "disk_free_bytes")
+
+
+def test_a_collection_in_milvus_has_no_metric_of_snapshots(tmp_path: Path) -> None:
+    settings = Settings(
+        storage=StorageSettings(data_dir=tmp_path),
+        index=IndexSettings(backend="milvus"),
+        collections={"remote": CollectionSettings()},
+    )
+    stored.observe(settings, [CollectionState("remote", STARTING, "")], {})
+    text = metrics.exposition()[0].decode()
+    assert 'image_search_collection_status{collection="remote"' in text
+    assert 'image_search_snapshot_timestamp_seconds{collection="remote"' not in text
 
 
 def test_the_journal_grows_by_a_row_for_each_change(store: Store) -> None:
