@@ -154,7 +154,7 @@ class TestSettings:
         known = {setting.variable for setting in table()}
         assert set(re.findall(r"IMAGE_SEARCH_\w+", path.read_text())) <= known
 
-    @pytest.mark.parametrize("environment", ["compose", "kubernetes", "image"])
+    @pytest.mark.parametrize("environment", ["compose", "kubernetes", "milvus", "image"])
     def test_the_settings_are_accepted(self, environment: str) -> None:
         settings = load_settings(environ=ENVIRONMENTS[environment])
         assert settings.service.host == "0.0.0.0"
