@@ -113,6 +113,8 @@ def put_back(stage: Path, folder: Path) -> list[Attachment]:
         present = [name for name in files if (stage / name).is_file()]
         if present and not any((folder.parent / name).exists() for name in files):
             for name in present:
+                for rest in folder.parent.glob(f"{name}-*"):
+                    rest.unlink()  # the log of a deleted database, which SQLite would apply
                 with (
                     (stage / name).open("rb") as source,
                     replacing(folder.parent / name, mode=files[name]) as target_file,

@@ -104,6 +104,24 @@ def test_searches_photos_keys_and_events_are_the_same_in_an_empty_folder_elsewhe
     assert shop.run("verify", **at(there)).code == 0
 
 
+def test_the_log_of_a_deleted_database_is_not_applied_to_a_restored_one(
+    shop: Shop, here: Path
+) -> None:
+    def ratings(names: range) -> list[Rating]:
+        return [Rating(RatedQuery("product", "red"), str(n), "Ada", "wrong", 1) for n in names]
+
+    RatingStore(here / "data").add(ratings(range(3)))
+    copy = backup(shop, here)
+    there = here.with_name("there")
+    (there / "data").mkdir(parents=True)
+    other = RatingStore(here / "data")
+    for n in range(3, 9):
+        other.add(ratings(range(n, n + 1)))
+    shutil.copy(here / "data/ratings.db-wal", there / "data/ratings.db-wal")
+    assert shop.run("snapshot", "restore", copy, **at(there)).code == 0
+    assert list(RatingStore(there / "data").all()) == ratings(range(3))
+
+
 @pytest.mark.parametrize("command", ["create", "restore"])
 def test_each_attachment_can_be_left_out(shop: Shop, here: Path, command: str) -> None:
     with_key(shop, here)
