@@ -98,7 +98,7 @@ def restore(
     source = (_snapshots(app), name, app.folder(), app.spec, allow_fingerprint)
     if dry_run:
         with log.status("checking"):
-            return _planned(plan(*source))
+            return _planned(plan(*source, attachments=_wanted(without)))
     manifest = _snapshots(app).manifest(name)
     present = app.collection
     confirm(app, f"Replace the products of {present} by the {manifest.products:,} of {name}?")

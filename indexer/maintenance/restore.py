@@ -56,7 +56,13 @@ class Plan:
 
 
 def plan(
-    snapshots: Snapshots, name: str, folder: Path, spec: EmbeddingSpec, allowed: str | None = None
+    snapshots: Snapshots,
+    name: str,
+    folder: Path,
+    spec: EmbeddingSpec,
+    allowed: str | None = None,
+    *,
+    attachments: Collection[Attachment] = ATTACHMENTS,
 ) -> Plan:
     """Checks a snapshot and the catalogue in `folder`; see `restore`.
 
@@ -64,7 +70,7 @@ def plan(
         SnapshotError: the snapshot is damaged.
         FingerprintMismatchError: its embeddings were made with other settings.
     """
-    source, manifest = snapshots.find(name), snapshots.manifest(name)
+    source, manifest = snapshots.find(name), _without(snapshots.manifest(name), attachments)
     _require_kind(manifest, spec, allowed)
     _require_intact(source, manifest)
     if not (folder / CATALOG).is_file():

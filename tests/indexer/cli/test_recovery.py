@@ -173,6 +173,16 @@ def test_photos_of_the_snapshot_before_are_linked_unless_they_are_damaged(
     assert shop.run("snapshot", "verify", first.name, **at(here)).code == 1
 
 
+def test_damage_of_what_is_left_out_stops_neither_a_restore_nor_its_dry_run(
+    shop: Shop, here: Path
+) -> None:
+    copy = backup(shop, here)
+    min((copy / "photos").glob("*/*")).write_bytes(b"damaged")
+    for options, code in ((), 1), (("--without", "photos"), 0):
+        assert shop.run("snapshot", "restore", copy, *options, "--dry-run", **at(here)).code == code
+        assert shop.run("snapshot", "restore", copy, *options, **at(here)).code == code
+
+
 def test_a_missing_upload_stops_no_snapshot_but_is_reported(shop: Shop, here: Path) -> None:
     min((here / "data/default/photos").glob("*/*")).unlink()
     created = shop.run("snapshot", "create", "--json", **at(here))
