@@ -83,7 +83,7 @@ def _known(content: Path, head: Path) -> Download | None:
 
 def _keep(file: Path, content: Path, head: Path, download: Download) -> None:
     content.unlink(missing_ok=True)
-    with suppress(FileExistsError):  # another process keeps its own; the digest tells
+    with suppress(OSError):  # another process keeps its own, or a file system without links
         content.hardlink_to(file)
     stored = {
         "sha256": _digest(file),

@@ -1,9 +1,11 @@
 """Feeds from URLs and from standard input."""
 
+import errno
 import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -174,6 +176,19 @@ def test_a_feed_may_be_made_while_it_is_waited_for(
     assert run(shop, server, "sync", url, "--json").json["added"] == 2
     limit = {"IMAGE_SEARCH_FETCH_FEED_TIMEOUT_S": "0.2"}
     assert "not received within 0.2 seconds" in run(shop, server, "sync", url, **limit).err
+
+
+def test_a_feed_at_a_url_is_synced_on_a_file_system_without_links(
+    shop: Shop, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    serves(server, HEADER + ROWS)
+    url = f"http://127.0.0.1:{server.port}/feed.csv"
+    assert run(shop, server, "sync", url, "--json").json["added"] == 2
+    assert run(shop, server, "sync", url, "--json").json["unchanged"] == 2
 
 
 def test_a_photo_at_a_url_is_no_feed(shop: Shop, server: PhotoServer) -> None:
