@@ -111,7 +111,7 @@ class Catalog:
             StorageError: the disk refuses to write.
         """
         with errors_named(self.path), writer_lock(self.folder, self._wait_s):
-            opened = connect(self.path)
+            opened = connect(self.path, write=True)
             try:
                 # Of statement journals, which would write 140 kB to temporary files for each image.
                 opened.connection.execute("PRAGMA temp_store = MEMORY")

@@ -1,8 +1,8 @@
-"""Connections to the file of a catalogue, on writable and on read-only disks.
+"""Connections to the file of a catalogue, on writable, full and read-only disks.
 
 In write-ahead mode SQLite needs the log and the shared-memory file next to the database, and
-creates them if missing. It cannot do so on a read-only disk, so a database without a log is
-opened as immutable there. Another process may still change it through another mount of the same
+creates them if missing. It cannot do so on a full or read-only disk, so a database without a log
+is opened as immutable there. Another process may still change it through another mount of the same
 disk, so such a connection remembers the state of the file.
 """
 
@@ -55,12 +55,13 @@ class Opened:
         self.connection.close()
 
 
-def connect(path: Path, *, create: bool = False) -> Opened:
+def connect(path: Path, *, create: bool = False, write: bool = False) -> Opened:
     """Opens a catalogue's file.
 
     Args:
         path: of the file.
-        create: create the file if it does not exist.
+        create: create the file if it does not exist, and write to it.
+        write: write to it.
 
     Raises:
         sqlite3.Error: the file cannot be opened, or is not a database.
@@ -70,13 +71,11 @@ def connect(path: Path, *, create: bool = False) -> Opened:
         connection = _open(path, "rwc" if create else "rw", _prepare)
         return Opened(path, connection, None)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_READONLY,
-        ) or os.access(path.parent, os.W_OK):
-            raise
         state = _state_of(path)
-        if state is None:
+        full = error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHMSIZE
+        if state is None or not (full or _is_read_only(error, path)):
+            raise
+        if full and (create or write or state.log_size):
             raise
         if state.log_size:
             raise ReadOnlyError(
@@ -85,6 +84,11 @@ def connect(path: Path, *, create: bool = False) -> Opened:
                 " made by `snapshot create`"
             ) from error
     return Opened(path, _open(path, "ro&immutable=1", register_checksum), state)
+
+
+def _is_read_only(error: sqlite3.OperationalError, path: Path) -> bool:
+    codes = sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY
+    return error.sqlite_errorcode & 0xFF in codes and not os.access(path.parent, os.W_OK)
 
 
 def _open(
