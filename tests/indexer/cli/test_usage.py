@@ -131,8 +131,8 @@ def test_json_is_one_document_on_stdout_and_nothing_else(stocked: Shop) -> None:
     arguments["keys revoke"] = [
         stocked.run("keys", "create", "--scope", "events", "--json").json["id"]
     ]
-    # These are looked at where there are photos enough for them.
-    elsewhere = ("calibrate", "whiten", "finetune")
+    # These are looked at where there are photos enough for them, or both backends.
+    elsewhere = ("calibrate", "whiten", "finetune", "migrate")
     others = (name for name, _ in commands() if name not in (*arguments, *elsewhere))
     for name in [*arguments, *others]:
         ran = stocked.run(*name.split(), *arguments.get(name, []), "--json")
